@@ -1,0 +1,165 @@
+"""What the database says about the objects that a statement names.  Data only: no query, no clock.
+
+``lookup`` asks Postgres and fills these; ``interlock check`` without a database fills in nothing
+(``Facts.text_only``), so that whatever is not known is never taken for safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from proxy.sql.statements import Name
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: str  # format_type(): ``character varying(20)``
+    not_null: bool
+    not_null_valid: bool = True  # PG 18: False while its NOT NULL constraint is NOT VALID
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    name: str
+    kind: str  # pg_constraint.contype: c, f, p, u, x, n, t
+    validated: bool
+    columns: tuple[str, ...]
+    definition: str  # pg_get_constraintdef(): ``CHECK ((a IS NOT NULL))``
+    index: str | None = None  # the index that backs it, unqualified
+    enforced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index, looked up by its own name (DROP INDEX, CREATE INDEX) or as one of its table's."""
+
+    oid: int
+    schema: str
+    name: str
+    table_oid: int
+    table_schema: str
+    table: str
+    valid: bool
+    unique: bool
+    partitioned: bool = False  # relkind I: the index of a partitioned table
+    partition: bool = False  # part of a partitioned index
+    constraint: str | None = None  # the constraint that it backs
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation that a statement names; ``exists`` is False if nothing of that name is visible."""
+
+    exists: bool
+    oid: int = 0
+    schema: str = ""
+    name: str = ""
+    kind: str = "r"  # pg_class.relkind: r, p, i, I, v, m, f, S, c, t
+    persistence: str = "p"  # pg_class.relpersistence: p, u, t
+    is_new: bool = False  # created in the transaction that is open now: nobody else can see it
+    is_partition: bool = False
+    has_children: bool = False  # inheritance or partitions
+    partitions: int = 0  # leaves below a partitioned table
+    size_bytes: int | None = None  # heap, with all partitions; None if not known (somebody holds it locked)
+    rows: int | None = None  # estimate; None if never analysed
+    being_built: bool = False  # another session holds SHARE UPDATE EXCLUSIVE on it (a build, VALIDATE, VACUUM …)
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    constraints: Mapping[str, Constraint] = field(default_factory=dict)
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    index: Index | None = None  # if the relation itself is an index
+
+    @property
+    def partitioned(self) -> bool:
+        return self.kind in "pI"
+
+    @property
+    def temporary(self) -> bool:
+        return self.persistence == "t"
+
+    @property
+    def private(self) -> bool:
+        """Whether no other session can be blocked by locks on it."""
+        return self.is_new or self.temporary
+
+    @property
+    def qualified(self) -> tuple[str, str]:
+        return (self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    value: str  # as SHOW prints it
+    source: str  # pg_settings.source: default, session, client, database, user, configuration file …
+
+    @property
+    def by_client(self) -> bool:
+        """Whether the client set it itself, in this session or in its connection string."""
+        return self.source in ("session", "client")
+
+
+MISSING = Relation(exists=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that ``decide`` may know besides the statement and the policy.
+
+    ``relations`` is keyed by ``Name.parts``; a key that is absent means: not known.
+    """
+
+    server_version: int  # server_version_num: 130023, 180004
+    live: bool  # read from a database, as against from text alone
+    now: datetime
+    database: str = ""
+    user: str = ""  # current_user
+    session_user: str = ""
+    roles: frozenset[str] = frozenset()  # roles that session_user is a member of, itself included
+    application_name: str = ""
+    in_transaction: bool = False  # the client has a transaction (explicit, multi-statement or pipeline) open
+    in_recovery: bool = False  # a standby: DDL fails there anyway
+    allow: str = ""  # current_setting('interlock.allow', true)
+    settings: Mapping[str, Setting] = field(default_factory=dict)  # lock_timeout, statement_timeout
+    relations: Mapping[tuple[str, ...], Relation] = field(default_factory=dict)
+    taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> names of relations and constraints
+
+    @classmethod
+    def text_only(cls, server_version: int, now: datetime) -> Facts:
+        """What is known without a database: the version, as the user states it."""
+        return cls(server_version=server_version, live=False, now=now)
+
+    @property
+    def major(self) -> int:
+        return self.server_version // 10000
+
+    def find(self, name: Name) -> Relation | None:
+        """The relation of that name; ``MISSING`` if there is none; None if it is not known."""
+        return self.relations.get(name.parts)
+
+    def with_new(self, name: Name) -> Facts:
+        """These facts after a CREATE TABLE in the same input: the table is new and empty."""
+        new = Relation(exists=True, schema=name.schema or "", name=name.name, is_new=True, size_bytes=0, rows=0)
+        return replace(self, relations={**self.relations, name.parts: new})
+
+
+def describe_size(size_bytes: int) -> str:
+    """``41 GB``, as pg_size_pretty does."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 10240:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.0f} TB"
+
+
+def describe_rows(rows: int) -> str:
+    """``212 million rows``, short enough for a sentence."""
+    if rows == 1:
+        return "1 row"
+    for unit, word in ((10**9, "billion"), (10**6, "million")):
+        if rows >= unit:
+            return f"{rows / unit:.1f}".rstrip("0").rstrip(".") + f" {word} rows"
+    return f"{rows:,} rows"

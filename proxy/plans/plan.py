@@ -1,0 +1,84 @@
+"""A plan is data: steps of plain SQL that end in the author's schema, each with the lock it takes.
+
+A step can be shown, logged and tested without running; ``run.execute`` runs them.
+Lock modes and what they conflict with: Postgres docs, "Explicit Locking", table 13.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+
+class Lock(StrEnum):
+    """Table-level lock modes, as pg_locks.mode names them, weakest first."""
+
+    NONE = "none"
+    ACCESS_SHARE = "AccessShareLock"
+    ROW_SHARE = "RowShareLock"
+    ROW_EXCLUSIVE = "RowExclusiveLock"
+    SHARE_UPDATE_EXCLUSIVE = "ShareUpdateExclusiveLock"
+    SHARE = "ShareLock"
+    SHARE_ROW_EXCLUSIVE = "ShareRowExclusiveLock"
+    EXCLUSIVE = "ExclusiveLock"
+    ACCESS_EXCLUSIVE = "AccessExclusiveLock"
+
+    @property
+    def rank(self) -> int:
+        return list(Lock).index(self)
+
+    @property
+    def blocks(self) -> str:
+        """What the application cannot do meanwhile: ``nothing``, ``writes`` or ``reads and writes``."""
+        if self is Lock.ACCESS_EXCLUSIVE:
+            return "reads and writes"
+        return "writes" if self.rank >= Lock.SHARE.rank else "nothing"
+
+    @property
+    def sql(self) -> str:
+        """As LOCK TABLE and the documentation spell it: ``SHARE UPDATE EXCLUSIVE``."""
+        words = "".join(" " + c if c.isupper() else c for c in self.value.removesuffix("Lock")).strip()
+        return words.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the code points ``start:end`` of the client's statement (0-based, relative to it) by ``text``."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Statements that are run together, in one transaction where ``transaction`` is true.
+
+    ``budget`` says whose patience applies: ``locks`` for what blocks the application while it waits in
+    the queue (short lock_timeout, retries), ``builds`` for what blocks nobody (no lock_timeout).
+    """
+
+    statements: tuple[str, ...]
+    lock: Lock
+    why: str  # one clause for people: ``builds the index while reads and writes go on``
+    relations: tuple[tuple[str, str], ...] = ()  # (schema, name) of the existing relations it locks that strongly
+    transaction: bool = True  # False: Postgres refuses it in a transaction block
+    budget: Literal["locks", "builds"] = "locks"
+    when: Literal["now", "after_commit"] = "now"
+    done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
+    undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
+    edits: tuple[Edit, ...] = ()  # how statements[0] was made from the client's statement, to map error positions back
+    index: tuple[str, str] | None = None  # (schema, name) of the index that it builds concurrently
+
+    @property
+    def sql(self) -> str:
+        return ";\n".join(self.statements)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``steps`` in order; if one fails, it and those before it are undone, last first."""
+
+    title: str
+    steps: tuple[Step, ...] = field(default_factory=tuple)

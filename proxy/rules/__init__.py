@@ -1,0 +1,1 @@
+"""One rule, two files: the code and its page.  ``base`` says what a rule is."""
