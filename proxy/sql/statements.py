@@ -146,6 +146,8 @@ class CreateIndex:
     if_not_exists: bool = False
     only: bool = False
     columns: tuple[str | None, ...] = ()  # key columns; None for an expression
+    method: str = "btree"
+    where: Span | None = None  # the predicate
     kind = "CREATE INDEX"
 
 
@@ -250,6 +252,8 @@ class OtherAction:
     span: Span
     what: str
     column: str | None = None
+    name: str | None = None  # what else it names: a trigger, a constraint, a new name …
+    relation: Name | None = None  # another relation: INHERIT and NO INHERIT lock it
 
 
 Action = (
@@ -283,7 +287,11 @@ class CreateTable:
     constraints: tuple[TableConstraint, ...] = ()
     partition_of: Name | None = None
     inherits: tuple[Name, ...] = ()
-    kind = "CREATE TABLE"
+    foreign: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "CREATE FOREIGN TABLE" if self.foreign else "CREATE TABLE"
 
     @property
     def references(self) -> tuple[Name, ...]:
@@ -303,7 +311,7 @@ class CreateTableAs:
 
     @property
     def kind(self) -> str:
-        return f"CREATE {self.object_type} AS"
+        return "CREATE TABLE AS" if self.object_type == "TABLE" else f"CREATE {self.object_type}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +322,7 @@ class Drop:
     names: tuple[Name, ...]
     if_exists: bool = False
     cascade: bool = False
+    on: Name | None = None  # TRIGGER, RULE, POLICY: the table, which it locks
 
     @property
     def kind(self) -> str:
@@ -387,20 +396,34 @@ class Unreadable:
     kind = "unreadable"
 
 
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Code that is run and whose statements the text does not tell: EXECUTE of a computed string, a body not read here."""
+
+    why: str  # what it is: ``EXECUTE of a string that is put together when it runs``
+    others: int = 0  # more such places in the same body, of which this one is the first
+    kind = "opaque code"
+
+
 Node = (
     CreateIndex | DropIndex | AlterTable | CreateTable | CreateTableAs | Drop | Transaction | SetVariable | Show
-    | Explain | ExecutePrepared | Query | Other | Unreadable
+    | Explain | ExecutePrepared | Query | Other | Unreadable | Opaque
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a client's string."""
+    """One statement of a client's string.
+
+    Of one that stands inside a literal ``text`` is the string with the escapes taken out there; places are the
+    same in both (``body``).
+    """
 
     text: str  # the whole string
     span: Span  # this statement, from its first token to its last, without a semicolon
     node: Node
     comments: tuple[str, ...] = ()  # bodies of comments in it and just before it that start with ``interlock:``
+    inner: tuple[Statement, ...] = ()  # DO: what its body may run, in order, but for queries
 
     @property
     def sql(self) -> str:

@@ -1,0 +1,38 @@
+"""The test in front of everything: can these bytes contain anything that Interlock guards?"""
+
+from __future__ import annotations
+
+import re
+
+_END = rb"(?![\w$\x80-\xff])"
+_FIRST = re.compile(
+    rb"(?:[ \t\n\r\f\v]|/\*[^*/]*+\*/)*+(?:"
+    rb"(?P<query>select|with|values|table)|(?P<dml>insert|update|delete|merge|fetch|move|close|copy)"
+    rb"|(?P<transaction>begin|start|commit|end|rollback|abort|savepoint|release)|(?P<show>show)"
+    rb"|(?P<bracket>\([( \t\n\r\f\v]*+select))" + _END,
+    re.I,
+)
+_TAIL = re.compile(rb"[; \t\n\r\f\v]*+")
+_SHOWN = re.compile(rb"[ \t\n\r\f\v]++[a-z_. ]++[; \t\n\r\f\v]*+", re.I)
+
+
+def may_matter(sql: bytes) -> bool:
+    """Whether the text of a Query or Parse message must be read; False only if nothing in it can be guarded.
+
+    Functions that a query calls are no matter of its text.  Errs only towards True.
+    """
+    first = _FIRST.match(sql)
+    if first is None:
+        return True
+    semicolon = sql.find(b";")
+    if semicolon >= 0 and _TAIL.fullmatch(sql, semicolon) is None:
+        return True
+    match first.lastgroup:
+        case "dml":
+            return False
+        case "query" | "bracket":
+            return b"into" in sql.lower()
+        case "transaction":
+            return b"prepared" in sql.lower()
+        case _:
+            return _SHOWN.fullmatch(sql, first.end()) is None or b"interlock" in sql.lower()
