@@ -20,6 +20,13 @@ class Column:
     not_null: bool
     not_null_valid: bool = True  # PG 18: False while its NOT NULL constraint is NOT VALID
     generated: bool = False
+    type_oid: int = 0
+    base: str = ""  # its type below all domains, as format_type() prints it; empty: ``type`` itself
+    base_oid: int = 0
+    collation: str = ""  # empty: the default of its type
+    has_default: bool = False  # or is generated
+    identity: str = ""  # pg_attribute.attidentity: a, d
+    stored: bool = False  # GENERATED … STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,8 @@ class Constraint:
     definition: str  # pg_get_constraintdef(): ``CHECK ((a IS NOT NULL))``
     index: str | None = None  # the index that backs it, unqualified
     enforced: bool = True
+    inherited: bool = False  # a partition's copy of a constraint of the table above
+    references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,41 @@ class Index:
     partitioned: bool = False  # relkind I: the index of a partitioned table
     partition: bool = False  # part of a partitioned index
     constraint: str | None = None  # the constraint that it backs
+    columns: tuple[str, ...] = ()  # its key columns; an expression has none
+    mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
+    derived: bool = False  # it has an expression or a predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A type that a statement names, resolved as the server does."""
+
+    exists: bool = True
+    oid: int = 0
+    base: str = ""  # below all domains, with the modifiers that those give it: format_type()
+    base_oid: int = 0
+    is_domain: bool = False
+    constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
+    has_default: bool = False  # of a domain
+    volatile_default: bool = False
+    users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One of those that a call may mean."""
+
+    volatile: bool
+    least: int  # arguments that it must be given
+    most: int | None  # that it can be given; None: any number
+
+
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """A foreign key of another table that points here."""
+
+    table: tuple[str, str]
+    columns: tuple[str, ...]  # those that it points to
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +115,18 @@ class Relation:
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     indexes: Mapping[str, Index] = field(default_factory=dict)
     index: Index | None = None  # if the relation itself is an index
+    parents: tuple[tuple[str, str], ...] = ()  # (schema, name) of what it inherits from or is a partition of
+    default_partition: tuple[str, str] | None = None
+    referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
+    referring: tuple[Referring, ...] = ()  # the same, key by key
+    partition_key: str = ""  # pg_get_partkeydef(): ``RANGE (k)``
+    checked_below: tuple[str, ...] = ()  # CHECKs that are valid on every leaf of a partitioned table, by name
+    sequences: tuple[tuple[str, str, str], ...] = ()  # (column, schema, name) of those that its columns own
+    tablespace: str = ""  # the database's own where it has none of its own; empty: not known
+    access_method: str = ""
+    views: tuple[
+        tuple[str, str, str], ...
+    ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
     @property
     def partitioned(self) -> bool:
@@ -119,12 +175,21 @@ class Facts:
     session_user: str = ""
     roles: frozenset[str] = frozenset()  # roles that session_user is a member of, itself included
     application_name: str = ""
+    tool: str = ""  # the migration tool, where it was recognised: Alembic
     in_transaction: bool = False  # the client has a transaction (explicit, multi-statement or pipeline) open
     in_recovery: bool = False  # a standby: DDL fails there anyway
     allow: str = ""  # current_setting('interlock.allow', true)
-    settings: Mapping[str, Setting] = field(default_factory=dict)  # lock_timeout, statement_timeout
+    settings: Mapping[str, Setting] = field(default_factory=dict)  # lock_timeout, statement_timeout …
     relations: Mapping[tuple[str, ...], Relation] = field(default_factory=dict)
-    taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> names of relations and constraints
+    types: Mapping[str, Type] = field(default_factory=dict)  # by the text that names them
+    functions: Mapping[str, tuple[Function, ...]] = field(
+        default_factory=dict
+    )  # those called in a default, by ``Name.quoted``
+    free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
+    taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
+    taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone
+    # Of tables that are not known otherwise: constraints that the statements above in the same input left behind.
+    stated: Mapping[tuple[str, ...], Mapping[str, Constraint]] = field(default_factory=dict)
 
     @classmethod
     def text_only(cls, server_version: int, now: datetime) -> Facts:

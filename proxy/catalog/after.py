@@ -1,0 +1,116 @@
+"""What is still known of the relations once earlier statements of the same text have run: the facts were asked before.
+
+Nobody knows whether an earlier statement will run at all (it may stand in an IF).  So it counts only as far as it
+makes things harsher: a column that it adds is there, a proof that it may take away is none, and a table that it
+drops is still taken for as large as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from proxy.catalog.facts import Column, Facts, Relation
+from proxy.sql.statements import (
+    Action,
+    AddColumn,
+    AlterColumnType,
+    AlterTable,
+    CreateTable,
+    CreateTableAs,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropNotNull,
+    Name,
+    Other,
+    OtherAction,
+    SetVariable,
+    Statement,
+)
+
+MOVES = frozenset({"RENAME TO", "SET SCHEMA"})
+PATHS = frozenset({"search_path", "role", "session_authorization", None})  # "$user" may be in it; RESET ALL sets all
+
+
+def inside(statement: Statement, facts: Facts) -> Iterator[tuple[Statement, Facts]]:
+    """Each statement that ``statement`` runs, with the facts for it.
+
+    Precondition: ``facts`` were asked for ``statement``, and so for what is in it.
+    """
+    facts = replace(facts, in_transaction=True)
+    for one in statement.inner:
+        yield one, facts
+        facts = after(one, facts)
+
+
+def after(statement: Statement, facts: Facts) -> Facts:
+    """The facts for what follows ``statement`` in the same text."""
+    for one in statement.inner:
+        facts = after(one, facts)
+    match statement.node:
+        case CreateTable(relation=name, if_not_exists=lenient) | CreateTableAs(relation=name, if_not_exists=lenient):
+            known = facts.find(name)
+            missing = not known.exists if known is not None else not facts.live and not lenient
+            return facts.with_new(name) if missing else facts
+        case SetVariable(name=name) if name in PATHS:
+            return _keeping(facts, lambda parts, known: len(parts) > 1)
+        case DropIndex(names=names):
+            return _without_indexes(facts, names)
+        case AlterTable() as node:
+            return _altered(node, facts)
+        case Other(kind="ALTER SCHEMA"):
+            return _keeping(facts, lambda parts, known: known.exists)
+        case _:
+            return facts
+
+
+def _altered(node: AlterTable, facts: Facts) -> Facts:
+    if any(isinstance(action, OtherAction) and action.what in MOVES for action in node.actions):
+        # Under a name that was nobody's there may be anything now.
+        facts = _keeping(facts, lambda parts, known: known.exists)
+        return _without_indexes(facts, (node.relation,)) if node.object_type in ("INDEX", "TABLE") else facts
+    known = facts.find(node.relation)
+    if known is None or not known.exists:
+        return facts
+    changed = known
+    for action in node.actions:
+        changed = _changed(changed, action)
+    relations = {parts: changed if one is known else one for parts, one in facts.relations.items()}
+    return replace(facts, relations=relations)
+
+
+def _changed(relation: Relation, action: Action) -> Relation:
+    columns = dict(relation.columns)
+    constraints = dict(relation.constraints)
+    match action:
+        case AddColumn(column=added):
+            columns.setdefault(added.name, Column(added.name, added.type.name, not_null=False))
+        case DropNotNull(column=name) | DropColumn(column=name) if name in columns:
+            columns[name] = replace(columns[name], not_null=False)
+            constraints = {key: c for key, c in constraints.items() if name not in c.columns}
+        case AlterColumnType(column=name, type=type_) if name in columns:
+            columns[name] = replace(columns[name], type=type_.name)
+        case OtherAction(what="RENAME COLUMN", column=str(old), name=str(new)) if old in columns:
+            columns[new] = replace(columns[old], name=new, not_null=False)
+        case DropConstraint(name=name) | OtherAction(what="RENAME CONSTRAINT", name=name):
+            gone = constraints.pop(name, None) if name is not None else None
+            for column in gone.columns if gone is not None and gone.kind == "n" else ():
+                columns[column] = replace(columns[column], not_null=False)
+    return replace(relation, columns=columns, constraints=constraints)
+
+
+def _keeping(facts: Facts, keep: Callable[[tuple[str, ...], Relation], bool]) -> Facts:
+    """Nothing is known any more of the other relations."""
+    return replace(facts, relations={parts: known for parts, known in facts.relations.items() if keep(parts, known)})
+
+
+def _without_indexes(facts: Facts, names: tuple[Name, ...]) -> Facts:
+    """Indexes of these names do not stand in the way of new ones."""
+    gone = {name.name for name in names}
+
+    def bereft(known: Relation) -> Relation:
+        return replace(known, indexes={key: index for key, index in known.indexes.items() if key not in gone})
+
+    relations = {p: bereft(known) for p, known in facts.relations.items() if known.index is None or p[-1] not in gone}
+    return replace(facts, relations=relations)

@@ -1,0 +1,123 @@
+"""What a new column or a new type makes Postgres do to the rows that are there already.
+
+Errs towards work: what is not known to be free is not free.
+Source: ATExecAddColumn, ATPostAlterTypeCleanup, CheckIndexCompatible (commands/tablecmds.c, commands/indexcmds.c);
+Postgres docs, ALTER TABLE, Notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from proxy.catalog import type_change
+from proxy.catalog.claims import WORKS, Work
+from proxy.catalog.facts import Column, Facts, Index, Relation
+from proxy.catalog.type_names import SERIAL
+from proxy.catalog.volatility import is_volatile
+from proxy.sql.statements import AlterColumnType, ColumnDefinition, Statement
+
+NULL = "null"
+
+
+def added_column(statement: Statement, column: ColumnDefinition, facts: Facts) -> tuple[Work, bool]:
+    """The work of ADD COLUMN, and whether that is known rather than assumed."""
+    generated = column.constraint("GENERATED")
+    if column.type.name in SERIAL or column.constraint("IDENTITY") is not None:
+        return "rewrite", True
+    written = column.type.span.of(statement.text)
+    if type_change.missing(written, facts):
+        return "none", True
+    if generated is not None and not generated.virtual:
+        return "rewrite", True
+    array = column.type.name.endswith("[]")  # an array of a domain is not checked
+    known = facts.types.get(written)
+    if known is None and not array and column.type.name not in type_change.BUILT_IN:
+        return "rewrite", False
+    if known is not None and known.constrained and not array:
+        return "rewrite", True
+    expression = _default(statement, column)
+    filled = expression is not None
+    if expression is not None:
+        volatile, sure = is_volatile(expression, facts)
+        if volatile:
+            return "rewrite", sure
+    elif column.constraint("DEFAULT") is None and known is not None and known.has_default and not array:
+        if known.volatile_default:
+            return "rewrite", True
+        filled = True
+    return _constraint_work(column, filled=filled), True
+
+
+def _default(statement: Statement, column: ColumnDefinition) -> str | None:
+    """The text of DEFAULT, unless it is NULL."""
+    default = column.constraint("DEFAULT")
+    if default is None or default.expression is None:
+        return None
+    text = default.expression.of(statement.text)
+    return None if text.strip().lower() == NULL else text
+
+
+def _constraint_work(column: ColumnDefinition, *, filled: bool) -> Work:
+    """``filled``: the rows that are there get a value."""
+    if column.constraint("UNIQUE") is not None or column.constraint("PRIMARY KEY") is not None:
+        return "build"
+    if any(c.kind == "CHECK" and not c.not_enforced for c in column.constraints):
+        return "scan"
+    key = column.constraint("REFERENCES")
+    if key is not None and filled and not key.not_enforced:
+        return "scan"  # without a default all rows hold NULL, and Postgres does not look
+    return "scan" if column.constraint("NOT NULL") is not None and not filled else "none"
+
+
+def changed_type(
+    statement: Statement, action: AlterColumnType, table: Relation | None, facts: Facts | None = None
+) -> Work:
+    """The work of ALTER COLUMN … TYPE; what hangs on the column is made anew even if nothing is rewritten.
+
+    ``table`` has no constraints any more that the same ALTER drops.  Without ``facts``, any type but a built-in
+    one is taken for one that rewrites.
+    """
+    column = table.columns.get(action.column) if table is not None else None
+    if table is None or column is None:
+        return "rewrite"
+    if type_change.missing(action.type.span.of(statement.text), facts):
+        return "none"
+    if not type_change.is_free(statement, action, column, facts):
+        return "rewrite"
+    return max(_remade(statement, action, table, column, facts), key=WORKS.index)
+
+
+def _remade(
+    statement: Statement, action: AlterColumnType, table: Relation, column: Column, facts: Facts | None
+) -> Iterator[Work]:
+    """What each constraint and index on the column costs."""
+    yield "none"
+    for constraint in table.constraints.values():
+        if (
+            constraint.kind == "c"
+            and constraint.validated
+            and constraint.enforced
+            and column.name in constraint.columns
+        ):
+            yield "scan"
+    found = type_change.new(action.type.span.of(statement.text), facts)
+    if found is None:
+        return
+    same_order = type_change.same_order(type_change.old(column), found[0]) and not _other_collation(action, column)
+    for index in table.indexes.values():
+        if column.name in index.mentions and _is_rebuilt(index, table, column, same_order=same_order):
+            yield "build"
+
+
+def _is_rebuilt(index: Index, table: Relation, column: Column, *, same_order: bool) -> bool:
+    if index.constraint is not None and index.constraint not in table.constraints:
+        return False  # dropped by the same ALTER
+    if index.derived or table.partitioned or not index.valid:
+        return True
+    return column.name in index.columns and not same_order
+
+
+def _other_collation(action: AlterColumnType, column: Column) -> bool:
+    """Whether the column sorts otherwise afterwards; what is not written is the type's default."""
+    written = (action.collation or "").rpartition(".")[2]
+    return ("" if written == "default" else written) != column.collation

@@ -1,0 +1,90 @@
+/* interlock */
+WITH
+request AS MATERIALIZED (
+    SELECT CAST(pg_catalog.convert_from(pg_catalog.decode(CAST($1 AS pg_catalog.text), 'base64'), 'SQL_ASCII')
+        AS pg_catalog.jsonb) AS it
+),
+cleared AS MATERIALIZED (
+    SELECT CAST(pg_catalog.pg_stat_clear_snapshot() AS pg_catalog.text) IS NOT NULL AS yes
+),
+activity AS MATERIALIZED (
+    SELECT a.*
+    FROM cleared
+    CROSS JOIN LATERAL pg_catalog.pg_stat_get_activity(CASE WHEN cleared.yes THEN NULL ELSE 0 END) AS a
+    WHERE a.datid OPERATOR(pg_catalog.=) (
+        SELECT d.oid FROM pg_catalog.pg_database AS d
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+    )
+),
+builder AS MATERIALIZED (
+    SELECT a.pid, a.backend_xmin
+    FROM activity AS a
+    JOIN request ON a.pid OPERATOR(pg_catalog.=) CAST(request.it OPERATOR(pg_catalog.->>) 'pid' AS pg_catalog.int4)
+),
+-- Whom it waits for at this moment.
+waited AS MATERIALIZED (
+    SELECT DISTINCT holds.virtualtransaction, holds.pid
+    FROM builder AS b
+    JOIN pg_catalog.pg_locks AS waits
+        ON waits.pid OPERATOR(pg_catalog.=) b.pid
+        AND NOT waits.granted
+        AND waits.locktype OPERATOR(pg_catalog.=) 'virtualxid'
+    JOIN pg_catalog.pg_locks AS holds
+        ON holds.virtualxid OPERATOR(pg_catalog.=) waits.virtualxid
+        AND holds.granted
+        AND holds.locktype OPERATOR(pg_catalog.=) 'virtualxid'
+),
+-- And whose snapshot is no younger than its own: it will wait for those in the end.
+older AS MATERIALIZED (
+    SELECT a.pid
+    FROM activity AS a
+    LEFT JOIN builder AS b ON true
+    WHERE a.backend_xmin IS NOT NULL
+        AND a.usesysid IS NOT NULL
+        AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+        AND (b.pid IS NULL OR a.pid OPERATOR(pg_catalog.<>) b.pid)
+        AND (
+            b.backend_xmin IS NULL
+            OR pg_catalog.age(a.backend_xmin) OPERATOR(pg_catalog.>=) pg_catalog.age(b.backend_xmin)
+        )
+),
+blocker AS MATERIALIZED (
+    SELECT w.pid, true AS granted FROM waited AS w WHERE w.pid IS NOT NULL
+    UNION ALL
+    SELECT o.pid, false FROM older AS o
+    WHERE NOT EXISTS (SELECT 1 FROM waited AS w WHERE w.pid OPERATOR(pg_catalog.=) o.pid)
+),
+answer AS (
+    SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+        'pid', a.pid,
+        'transaction', (
+            SELECT l.virtualtransaction FROM pg_catalog.pg_locks AS l
+            WHERE l.pid OPERATOR(pg_catalog.=) a.pid AND l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.granted
+            LIMIT 1
+        ),
+        'mode', 'snapshot',
+        'granted', b.granted,
+        'relation', NULL,
+        'user', pg_catalog.pg_get_userbyid(a.usesysid),
+        'application_name', a.application_name,
+        'state', a.state,
+        'wait_event', a.wait_event,
+        'transaction_age_ms', CAST(
+            pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)
+            OPERATOR(pg_catalog.*) CAST('1000' AS pg_catalog.float8) AS pg_catalog.int8),
+        'state_age_ms', CAST(
+            pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.state_change)
+            OPERATOR(pg_catalog.*) CAST('1000' AS pg_catalog.float8) AS pg_catalog.int8),
+        'query', CASE WHEN a.state IS NOT NULL THEN pg_catalog.left(a.query, 400) END,
+        'gid', NULL,
+        'is_autovacuum', false
+    ) ORDER BY b.granted DESC, a.xact_start, a.pid) AS it
+    FROM blocker AS b
+    JOIN activity AS a ON a.pid OPERATOR(pg_catalog.=) b.pid
+)
+SELECT pg_catalog.concat(
+    pg_catalog.getdatabaseencoding(), ' ',
+    pg_catalog.encode(
+        pg_catalog.convert_to(CAST(answer.it AS pg_catalog.text), pg_catalog.getdatabaseencoding()), 'base64')
+) AS interlock
+FROM answer
