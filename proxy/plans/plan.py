@@ -52,6 +52,22 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """An error about a passing object of ours, and what Postgres says when the author's statement meets the same rows."""
+
+    sqlstate: str  # of the error that is replaced: 23514
+    constraint: str  # and its constraint_name: ``_interlock_nn_1f0c…``
+    instead: str  # the SQLSTATE to give: 23502
+    words: tuple[str, ...]  # of the message to give: what stands before, and what after the table's name
+    column: str = ""  # the column_name to give, if any
+    name: str = ""  # the constraint_name to give, if any
+
+    def message(self, table: str) -> str:
+        """What to say; ``table`` is the error's table_name, perhaps a child of the one that was altered."""
+        return table.join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Statements that are run together, in one transaction where ``transaction`` is true.
 
@@ -68,8 +84,9 @@ class Step:
     when: Literal["now", "after_commit"] = "now"
     done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
     undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
+    hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
     edits: tuple[Edit, ...] = ()  # how statements[0] was made from the client's statement, to map error positions back
-    index: tuple[str, str] | None = None  # (schema, name) of the index that it builds concurrently
+    index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently
 
     @property
     def sql(self) -> str:
@@ -78,7 +95,35 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``steps`` in order; if one fails, it and those before it are undone, last first."""
+    """``steps`` in order; if one fails, those before it are undone, last first.
+
+    So is the failed one itself if it ran outside a transaction, for it may have done half of its work;
+    but not after 42P07 (duplicate_table): the index of that name is then somebody else's.
+    """
 
     title: str
     steps: tuple[Step, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """How to reach the same schema without blocking.
+
+    For a whole statement ``steps`` are everything.  For an action of an ALTER TABLE they are what runs
+    between two ALTERs that it may share with the other actions: the first (``action``, transaction-safe
+    and short) and the last (``last``); ``compose`` makes those two.
+    """
+
+    steps: tuple[Step, ...]
+    action: str | None = None  # what takes the action's place in the first ALTER; None: it is left out of it
+    undo: tuple[str, ...] = ()  # takes the effect of ``action`` back
+    edits: tuple[Edit, ...] = ()  # how ``action`` was made from the client's statement; empty: it is all ours
+    done: str | None = None  # is the effect of ``action`` there already?
+    last: str | None = None  # what takes the action's place in the last ALTER; None: it is left out of it
+    last_undo: tuple[str, ...] = ()  # takes the effect of ``last`` back
+    last_done: str | None = None  # is the effect of ``last`` there already?
+    after: tuple[str, ...] = ()  # actions of one more ALTER in the transaction of the last one
+    name: str | None = None  # of the constraint that it adds
+    table: tuple[str, str] = ("", "")  # (schema, name) of the table that is altered
+    relations: tuple[tuple[str, str], ...] = ()  # (schema, name) that ``action`` locks
+    lock: Lock = Lock.ACCESS_EXCLUSIVE  # that ``action`` takes

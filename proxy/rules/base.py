@@ -3,6 +3,9 @@
 A rule is a function of one node (a statement, or one action of an ALTER TABLE) and its context; the
 annotation of its first parameter says which nodes it is asked about.  Its name, with dashes, is the
 rule's name and completes "allow …": ``index-not-concurrent``.
+
+``@rule`` is for what blocks the application while Postgres works, ``@caution`` for what may break it or
+lose rows without blocking anybody for long, ``@advice`` for what only costs later.
 """
 
 from __future__ import annotations
@@ -13,13 +16,30 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from proxy.catalog.after import inside
 from proxy.catalog.facts import Facts, Relation
-from proxy.plans.plan import Lock, Step
-from proxy.sql.statements import AlterTable, Name, Span, Statement
+from proxy.plans.plan import Lock, Rewrite
+from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Span, Statement
+
+__all__ = [
+    "Context",
+    "Finding",
+    "Harm",
+    "Rewrite",
+    "Rule",
+    "RuleFunction",
+    "advice",
+    "caution",
+    "examine",
+    "rule",
+    "rules",
+]
+
+Harm = typing.Literal["blocks", "breaks", "costs later"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +57,6 @@ class Context:
 
     def relation(self, name: Name) -> Relation | None:
         return self.facts.find(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """How to reach the same schema without blocking.
-
-    For an action of an ALTER TABLE: ``action`` is the text that takes its place in the ALTER that runs
-    at once (None: it is left out of it) and ``steps`` follow.  For a whole statement ``action`` is None
-    and ``steps`` are everything.  ``undo`` takes the effect of ``action`` back.
-    """
-
-    steps: tuple[Step, ...]
-    action: str | None = None
-    undo: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Rule:
     nodes: tuple[type, ...]  # classes of nodes that it is asked about
     summary: str  # first line of the module's docstring
     function: RuleFunction
+    harm: Harm = "blocks"
 
     @property
     def page(self) -> str:
@@ -87,8 +94,22 @@ class Rule:
 
 
 def rule(function: RuleFunction) -> RuleFunction:
-    """Mark a function as a rule."""
-    function.is_rule = True  # type: ignore[attr-defined]
+    """Mark a function as a rule about what blocks the application."""
+    return _marked(function, "blocks")
+
+
+def caution(function: RuleFunction) -> RuleFunction:
+    """Mark a function as a rule about what may break the application, or lose rows."""
+    return _marked(function, "breaks")
+
+
+def advice(function: RuleFunction) -> RuleFunction:
+    """Mark a function as a rule about what costs later."""
+    return _marked(function, "costs later")
+
+
+def _marked(function: RuleFunction, harm: Harm) -> RuleFunction:
+    function.harm = harm  # type: ignore[attr-defined]
     return function
 
 
@@ -99,18 +120,50 @@ def rules() -> dict[str, Rule]:
     package = importlib.import_module("proxy.rules")
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"proxy.rules.{info.name}")
-        for _, function in inspect.getmembers(module, lambda f: getattr(f, "is_rule", False)):
+        for _, function in inspect.getmembers(module, lambda f: inspect.isfunction(f) and hasattr(f, "harm")):
             if function.__module__ != module.__name__:
                 continue
             first = next(iter(typing.get_type_hints(function).values()))
             nodes = typing.get_args(first) if isinstance(first, types.UnionType) else (first,)
             name = function.__name__.replace("_", "-")
-            found[name] = Rule(name, nodes, (module.__doc__ or "").strip().splitlines()[0], function)
+            found[name] = Rule(name, nodes, (module.__doc__ or "").strip().splitlines()[0], function, function.harm)
     return dict(sorted(found.items()))
 
 
 def examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
-    """Every finding about a statement, with the node (the statement's, or an action's) that it is about."""
+    """Every finding about a statement and what it runs, with the node (a statement's, or an action's) that it is about."""
+    found = _examine(statement, facts)
+    for inner, known in inside(statement, facts):
+        found += [(node, _inside(inner, node, finding)) for node, finding in _examine(inner, known)]
+    return found
+
+
+def _inside(inner: Statement, node: Any, finding: Finding) -> Finding:
+    """The finding about a statement in a DO block: there nothing can be done in steps that are committed."""
+    if finding.rewrite is None:
+        return finding
+    return replace(
+        finding,
+        detail=f"{finding.detail} It stands in a DO block, which is one transaction: run by itself, it can be done in steps.",
+        hint=_by_itself(inner, node) or finding.hint,
+        rewrite=None,
+    )
+
+
+def _by_itself(inner: Statement, node: Any) -> str:
+    """An index's statement as it can be run without the block and its IF; empty for any other."""
+    match node:
+        case CreateIndex(name=Name(), keyword=keyword, if_not_exists=there):
+            words = " CONCURRENTLY" if there else " CONCURRENTLY IF NOT EXISTS"
+        case DropIndex(keyword=keyword, if_exists=there):
+            words = " CONCURRENTLY" if there else " CONCURRENTLY IF EXISTS"
+        case _:
+            return ""
+    at = keyword.end - inner.span.start
+    return f"{inner.sql[:at]}{words}{inner.sql[at:]};"
+
+
+def _examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
     context = Context(statement, facts)
     nodes: list[Any] = [statement.node]
     if isinstance(statement.node, AlterTable):

@@ -1,0 +1,207 @@
+"""One plan for one statement: the rewrites of an ALTER TABLE's actions, and what else it does.
+
+If anything fails, all is to be undone as far as that goes.  So what can be taken back comes first, and the
+actions that need no protection come last, in the ALTER that also attaches and sets what was prepared: it
+is short, and it is one transaction.  Only what a guarded action builds on comes first (``early``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from proxy.catalog.facts import Facts
+from proxy.plans import done
+from proxy.plans.early import early
+from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
+from proxy.plans.reversal import reversal
+from proxy.plans.target import Target, qualify, target
+from proxy.sql import edit
+from proxy.sql.statements import (
+    Action,
+    AddColumn,
+    AddConstraint,
+    AlterTable,
+    ConstraintKind,
+    DropColumn,
+    DropConstraint,
+    Statement,
+)
+
+
+def compose(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: Facts | None = None) -> Plan:
+    """The plan that runs instead of ``statement``; every node in ``findings`` is its own, or one of its actions.
+
+    Facts, where given, let more of it be undone.
+    """
+    node = statement.node
+    if not isinstance(node, AlterTable):
+        return Plan(node.kind, tuple(step for _, rewrite in findings for step in rewrite.steps))
+    return Plan(node.kind, _Alter(statement, node, dict(findings), facts).steps())
+
+
+def alone(statement: Statement, action: Action, rewrite: Rewrite) -> tuple[Step, ...]:
+    """The steps of one action of an ALTER TABLE, without the others: what to run by hand for it."""
+    assert isinstance(statement.node, AlterTable)
+    planned = _Alter(statement, statement.node, {action: rewrite}, None)
+    planned.rest = []
+    return planned.steps()
+
+
+class _Alter:
+    """The steps of one ALTER TABLE; ``rewrites`` are those of its guarded actions."""
+
+    def __init__(
+        self, statement: Statement, alter: AlterTable, rewrites: dict[Action, Rewrite], facts: Facts | None
+    ) -> None:
+        self.statement = statement
+        self.alter = alter
+        self.rewrites = rewrites
+        self.facts = facts
+        self.rest = [a for a in alter.actions if a not in rewrites]
+        spelt = target(alter.relation, None, statement)
+        schema, name = next((r.table for r in rewrites.values() if r.table[0]), spelt.key)
+        self.table = Target(qualify(schema, name), schema, name) if schema else spelt
+
+    def steps(self) -> tuple[Step, ...]:
+        before = early(self.statement, self.rewrites, self.facts) if self.rest else []
+        indexes = [a for a in self.rewrites if _is_index(a)]
+        keys = [a for a in self.rewrites if _is_foreign_key(a)]
+        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        soon = [a for a in keys if a not in late]
+        others = [a for a in self.rewrites if not _is_index(a) and not _is_foreign_key(a)]
+        first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
+        keys_to_add = [a for a in soon if self.rewrites[a].action]
+        if before:
+            # A key that takes the place of a dropped one does so at once; DROP locks both tables as strongly.
+            dropped = {a.name for a in before if isinstance(a, DropConstraint)}
+            together = [a for a in keys_to_add if self.rewrites[a].name in dropped]
+            steps = [self._first([*first, *together], before)]
+            steps += [self._first([a]) for a in keys_to_add if a not in together]
+        else:
+            steps = [self._first(first)] if first else []
+            steps += [self._first([a]) for a in keys_to_add]
+        steps += _together([step for a in (*others, *soon, *indexes) for step in self.rewrites[a].steps])
+        if late:  # a foreign key to the table itself may need the index that has just been built
+            steps.append(self._last(indexes, [], final=False))
+            for action in late:
+                steps += [self._first([action])] if self.rewrites[action].action else []
+                steps += self.rewrites[action].steps
+        lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
+        rest = [a for a in self.rest if a not in before]
+        if lasts or rest:
+            steps.append(self._last(lasts, rest, final=True))
+        return tuple(steps)
+
+    # ------------------------------------------------ the ALTERs
+
+    def _first(self, guarded: Sequence[Action], rest: Sequence[Action] = ()) -> Step:
+        """The ALTER that adds, without checking rows."""
+        rewrites = [self.rewrites[a] for a in guarded]
+        words = {a: (r.action or "", r.edits) for a, r in self.rewrites.items() if a in guarded}
+        edits = self._edits({**words, **dict.fromkeys(rest)})
+        finished = done.both(*(r.done for r in rewrites)) or self._done(rest)
+        undo = [sql for r in rewrites for sql in r.undo]
+        undo += reversal(self.table, self.alter, rest, self.facts)
+        return Step(
+            (edit.apply(self.statement.sql, edits),),
+            max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=lambda lock: lock.rank),
+            _why(
+                ("makes the other changes", rest),
+                ("has new rows checked from now on, and reads no old row", guarded),
+            ),
+            relations=tuple(
+                dict.fromkeys([*(k for r in rewrites for k in r.relations), *([self.table.key] if rest else [])])
+            ),
+            done=finished,
+            undo=tuple(undo),
+            edits=edits,
+        )
+
+    def _last(self, guarded: Sequence[Action], rest: Sequence[Action], *, final: bool) -> Step:
+        """The ALTER that makes use of what was prepared, and makes the changes that need no protection."""
+        rewrites = [self.rewrites[a] for a in guarded]
+        kept: dict[Action, tuple[str, Sequence[Edit]] | None] = dict.fromkeys(rest)
+        for action in guarded:
+            last = self.rewrites[action].last or ""
+            kept[action] = None if last == action.span.of(self.statement.text) else (last, ())
+        edits = self._edits(kept)
+        after = list(dict.fromkeys(words for r in rewrites for words in r.after))
+        head = f"ALTER TABLE {'IF EXISTS ' if self.alter.if_exists else ''}{self.table.sql} "
+        return Step(
+            (edit.apply(self.statement.sql, edits), *([head + ", ".join(after)] if after else [])),
+            Lock.ACCESS_EXCLUSIVE,
+            _why(
+                (
+                    "sets NOT NULL, which the CHECK has proven, so no row is read",
+                    [a for a in guarded if not _is_index(a)],
+                ),
+                ("gives the finished index to the constraint", [a for a in guarded if _is_index(a)]),
+                ("makes the other changes", rest),
+            ),
+            relations=(self.table.key,),
+            done=done.both(*(r.last_done for r in rewrites)) or self._done(rest),
+            undo=() if final else tuple(sql for r in rewrites for sql in r.last_undo),
+            edits=edits,
+        )
+
+    def _done(self, rest: Sequence[Action]) -> str | None:
+        """Whether actions that need no protection are done, if a column can tell; they are one transaction."""
+        relation = self.facts.find(self.alter.relation) if self.facts else None
+        columns = relation.columns if relation else {}
+        for action in rest if columns else []:
+            match action:
+                case AddColumn(column=column) if column.name not in columns:
+                    return done.column(self.table, column.name)
+                case DropColumn(column=name) if name in columns:
+                    return done.negate(done.column(self.table, name))
+        return None
+
+    def _edits(self, kept: dict[Action, tuple[str, Sequence[Edit]] | None]) -> tuple[Edit, ...]:
+        """What makes, of the client's statement, one with these actions only; a value of None: as written."""
+        start, edits = self.statement.span.start, list[Edit]()
+        end: int | None = None  # of the last action kept
+        dropped = False
+        for action in self.alter.actions:
+            if action not in kept:
+                dropped = True
+                continue
+            if dropped:
+                at = self.alter.actions[0].span.start if end is None else end
+                edits.append(Edit(at - start, action.span.start - start, "" if end is None else ", "))
+            if (words := kept[action]) is not None:
+                whole = Edit(action.span.start - start, action.span.end - start, words[0])
+                edits += words[1] or [whole]
+            end, dropped = action.span.end, False
+        if dropped and end is not None:
+            edits.append(Edit(end - start, self.alter.actions[-1].span.end - start, ""))
+        return tuple(edits)
+
+
+def _together(steps: Sequence[Step]) -> list[Step]:
+    """``steps`` with all that check rows in one transaction, first: all are VALID then, or none is."""
+    checks = [step for step in dict.fromkeys(steps) if step.transaction]
+    builds = [step for step in dict.fromkeys(steps) if not step.transaction]
+    if len(checks) < 2:
+        return checks + builds
+    joined = replace(
+        checks[0],
+        statements=tuple(sql for step in checks for sql in step.statements),
+        done=done.both(*(step.done for step in checks)),
+        hides=tuple(failure for step in checks for failure in step.hides),
+    )
+    return [joined, *builds]
+
+
+def _is_index(action: Action) -> bool:
+    kinds = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
+    return isinstance(action, AddConstraint) and action.constraint.kind in kinds
+
+
+def _is_foreign_key(action: Action) -> bool:
+    return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
+
+
+def _why(*clauses: tuple[str, Iterable[Action]]) -> str:
+    return "; ".join(words for words, actions in clauses if list(actions))

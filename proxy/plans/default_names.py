@@ -1,0 +1,142 @@
+"""The names that Postgres would give to the unnamed constraints of an ALTER TABLE.
+
+VALIDATE needs a name, and the author's later DROP CONSTRAINT needs the one that Postgres would have chosen.
+Source: ChooseConstraintName (catalog/pg_constraint.c), ChooseIndexName (commands/indexcmds.c),
+AddRelationNewConstraints (catalog/heap.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.catalog.facts import Facts, Relation
+from proxy.plans import reading
+from proxy.plans.build_index import distinct
+from proxy.plans.leftover import is_leftover
+from proxy.sql import lexer
+from proxy.sql.names import constraint_name
+from proxy.sql.statements import (
+    AddConstraint,
+    AlterTable,
+    ConstraintKind,
+    DropColumn,
+    DropConstraint,
+    DropNotNull,
+    SetNotNull,
+    Span,
+    Statement,
+    TableConstraint,
+)
+
+LABELS = {
+    ConstraintKind.CHECK: "check",
+    ConstraintKind.FOREIGN_KEY: "fkey",
+    ConstraintKind.UNIQUE: "key",
+    ConstraintKind.PRIMARY_KEY: "pkey",
+    ConstraintKind.EXCLUDE: "excl",
+    ConstraintKind.NOT_NULL: "not_null",
+}
+
+INDEXED = frozenset({ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY, ConstraintKind.EXCLUDE})
+
+
+def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Facts) -> str | None:
+    """The name that ``action``'s constraint will have; None if it cannot be known.
+
+    Actions are named in the order in which they are written.  What an interrupted run of the same ALTER
+    left behind is taken up again, so its names count as free.
+    """
+    alter = statement.node
+    assert isinstance(alter, AlterTable)
+    relation = facts.find(alter.relation)
+    # An index needs a name that no relation has either; other constraints care for constraints only.
+    pool = facts.taken_names if _indexed(action) else facts.taken_constraints
+    taken = set(pool.get(relation.schema, frozenset())) if relation else set()
+    taken -= _left_behind(statement, alter, facts) | freed(alter, relation)
+    for other in alter.actions:
+        name = _name(other, statement, relation, taken) if isinstance(other, AddConstraint | SetNotNull) else None
+        if other is action:
+            return name
+        if name is not None:
+            taken.add(name)
+    return None
+
+
+def _indexed(action: AddConstraint | SetNotNull) -> bool:
+    return isinstance(action, AddConstraint) and action.constraint.kind in INDEXED
+
+
+def freed(alter: AlterTable, relation: Relation | None) -> set[str]:
+    """Names of constraints that the ALTER itself drops: Postgres drops before it adds."""
+    names: set[str] = set()
+    for action in alter.actions:
+        match action:
+            case DropConstraint(name=name):
+                names.add(name)
+            case DropNotNull(column=column) if relation:
+                names |= {c.name for c in relation.constraints.values() if c.kind == "n" and c.columns == (column,)}
+            case DropColumn(column=column) if relation:
+                names |= {c.name for c in relation.constraints.values() if column in c.columns}
+            case _:
+                pass
+    return names
+
+
+def _left_behind(statement: Statement, alter: AlterTable, facts: Facts) -> set[str]:
+    """Names of invalid indexes, which are dropped, and of NOT VALID constraints that are this ALTER's own."""
+    relation = facts.find(alter.relation)
+    if relation is None:
+        return set()
+    adds = [a.constraint for a in alter.actions if isinstance(a, AddConstraint)]
+    names = {
+        found.name
+        for found in relation.constraints.values()
+        if any(is_leftover(statement, constraint, found, facts) for constraint in adds)
+    }
+    if not relation.being_built:
+        names |= {index.name for index in relation.indexes.values() if not index.valid}
+    return names
+
+
+def _name(
+    action: AddConstraint | SetNotNull, statement: Statement, relation: Relation | None, taken: set[str]
+) -> str | None:
+    alter = statement.node
+    assert isinstance(alter, AlterTable)
+    table = relation.name if relation and relation.exists else alter.relation.name
+    if isinstance(action, SetNotNull):
+        return constraint_name(table, [action.column], "not_null", taken)
+    c = action.constraint
+    if c.name is not None:
+        return c.name
+    if (columns := _columns(c, statement, relation)) is None:
+        return None
+    return constraint_name(table, columns, LABELS[c.kind], taken)
+
+
+def _columns(c: TableConstraint, statement: Statement, relation: Relation | None) -> Sequence[str] | None:
+    """The columns that go into the name; None if that cannot be known."""
+    match c.kind:
+        case ConstraintKind.CHECK:
+            if c.expression is None or (named := reading.columns(c.expression.of(statement.text))) is None:
+                return None
+            known = relation.columns if relation and relation.columns else None
+            return (
+                [n for n in named if known is None or n in known or n in SYSTEM_COLUMNS] if len(named) == 1 else named
+            )
+        case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
+            return distinct([*c.columns, *included(c.include, statement)])
+        case ConstraintKind.EXCLUDE:
+            return None
+        case _:
+            return c.columns
+
+
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"})
+
+
+def included(include: Span | None, statement: Statement) -> list[str]:
+    """The column names between the parentheses of an INCLUDE list."""
+    if include is None:
+        return []
+    return [token.value for token in lexer.lex(include.of(statement.text)) if token.kind != "op"]

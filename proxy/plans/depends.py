@@ -1,0 +1,79 @@
+"""Whether a guarded action of an ALTER TABLE is about what another action of it makes or frees."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from proxy.plans.default_names import included
+from proxy.plans.plan import Rewrite
+from proxy.sql import lexer
+from proxy.sql.lexer import LexError
+from proxy.sql.statements import (
+    Action,
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    AlterTable,
+    ConstraintKind,
+    DropColumn,
+    DropConstraint,
+    DropNotNull,
+    OtherAction,
+    SetNotNull,
+    Statement,
+)
+
+INDEXED = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
+
+
+def depends(statement: Statement, guarded: Action, rewrite: Rewrite, other: Action) -> bool:
+    """Whether ``other`` must come before ``guarded``, as it does in Postgres's own order of passes.
+
+    Errs towards True.  Source: AlterTablePass in commands/tablecmds.c: drops, types, columns, constraints.
+    """
+    match other:
+        case DropConstraint(name=name):
+            # The new index attaches in the same ALTER that drops the old constraint.
+            return name == rewrite.name and not is_indexed(guarded)
+        case AddColumn(column=column):
+            return _mentions(statement, guarded, column.name)
+        case DropColumn(column=name) | AlterColumnType(column=name):
+            return _mentions(statement, guarded, name)
+        case DropNotNull(column=name):
+            # No other constraint is about it; but what is set before it would be taken off again.
+            return _mentions(statement, guarded, name) and (isinstance(guarded, SetNotNull) or is_indexed(guarded))
+        case OtherAction(what=what, column=str(name)) if what.startswith("SET EXPRESSION"):
+            return _mentions(statement, guarded, name)
+        case _:
+            return False
+
+
+def is_indexed(action: Action) -> bool:
+    return isinstance(action, AddConstraint) and action.constraint.kind in INDEXED
+
+
+def is_foreign_key(action: Action) -> bool:
+    return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
+
+
+def _mentions(statement: Statement, action: Action, column: str) -> bool:
+    match action:
+        case SetNotNull(column=name):
+            return name == column
+        case AddConstraint(constraint=c):
+            names: Set[str] = {*c.columns, *c.referenced_columns, *included(c.include, statement)}
+            return column in names or (
+                c.expression is not None and _reads(statement, c.expression.of(statement.text), column)
+            )
+        case _:
+            return True
+
+
+def _reads(statement: Statement, expression: str, column: str) -> bool:
+    """Whether the text of an expression has the column's name in it, or the table's, and with it all columns."""
+    assert isinstance(statement.node, AlterTable)
+    try:
+        words = {token.value for token in lexer.lex(expression) if token.kind in ("word", "quoted", "uquoted")}
+    except LexError:
+        return True
+    return column in words or statement.node.relation.name in words

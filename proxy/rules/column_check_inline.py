@@ -1,0 +1,40 @@
+"""ADD COLUMN with a CHECK, which is checked for all rows under lock."""
+
+from __future__ import annotations
+
+from proxy.plans.plan import Lock
+from proxy.rules.base import Context, Finding, rule
+from proxy.rules.column import added_to, of_kind, table, without
+from proxy.rules.subject import script
+from proxy.sql.statements import AddColumn, quote_identifier
+
+
+@rule
+def column_check_inline(node: AddColumn, context: Context) -> Finding | None:
+    checks = [c for c in of_kind(node, "CHECK") if not c.not_enforced]
+    about = added_to(node, context)
+    if about is None or not checks:
+        return None
+    text, on = context.statement.text, table(context)
+    steps = [without(node, context, "CHECK")]
+    for i, check in enumerate(checks, 1):
+        number = str(i) if len(checks) > 1 else ""
+        default = f"{context.table.relation.name}_{node.column.name}_check{number}"
+        name = quote_identifier(check.name or default)
+        inherit = " NO INHERIT" if check.no_inherit else ""
+        expression = check.expression.of(text) if check.expression else ""
+        steps += [
+            f"ALTER TABLE {on} ADD CONSTRAINT {name} CHECK ({expression}){inherit} NOT VALID",
+            f"ALTER TABLE {on} VALIDATE CONSTRAINT {name}",
+        ]
+    return Finding(
+        rule="column-check-inline",
+        at=checks[0].span,
+        problem=f'adding column "{node.column.name}" would block reads and writes of {about.shown}'
+        " while its CHECK is evaluated for all rows",
+        detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock, though all have the same value.",
+        hint=script(*steps),
+        lock=Lock.ACCESS_EXCLUSIVE,
+        work="scan",
+        relation=context.table.relation,
+    )

@@ -1,0 +1,28 @@
+"""What the rules about ALTER COLUMN … TYPE have in common."""
+
+from __future__ import annotations
+
+from proxy.catalog.effect import Effect
+from proxy.catalog.facts import Constraint
+from proxy.rules.base import Context
+from proxy.rules.cost import cost_of
+from proxy.rules.subject import Subject, altered
+from proxy.sql.statements import AlterColumnType, DropConstraint
+
+
+def changed(node: AlterColumnType, context: Context) -> tuple[Subject, Effect] | None:
+    """The table, and what the change of type costs; None if there is nothing to protect."""
+    about = altered(context)
+    return None if about is None else (about, cost_of(node, context))
+
+
+def old_type(node: AlterColumnType, about: Subject) -> str | None:
+    column = about.relation.columns.get(node.column) if about.relation else None
+    return column.type if column else None
+
+
+def constraints(node: AlterColumnType, about: Subject, context: Context, kind: str) -> list[Constraint]:
+    """Those of the column that the ALTER does not drop."""
+    dropped = {a.name for a in context.table.actions if isinstance(a, DropConstraint)}
+    found = about.relation.constraints.values() if about.relation else ()
+    return [c for c in found if c.kind == kind and node.column in c.columns and c.name not in dropped]

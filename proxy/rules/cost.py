@@ -1,0 +1,38 @@
+"""What a part of a statement would lock and do by itself, as ``catalog.effect`` has it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from proxy.catalog.effect import Effect, effect
+from proxy.catalog.facts import Relation
+from proxy.rules.base import Context
+from proxy.sql.statements import Action, AddColumn, ColumnConstraint, DropConstraint
+
+
+def cost(context: Context) -> Effect:
+    """Of the whole statement."""
+    return effect(context.statement, context.facts)
+
+
+def cost_of(action: Action, context: Context) -> Effect:
+    """Of one action of an ALTER TABLE, after the constraints that it drops are gone."""
+    dropped = (a for a in context.table.actions if isinstance(a, DropConstraint) and a is not action)
+    node = replace(context.table, actions=(*dropped, action))
+    return effect(replace(context.statement, node=node), context.facts)
+
+
+def cost_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> Effect:
+    """Of an ADD COLUMN that has no constraints but those."""
+    return cost_of(replace(action, column=replace(action.column, constraints=constraints)), context)
+
+
+def supposing(context: Context, relation: Relation | None, changed: Relation | None) -> Context:
+    """The same with other facts about a relation, to see what a cost is due to."""
+    if relation is None or changed is None:
+        return context
+    relations = {
+        k: changed if r is relation or (r.exists and r.oid == relation.oid) else r
+        for k, r in context.facts.relations.items()
+    }
+    return replace(context, facts=replace(context.facts, relations=relations))

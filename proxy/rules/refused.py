@@ -1,0 +1,61 @@
+"""ALTER TABLEs that Postgres is sure to refuse, before it reads a row: run as written, they get its own error at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from proxy.catalog.facts import Relation
+from proxy.sql.statements import (
+    Action,
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    AlterTable,
+    ConstraintKind,
+    DropColumn,
+    DropConstraint,
+    DropDefault,
+    DropNotNull,
+    SetDefault,
+    SetNotNull,
+)
+
+
+def refused(alter: AlterTable, relation: Relation | None) -> bool:
+    """Whether one of the actions is certain to fail.  Errs towards False."""
+    if relation is None or not relation.columns:
+        return False
+    names = Counter(a.constraint.name for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.name)
+    keys = [
+        a for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY
+    ]
+    if len(keys) > 1 or any(count > 1 for count in names.values()):
+        return True
+    made = {a.column.name for a in alter.actions if isinstance(a, AddColumn)}
+    gone = {a.column for a in alter.actions if isinstance(a, DropColumn)}
+    freed = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
+    # One that is NOT VALID may be what an interrupted run of this very ALTER left behind.
+    taken = {c.name for c in relation.constraints.values() if c.validated and not gone & set(c.columns)} - freed
+    if taken & set(names):
+        return True
+    return any(_fails(action, relation, made, gone) for action in alter.actions)
+
+
+def _fails(action: Action, relation: Relation, made: set[str], gone: set[str]) -> bool:
+    match action:
+        case DropConstraint(if_exists=False, name=name):
+            return name not in relation.constraints
+        case AddColumn(if_not_exists=False, column=column):
+            return relation.is_partition or (column.name in relation.columns and column.name not in gone)
+        case DropColumn(if_exists=False, column=column):
+            return column not in relation.columns
+        case (
+            SetNotNull(column=column)
+            | DropNotNull(column=column)
+            | SetDefault(column=column)
+            | DropDefault(column=column)
+            | AlterColumnType(column=column)
+        ):
+            return column not in relation.columns and column not in made
+        case _:
+            return False

@@ -1,0 +1,37 @@
+"""RENAME COLUMN of a column that the application may still use."""
+
+from __future__ import annotations
+
+from proxy.plans.plan import Lock
+from proxy.rules.base import Context, Finding, caution
+from proxy.rules.column import table
+from proxy.rules.subject import script, subject
+from proxy.sql.statements import OtherAction, quote_identifier
+
+SEEN = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"})
+
+
+@caution
+def rename_column(node: OtherAction, context: Context) -> Finding | None:
+    about = subject(context.table.relation, context)
+    if node.what != "RENAME COLUMN" or about is None or context.table.object_type not in SEEN:
+        return None
+    relation, old, new = about.relation, node.column or "", node.name or ""
+    if relation is not None and relation.columns and (old not in relation.columns or new in relation.columns):
+        return None
+    on = table(context)
+    return Finding(
+        rule="rename-column",
+        at=node.span,
+        problem=f'renaming column "{old}" of {about.shown} fails every query that still says "{old}"',
+        detail="Application servers that run now know the old name; those that are deployed next, the new one.",
+        hint=script(
+            f"ALTER TABLE {on} ADD COLUMN {quote_identifier(new)} <same type>",
+            "<a trigger that keeps both columns the same>",
+            f"UPDATE {on} SET {quote_identifier(new)} = {quote_identifier(old)} -- in batches",
+            f"<when nothing uses it any more> ALTER TABLE {on} DROP COLUMN {quote_identifier(old)}",
+        ),
+        lock=Lock.ACCESS_EXCLUSIVE,
+        work="none",
+        relation=context.table.relation,
+    )

@@ -1,0 +1,88 @@
+"""The table that a finding is about: whether it needs protection, and how to speak of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.catalog.facts import Relation, describe_rows, describe_size
+from proxy.rules.base import Context
+from proxy.rules.refused import refused
+from proxy.sql.statements import AlterTable, Name
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A table; ``relation`` is None if nothing is known of it: then it may be large."""
+
+    name: Name
+    relation: Relation | None
+    live: bool  # a database was asked
+
+    @property
+    def shown(self) -> str:
+        """Its own name in double quotes, as Postgres's messages have it."""
+        return f'"{self.name.name}"'
+
+    @property
+    def kind(self) -> str | None:
+        """pg_class.relkind; None if not known."""
+        return self.relation.kind if self.relation else None
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether the database was asked, and said nothing: then no plan can be made that is sure to fit."""
+        return self.live and self.relation is None
+
+    @property
+    def amount(self) -> str:
+        """``"orders" (41 GB, 212 million rows)``."""
+        known = _measures(self.relation)
+        return f"{self.shown} ({', '.join(known)})" if known else self.shown
+
+    @property
+    def all_rows(self) -> str:
+        """``All 41 GB (212 million rows) of "orders"``, to begin a sentence."""
+        match _measures(self.relation):
+            case [size, rows]:
+                return f"All {size} ({rows}) of {self.shown}"
+            case [known]:
+                return f"All {known} of {self.shown}"
+            case _:
+                return f"All rows of {self.shown}"
+
+
+def subject(name: Name, context: Context) -> Subject | None:
+    """The table of that name; None if there is nothing to protect.
+
+    That is so if it does not exist (Postgres says so itself), if nobody else can see it (new in this
+    transaction, temporary), and on a standby, where no DDL runs.
+    """
+    relation = context.relation(name)
+    if context.facts.in_recovery or (relation is not None and (not relation.exists or relation.private)):
+        return None
+    return Subject(name, relation, context.facts.live)
+
+
+def altered(context: Context) -> Subject | None:
+    """The table of an ALTER TABLE, if it holds rows that an action could be long about."""
+    alter: AlterTable = context.table
+    # ALTER VIEW, ALTER FOREIGN TABLE … refuse a table, and what they take has no rows of its own.
+    if alter.object_type != "TABLE":
+        return None
+    about = subject(alter.relation, context)
+    if about is not None and refused(alter, about.relation):
+        return None
+    return about if about is not None and about.kind in (None, "r", "p") else None
+
+
+def _measures(relation: Relation | None) -> list[str]:
+    """Size and rows, as far as they are known."""
+    if relation is None:
+        return []
+    known = [describe_size(relation.size_bytes)] if relation.size_bytes is not None else []
+    return known + ([describe_rows(relation.rows)] if relation.rows is not None else [])
+
+
+def script(*statements: str) -> str:
+    """Statements for a hint, one a line, each with its semicolon."""
+    return "\n".join(f"{sql};" for sql in statements)

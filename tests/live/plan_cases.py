@@ -1,0 +1,250 @@
+"""The forms of statements whose plans tests/live/test_plans.py tries, and the tables that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LONG = "long_" + "x" * 58  # 63 bytes
+OVERLONG = "Überlänge_" + "ä" * 60  # cut by the server, in the middle of the name
+
+TABLES = f"""
+CREATE TABLE customers (id int PRIMARY KEY, code text UNIQUE, region int NOT NULL, UNIQUE (id, region));
+INSERT INTO customers SELECT g, 'c' || g, g % 3 FROM generate_series(1, 20) g;
+CREATE TABLE orders (id int NOT NULL, customer_id int, email text, total int, note text, parent int, region int);
+INSERT INTO orders SELECT g, g % 5 + 1, 'e' || g, g, 'n' || g, g, (g % 5 + 1) % 3 FROM generate_series(1, 50) g;
+CREATE UNIQUE INDEX orders_lookup ON orders (id);
+CREATE INDEX "Orders Note" ON orders (note);
+CREATE INDEX orders_total ON orders (total);
+CREATE TABLE "We""ird" ("Id" int NOT NULL, "a b" int, "sélect" int);
+INSERT INTO "We""ird" SELECT g, g, g FROM generate_series(1, 5) g;
+CREATE TABLE {LONG} ({LONG} int, second_{LONG[:50]} int);
+INSERT INTO {LONG} VALUES (1, 1), (2, 2);
+CREATE TABLE events (id int, at int, kind text) PARTITION BY RANGE (at);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10);
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (100);
+INSERT INTO events SELECT g, g, 'k' FROM generate_series(1, 50) g;
+CREATE TABLE regions (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE regions_1 PARTITION OF regions FOR VALUES FROM (0) TO (100);
+INSERT INTO regions SELECT g FROM generate_series(0, 9) g;
+CREATE TABLE base (a int, b int);
+CREATE TABLE derived (c int) INHERITS (base);
+INSERT INTO base VALUES (1, 1); INSERT INTO derived VALUES (2, 2, 2);
+CREATE TABLE keyed (id int CONSTRAINT keyed_pkey PRIMARY KEY, tenant int, state text CONSTRAINT keyed_state_check CHECK (state <> ''));
+INSERT INTO keyed SELECT g, g % 2, 'on' FROM generate_series(1, 5) g;
+CREATE MATERIALIZED VIEW totals AS SELECT total, count(*) AS n FROM orders GROUP BY total;
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """``bad`` makes rows that the statement cannot stand; ``since``, ``until``: versions that know it."""
+
+    sql: str
+    bad: str = ""
+    since: int = 13
+    until: int = 99
+    before: str = ""  # SQL, after the tables are made
+    repeats: bool = True  # its plan can tell what is done; not so if Postgres names the index
+    replans: bool = True  # sent again after an interruption, it goes on where it stopped
+
+    @property
+    def id(self) -> str:
+        return self.sql[:70]
+
+
+NULL_EMAIL = "UPDATE orders SET email = NULL WHERE id = 7"
+SAME_EMAIL = "UPDATE orders SET email = 'e1' WHERE id = 7"
+ORPHAN = "UPDATE orders SET customer_id = 99 WHERE id = 7"
+BAD_TOTAL = "UPDATE orders SET total = -1 WHERE id = 7"
+
+INDEXES = [
+    Case("CREATE INDEX orders_email_idx ON orders (email)"),
+    Case("CREATE UNIQUE INDEX orders_email_idx ON orders (email)", SAME_EMAIL),
+    Case("create index if not exists orders_email_idx on only orders using btree (email desc nulls last)"),
+    Case("CREATE INDEX ON orders (email)"),
+    Case("CREATE INDEX ON orders (email, total) INCLUDE (note, id)"),
+    Case("CREATE INDEX ON orders (email)", before="CREATE TABLE orders_email_idx (a int)"),
+    Case("CREATE UNIQUE INDEX ON orders (lower(email))", SAME_EMAIL, repeats=False),
+    Case("CREATE INDEX ON orders (lower(email), (total + 1), customer_id) WHERE total > 3", repeats=False),
+    Case("CREATE INDEX part ON orders (email text_pattern_ops) WITH (fillfactor = 70) WHERE note IS NOT NULL"),
+    Case('CREATE INDEX "My Index" ON "We""ird" ("a b", "sélect")'),
+    Case(f"CREATE INDEX {OVERLONG} ON {LONG} ({LONG})"),
+    Case(f"CREATE INDEX ON {LONG} ({LONG}, second_{LONG[:50]})"),
+    Case("CREATE UNIQUE INDEX totals_total ON totals (total)"),
+    Case("CREATE UNIQUE INDEX u ON orders (note, email) NULLS NOT DISTINCT", since=15),
+    Case("CREATE INDEX hashed ON orders USING hash (email)"),
+    Case("CREATE INDEX base_a ON base (a)"),
+    Case("CREATE INDEX leaf ON events_1 (kind)"),
+    Case("DROP INDEX orders_total"),
+    Case("DROP INDEX IF EXISTS orders_total RESTRICT"),
+    Case('DROP INDEX orders_total, "Orders Note", orders_total', replans=False),
+    Case('DROP INDEX IF EXISTS nothing_there, orders_total, "Orders Note"'),
+]
+
+CHECKS = [
+    Case("ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0)", BAD_TOTAL),
+    Case("ALTER TABLE orders ADD CHECK (total > 0)", BAD_TOTAL),
+    Case("ALTER TABLE orders ADD CHECK (total > 0), ADD CHECK (total < 1000), ADD CHECK (total < id + 1)", BAD_TOTAL),
+    Case("ALTER TABLE orders ADD CHECK (total > 0)", BAD_TOTAL, before="CREATE TABLE orders_total_check (a int)"),
+    Case(
+        "ALTER TABLE orders ADD CHECK (total > 0)",
+        BAD_TOTAL,
+        before="ALTER TABLE customers ADD CONSTRAINT orders_total_check CHECK (region > -1)",
+    ),
+    Case("ALTER TABLE ONLY orders ADD CONSTRAINT positive CHECK (total > 0) NO INHERIT", BAD_TOTAL),
+    Case("ALTER TABLE base ADD CHECK (a > 0)", "INSERT INTO derived VALUES (-1, 1, 1)"),
+    Case(
+        "ALTER TABLE ONLY base ADD CHECK (a > 0) NO INHERIT",
+        "INSERT INTO ONLY base VALUES (-1, 1)".replace("ONLY ", ""),
+    ),
+    Case("ALTER TABLE events ADD CONSTRAINT k CHECK (kind <> '')", "UPDATE events SET kind = '' WHERE id = 30"),
+    Case('ALTER TABLE "We""ird" ADD CHECK ("a b" > 0)', 'UPDATE "We""ird" SET "a b" = 0 WHERE "Id" = 1'),
+    Case(
+        "ALTER TABLE orders ADD CHECK ((note || email) <> 'x' AND coalesce(total, 1) IN (SELECT 1) IS NULL OR true)".replace(
+            " IN (SELECT 1) IS NULL", " > -9"
+        )
+    ),
+    Case("ALTER TABLE orders ADD CONSTRAINT e CHECK (total > 0) ENFORCED", BAD_TOTAL, since=18),
+    Case(
+        "ALTER TABLE orders ADD COLUMN rate int DEFAULT 1, ADD CONSTRAINT r CHECK (rate > 0 AND total > 0)",
+        BAD_TOTAL,
+        replans=False,
+    ),
+    Case(
+        "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0), ALTER note SET DEFAULT 'x', ADD COLUMN z int",
+        BAD_TOTAL,
+        replans=False,
+    ),
+    Case(
+        "ALTER TABLE keyed DROP CONSTRAINT keyed_state_check, ADD CONSTRAINT keyed_state_check CHECK (state IN ('on', 'off'))",
+        "UPDATE keyed SET state = 'maybe' WHERE id = 1",
+        replans=False,
+    ),
+    Case("ALTER TABLE keyed DROP CONSTRAINT keyed_state_check, ADD CHECK (state <> 'x')", replans=False),
+    Case("ALTER TABLE orders ALTER note TYPE varchar, ADD CONSTRAINT said CHECK (note <> '')"),
+]
+
+FOREIGN_KEYS = [
+    Case("ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers (id)", ORPHAN),
+    Case("ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers", ORPHAN),
+    Case(
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id, region) REFERENCES customers (id, region) MATCH FULL ON DELETE CASCADE",
+        ORPHAN,
+    ),
+    Case(
+        "ALTER TABLE ONLY orders ADD FOREIGN KEY (customer_id) REFERENCES customers ON UPDATE SET NULL DEFERRABLE INITIALLY DEFERRED",
+        ORPHAN,
+    ),
+    Case(
+        "ALTER TABLE orders ADD CONSTRAINT own FOREIGN KEY (parent) REFERENCES orders (id)",
+        "UPDATE orders SET parent = 999 WHERE id = 7",
+    ),
+    Case(
+        "ALTER TABLE orders ADD FOREIGN KEY (region) REFERENCES regions", "UPDATE orders SET region = 55 WHERE id = 7"
+    ),
+    Case(
+        "ALTER TABLE events ADD FOREIGN KEY (id) REFERENCES orders (id)",
+        "UPDATE events SET id = 999 WHERE id = 7",
+        since=18,
+    ),
+    Case(
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers, ADD FOREIGN KEY (region) REFERENCES regions (id),"
+        " ADD CHECK (total > 0)",
+        BAD_TOTAL,
+    ),
+    Case(
+        "ALTER TABLE orders ADD UNIQUE (parent), ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES orders (parent), ADD COLUMN z int",
+        "UPDATE orders SET parent = 999 WHERE id = 7",
+        replans=False,
+    ),
+    Case(
+        "ALTER TABLE orders DROP CONSTRAINT fk, ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers ON DELETE CASCADE",
+        before="ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers",
+        replans=False,
+    ),
+    Case(
+        "ALTER TABLE orders ADD COLUMN buyer int, ADD CONSTRAINT fk FOREIGN KEY (buyer) REFERENCES customers DEFERRABLE",
+        replans=False,
+    ),
+]
+
+NOT_NULLS = [
+    Case("ALTER TABLE orders ALTER COLUMN email SET NOT NULL", NULL_EMAIL),
+    Case(
+        "ALTER TABLE orders ALTER email SET NOT NULL, ALTER total SET NOT NULL, ALTER note SET DEFAULT ''", NULL_EMAIL
+    ),
+    Case(
+        "ALTER TABLE orders ALTER email SET NOT NULL", NULL_EMAIL, before="CREATE TABLE orders_email_not_null (a int)"
+    ),
+    Case(
+        "ALTER TABLE orders ALTER email SET NOT NULL",
+        NULL_EMAIL,
+        before="ALTER TABLE customers ADD CONSTRAINT orders_email_not_null CHECK (region > -1)",
+    ),
+    Case(
+        'ALTER TABLE IF EXISTS "We""ird" ALTER "a b" SET NOT NULL', 'UPDATE "We""ird" SET "a b" = NULL WHERE "Id" = 1'
+    ),
+    Case(f"ALTER TABLE {LONG} ALTER {LONG} SET NOT NULL", f"UPDATE {LONG} SET {LONG} = NULL"),
+    Case("ALTER TABLE base ALTER a SET NOT NULL", "INSERT INTO derived VALUES (NULL, 1, 1)"),
+    Case("ALTER TABLE ONLY base ALTER a SET NOT NULL", "INSERT INTO base VALUES (NULL, 1)"),
+    Case("ALTER TABLE ONLY orders ALTER email SET NOT NULL", NULL_EMAIL),
+    Case("ALTER TABLE events ALTER kind SET NOT NULL", "UPDATE events SET kind = NULL WHERE id = 30"),
+    Case("ALTER TABLE events_1 ALTER kind SET NOT NULL", "UPDATE events SET kind = NULL WHERE id = 3"),
+    Case(
+        "ALTER TABLE orders ALTER id DROP NOT NULL, ALTER id SET NOT NULL, ADD COLUMN z int",
+        repeats=False,
+        replans=False,
+    ),
+    Case("ALTER TABLE orders ADD COLUMN z int NOT NULL DEFAULT 1, ALTER z SET NOT NULL", replans=False),
+    Case("ALTER TABLE orders ALTER email SET NOT NULL, ALTER email TYPE varchar", replans=False),
+    Case(
+        "ALTER TABLE orders ALTER email SET NOT NULL",
+        NULL_EMAIL,
+        since=18,
+        before="ALTER TABLE orders ADD CONSTRAINT given NOT NULL email NOT VALID",
+    ),
+]
+
+UNIQUES = [
+    Case("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)", SAME_EMAIL),
+    Case("ALTER TABLE orders ADD UNIQUE (email, note) INCLUDE (total)"),
+    Case("ALTER TABLE orders ADD UNIQUE (email)", SAME_EMAIL, before="CREATE TABLE orders_email_key (a int)"),
+    Case("ALTER TABLE orders ADD UNIQUE (email) INCLUDE (email)", SAME_EMAIL),
+    Case(
+        "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email) WITH (fillfactor = 70) DEFERRABLE INITIALLY DEFERRED",
+        SAME_EMAIL,
+    ),
+    Case(
+        "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email) USING INDEX TABLESPACE pg_default NOT DEFERRABLE",
+        SAME_EMAIL,
+    ),
+    Case("ALTER TABLE orders ADD UNIQUE NULLS NOT DISTINCT (email)", SAME_EMAIL, since=15),
+    Case('ALTER TABLE "We""ird" ADD UNIQUE ("a b", "sélect")', 'UPDATE "We""ird" SET "a b" = 1, "sélect" = 1'),
+    Case(
+        f"ALTER TABLE {LONG} ADD UNIQUE ({LONG}, second_{LONG[:50]})",
+        f"UPDATE {LONG} SET {LONG} = 1, second_{LONG[:50]} = 1",
+    ),
+    Case("ALTER TABLE orders ADD UNIQUE (email), ADD UNIQUE (note), ADD COLUMN z int", SAME_EMAIL),
+    Case(
+        "ALTER TABLE orders ADD CONSTRAINT pk PRIMARY KEY (id)",
+        "DROP INDEX orders_lookup; UPDATE orders SET id = 1 WHERE id = 7",
+    ),
+    Case("ALTER TABLE orders ADD PRIMARY KEY (id, email)", NULL_EMAIL),
+    Case("ALTER TABLE orders ADD PRIMARY KEY (id), ALTER id SET NOT NULL, ALTER email SET NOT NULL", NULL_EMAIL),
+    Case("ALTER TABLE orders ADD PRIMARY KEY (email) INCLUDE (note) DEFERRABLE", SAME_EMAIL),
+    Case("ALTER TABLE base ADD PRIMARY KEY (a)", "INSERT INTO base VALUES (NULL, 1)"),
+    Case("ALTER TABLE ONLY base ADD PRIMARY KEY (a)", "INSERT INTO base VALUES (NULL, 1)", until=17),
+    Case("ALTER TABLE events_1 ADD PRIMARY KEY (id)"),
+    Case(
+        "ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD CONSTRAINT keyed_pkey PRIMARY KEY (tenant, id)",
+        "UPDATE keyed SET tenant = NULL WHERE id = 2",
+    ),
+    Case(
+        "ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD PRIMARY KEY (id, tenant)",
+        "UPDATE keyed SET tenant = NULL WHERE id = 2",
+    ),
+    Case("ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ADD CONSTRAINT other PRIMARY KEY (tenant, id)"),
+    Case("ALTER TABLE orders ADD COLUMN k int, ADD UNIQUE (k, id)", replans=False),
+]
+
+CASES = [*INDEXES, *CHECKS, *FOREIGN_KEYS, *NOT_NULLS, *UNIQUES]

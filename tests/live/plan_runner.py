@@ -1,0 +1,140 @@
+"""Runs plans on a real server step by step, as Interlock does, and watches what each step does there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import errors
+
+from proxy.catalog import lookup
+from proxy.catalog.facts import Facts
+from proxy.plans.compose import compose
+from proxy.plans.plan import Lock, Plan, Step
+from proxy.rules.base import examine, rules
+from proxy.sql.read import read
+from proxy.sql.statements import Statement
+
+WORK = re.compile(r"^(rewriting table|verifying table|building index|validating foreign key)")
+LOCKS = """
+    SELECT n.nspname, c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_'
+"""
+
+
+def statement_of(sql: str) -> Statement:
+    [statement] = read(sql)
+    return statement
+
+
+def facts_for(session: psycopg.Connection, statement: Statement) -> Facts:
+    asked = lookup.request(statement)
+    row = psycopg.RawCursor(session).execute(lookup.SQL, [asked.parameter]).fetchone()
+    assert row is not None
+    return lookup.decode(row[0], asked, now=datetime.now(UTC), in_transaction=False)
+
+
+def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:
+    """The plan of a statement whose every finding about blocking is rewritten; None if there is none."""
+    statement = statement_of(sql)
+    facts = facts_for(session, statement)
+    found = [(node, f) for node, f in examine(statement, facts) if rules()[f.rule].harm == "blocks"]
+    for _, finding in found:
+        assert finding.rewrite is not None, f"no rewrite: {finding.problem}"
+    if not found:
+        return None
+    return compose(statement, [(node, f.rewrite) for node, f in found if f.rewrite], facts)
+
+
+@dataclass
+class Seen:
+    """What a step did: messages of work, and the strongest lock on each table."""
+
+    work: list[str] = field(default_factory=list)
+    locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
+
+
+class Session:
+    """An autocommit connection that runs steps and undoes them, by the rules in plan.py."""
+
+    def __init__(self, url: str, schema: str) -> None:
+        self.connection = psycopg.connect(url, autocommit=True)
+        self.schema = schema
+        self._work: list[str] = []
+        self.connection.add_notice_handler(self._notice)
+        self.connection.execute(f'SET search_path = "{schema}"')
+
+    def _notice(self, diagnostic: errors.Diagnostic) -> None:
+        message = diagnostic.message_primary or ""
+        if WORK.match(message):
+            self._work.append(message)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def execute(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+    @contextmanager
+    def watching(self) -> Iterator[list[str]]:
+        self._work = []
+        self.connection.execute("SET client_min_messages = debug1")
+        try:
+            yield self._work
+        finally:
+            self.connection.execute("RESET client_min_messages")
+
+    def is_done(self, step: Step) -> bool:
+        if step.done is None:
+            return False
+        row = self.connection.execute(step.done).fetchone()
+        assert row is not None
+        assert row[0] in (True, False)
+        return bool(row[0])
+
+    def step(self, step: Step) -> Seen | None:
+        """Run a step unless it is done; what it did, or None."""
+        if self.is_done(step):
+            return None
+        seen = Seen()
+        with self.watching() as work:
+            if not step.transaction:
+                for sql in step.statements:
+                    self.connection.execute(sql)
+            else:
+                with self.connection.transaction():
+                    for sql in step.statements:
+                        self.connection.execute(sql)
+                    rows = self.connection.execute(LOCKS).fetchall()
+                for schema, name, mode in rows:
+                    known = seen.locks.get((schema, name), Lock.NONE)
+                    seen.locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
+            seen.work = list(work)
+        return seen
+
+    def run(self, plan: Plan) -> list[tuple[Step, Seen]]:
+        """Every step that is not done; on an error all is undone and the error raised."""
+        ran: list[tuple[Step, Seen]] = []
+        begun: list[Step] = []
+        for step in plan.steps:
+            begun.append(step)
+            try:
+                seen = self.step(step)
+            except psycopg.Error as error:
+                if step.transaction or isinstance(error, errors.DuplicateTable):
+                    begun.pop()  # it had no effect
+                self.undo(begun)
+                raise
+            if seen is not None:
+                ran.append((step, seen))
+        return ran
+
+    def undo(self, begun: Sequence[Step]) -> None:
+        for step in reversed(begun):
+            for sql in step.undo:
+                self.connection.execute(sql)

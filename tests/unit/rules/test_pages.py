@@ -1,0 +1,140 @@
+"""The rules' pages say what the rules say: every SQL block is examined, every text block compared.
+
+A block's info words: ``sql reject | warn | ok | plan``, then the Postgres version (18 if there is none), then what
+else is so (``in-transaction``).  Other rules' findings are shown if they are about what blocks.
+``pytest --accept`` writes the text blocks anew.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+import proxy.rules
+from proxy.plans.compose import compose
+from proxy.rules.base import Finding, examine, rules
+from proxy.sql.read import read
+from proxy.sql.statements import Statement, Unreadable
+from tests.unit.rules.catalog import facts, made_by
+
+FOLDER = Path(proxy.rules.__file__).parent
+BLOCK = re.compile(
+    r"^```sql (reject|warn|ok|plan)(?: (\d+))?( in-transaction)?\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.M | re.S
+)
+SECTIONS = ["What happens", "Instead", "In your framework", "Fine as it is"]
+SAID = {"reject": "ERROR", "warn": "WARNING"}
+FRAMEWORKS = ["Django", "Alembic", "Rails", "Ecto"]
+
+
+@dataclass(frozen=True)
+class Block:
+    rule: str
+    line: int
+    expected: str
+    version: int
+    in_transaction: bool
+    sql: str
+    text: str | None
+
+
+def blocks(rule: str) -> list[Block]:
+    page = rules()[rule].page
+    return [
+        Block(rule, page.count("\n", 0, m.start()) + 1, m[1], int(m[2] or 18), bool(m[3]), m[4].strip(), m[5])
+        for m in BLOCK.finditer(page)
+    ]
+
+
+def examined(block: Block) -> list[tuple[Statement, list[tuple[object, Finding]]]]:
+    """Each statement of a block with its findings; what earlier ones create is new to later ones."""
+    new: frozenset[str] = frozenset()
+    found = []
+    for statement in read(block.sql):
+        assert not isinstance(statement.node, Unreadable), statement.sql
+        known = replace(facts(statement, block.version, new), in_transaction=block.in_transaction)
+        every = examine(statement, known)
+        found.append((statement, [(n, f) for n, f in every if f.rule == block.rule or blocks_others(f)]))
+        new |= made_by(statement)
+    return found
+
+
+def blocks_others(finding: Finding) -> bool:
+    return rules()[finding.rule].harm == "blocks"
+
+
+def shown(block: Block) -> str:
+    """What the text block has to say: the errors, or the plans."""
+    lines = []
+    for statement, found in examined(block):
+        if block.expected in SAID:
+            for _, finding in found:
+                lines.append(f"{SAID[block.expected]}:  {finding.problem} [{finding.rule}]")
+                lines += [f"DETAIL:  {finding.detail}", f"HINT:  {finding.hint}"]
+        else:
+            known = facts(statement, block.version)
+            plan = compose(statement, [(node, f.rewrite) for node, f in found if f.rewrite], known)
+            for number, step in enumerate(plan.steps, 1):
+                lines.append(f"{number}. " + ";\n   ".join(sql.replace("\n", "\n   ") for sql in step.statements) + ";")
+                lines.append(f"   -- {step.lock.sql}: {step.why}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("rule", list(rules()))
+def test_page(rule: str, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--accept"):
+        accept(rule)
+    for block in blocks(rule):
+        where = f"{rule}.md:{block.line}"
+        found = [finding for _, findings in examined(block) for _, finding in findings]
+        assert bool(found) == (block.expected != "ok"), f"{where}: {[f.rule for f in found]}"
+        if block.expected == "plan":
+            assert all(f.rewrite for f in found), where
+        if block.expected != "ok":
+            assert rule in {f.rule for f in found}, where
+            assert block.text == shown(block), f"{where}: if the new text is right, run pytest --accept\n{shown(block)}"
+
+
+def accept(rule: str) -> None:
+    def written(m: re.Match[str]) -> str:
+        block = Block(rule, 0, m[1], int(m[2] or 18), bool(m[3]), m[4].strip(), m[5])
+        return m[0] if m[5] is None else m[0][: m.start(5) - m.start()] + shown(block) + "```\n"
+
+    path = FOLDER / f"{rule.replace('-', '_')}.md"
+    path.write_text(BLOCK.sub(written, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+@pytest.mark.parametrize("rule", list(rules()))
+def test_page_is_whole(rule: str) -> None:
+    page = rules()[rule].page
+    assert page.startswith(f"# {rule}\n")
+    assert re.findall(r"^## (.*)$", page, re.M) == SECTIONS
+    assert re.findall(r"^\* \*\*(\w+)\*\*", page, re.M)[: len(FRAMEWORKS)] == FRAMEWORKS
+    found = [finding for block in blocks(rule) for _, findings in examined(block) for _, finding in findings]
+    expected = {block.expected for block in blocks(rule)}
+    said = "reject" if rules()[rule].harm == "blocks" or "reject" in expected else "warn"
+    plan = {"plan"} if any(f.rewrite for f in found if f.rule == rule) else set()
+    assert expected == {said, "ok"} | plan
+    without_text = [b.line for b in blocks(rule) if (b.text is None) != (b.expected == "ok")]
+    assert not without_text, f"lines {without_text}"
+
+
+def test_every_rule_says_its_own_name() -> None:
+    for rule in rules():
+        for block in blocks(rule):
+            for _, findings in examined(block):
+                assert {finding.rule for _, finding in findings} <= set(rules())
+
+
+def test_messages_are_fit_to_print() -> None:
+    """One line without a full stop for the problem, sentences for the detail; nobody is begged or shouted at."""
+    for rule in rules():
+        for block in blocks(rule):
+            for finding in (f for _, findings in examined(block) for _, f in findings):
+                assert "\n" not in finding.problem
+                assert not finding.problem.endswith(".")
+                assert finding.detail.endswith(".")
+                said = f"{finding.problem} {finding.detail} {finding.hint}".lower()
+                assert not {"please", "dangerous", "!"} & set(re.findall(r"\w+|!", said))
