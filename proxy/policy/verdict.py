@@ -25,13 +25,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The line of policy that settled something: ``policies/recommended.yaml:7``."""
+    """The line of policy that settled something: ``policies/recommended.yaml:7``; line 0 if it stands in no file."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ class Decided:
     finding: Finding
     action: Action
     because: Source
-    note: str = ""  # why it is milder or harsher than the rule's action: an exception's reason, an override's, a small table …
+    would_be: Action | None = None  # what mode: enforce would have done, where the mode made it milder
+    note: str = (
+        ""  # why it is milder or harsher than the rule's action: an exception's reason, an override's, a small table …
+    )
 
 
 @dataclass(frozen=True, slots=True)

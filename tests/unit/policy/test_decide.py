@@ -1,0 +1,543 @@
+"""Statement + facts + policy -> verdict, with the real rules and the real reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.catalog.facts import MISSING, Column, Facts, Index, Relation
+from proxy.policy.decide import decide
+from proxy.policy.effective import Policy
+from proxy.policy.load import load
+from proxy.policy.verdict import Action, Verdict
+from proxy.rules.base import rules
+from proxy.sql.read import read
+from tests.unit.policy.packs import line_of
+
+ALLOW, WARN, REWRITE, REJECT = Action.ALLOW, Action.WARN, Action.REWRITE, Action.REJECT
+
+COLUMNS = {name: Column(name, "integer", not_null=False) for name in ("id", "email", "customer", "total")}
+
+
+def relation(oid: int, schema: str, name: str, **more: Any) -> Relation:
+    defaults: dict[str, Any] = {"size_bytes": 41 * 2**30, "rows": 212_000_000, "columns": COLUMNS}
+    return Relation(exists=True, oid=oid, schema=schema, name=name, **(defaults | more))
+
+
+def index_of(oid: int, table: Relation) -> Relation:
+    name = f"{table.name}_idx"
+    index = Index(oid, table.schema, name, table.oid, table.schema, table.name, valid=True, unique=False)
+    return Relation(exists=True, oid=oid, schema=table.schema, name=name, kind="i", size_bytes=8192, index=index)
+
+
+ORDERS = relation(1, "public", "orders")
+COLOURS = relation(2, "public", "colours", size_bytes=8192, rows=7)
+LOADS = relation(3, "analytics", "loads")
+LOCKED = relation(4, "public", "locked", size_bytes=None)
+NEW = relation(5, "public", "new", is_new=True)
+SCRATCH = relation(6, "pg_temp_3", "scratch", persistence="t")
+
+FACTS = Facts(
+    server_version=180004,
+    live=True,
+    now=datetime(2026, 11, 22, tzinfo=UTC),
+    database="shop",
+    user="ann",
+    session_user="ann",
+    roles=frozenset({"ann", "staff"}),
+    application_name="alembic",
+    relations={
+        ("orders",): ORDERS,
+        ("colours",): COLOURS,
+        ("analytics", "loads"): LOADS,
+        ("locked",): LOCKED,
+        ("new",): NEW,
+        ("scratch",): SCRATCH,
+        ("orders_idx",): index_of(11, ORDERS),
+        ("colours_idx",): index_of(12, COLOURS),
+        ("analytics", "loads_idx"): index_of(13, LOADS),
+        ("i",): MISSING,
+        ("missing",): MISSING,
+    },
+    taken_names={"public": frozenset(), "analytics": frozenset()},
+)
+
+CREATE = "CREATE INDEX i ON orders (email)"
+# For each rule that can rewrite a statement; every one of them is a finding about "orders".
+STATEMENTS = {
+    "index-not-concurrent": CREATE,
+    "drop-index-not-concurrent": "DROP INDEX orders_idx",
+    "check-validated": "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)",
+    "foreign-key-validated": "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer) REFERENCES colours (id)",
+    "not-null-scan": "ALTER TABLE orders ALTER COLUMN email SET NOT NULL",
+    "unique-builds-index": "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)",
+    "primary-key-builds-index": "ALTER TABLE orders ADD CONSTRAINT p PRIMARY KEY (id)",
+    "unreadable-statement": "FLURB orders",
+}
+
+Decide = Callable[..., Verdict]
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Policy]:
+    """A pack by its name, or a policy file of the text."""
+    monkeypatch.chdir(tmp_path)
+
+    def policy(text: str) -> Policy:
+        if "\n" not in text and ":" not in text:
+            return load(text)
+        Path("p.yaml").write_text("version: 1\n" + text)
+        return load("p.yaml")
+
+    return policy
+
+
+@pytest.fixture
+def judge(policy: Callable[[str], Policy]) -> Decide:
+    def judge(sql: str, text: str = "recommended", **facts: Any) -> Verdict:
+        (statement,) = read(sql)
+        return decide(statement, replace(FACTS, **facts), policy(text))
+
+    return judge
+
+
+def note(verdict: Verdict) -> str:
+    (decided,) = verdict.decided
+    return decided.note
+
+
+# ---------------------------------------------------------------- rules
+
+
+@pytest.mark.parametrize(("rule", "sql"), STATEMENTS.items())
+@pytest.mark.parametrize(
+    ("pack", "action"), [("recommended", REWRITE), ("strict", REJECT), ("observe", ALLOW), ("mode: warn", WARN)]
+)
+def test_packs(judge: Decide, rule: str, sql: str, pack: str, action: Action) -> None:
+    verdict = judge(sql, pack)
+    (decided,) = (d for d in verdict.decided if d.finding.rule == rule)
+    if rule == "unreadable-statement":
+        action = {REWRITE: WARN}.get(action, action)
+    assert (verdict.action, decided.action) == (action, action)
+    assert (verdict.plan is not None) == (action is REWRITE)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in STATEMENTS if rule in rules()])
+@pytest.mark.parametrize("action", [ALLOW, WARN, REWRITE, REJECT])
+def test_the_rules_own_action(judge: Decide, rule: str, action: Action) -> None:
+    verdict = judge(STATEMENTS[rule], f"rules:\n  {rule}: {action}")
+    assert verdict.action is action
+    assert (verdict.plan is not None) == (action is REWRITE)
+    assert str(verdict.because) == "p.yaml:3"
+    assert note(verdict) == ""
+
+
+def test_a_rule_that_no_file_mentions_is_rewritten(judge: Decide) -> None:
+    verdict = judge(CREATE, "mode: enforce")
+    assert (verdict.action, str(verdict.because)) == (REWRITE, "built-in default")
+
+
+def test_a_rule_about_what_blocks_nobody_is_milder_where_no_file_mentions_it(judge: Decide) -> None:
+    (breaks,) = judge("ALTER TABLE orders RENAME COLUMN email TO address", "mode: enforce").decided
+    assert (breaks.finding.rule, breaks.action) == ("rename-column", WARN)
+    assert judge("CREATE TABLE i (code char(3))", "mode: enforce") == Verdict(ALLOW)
+
+
+def test_advice_is_heard_where_the_policy_asks_for_it(judge: Decide) -> None:
+    (advised,) = judge("CREATE TABLE i (id bigint PRIMARY KEY, code char(3))", "rules:\n  char-type: warn").decided
+    assert (advised.finding.rule, advised.action) == ("char-type", WARN)
+
+
+def test_a_rewrite_that_the_rule_cannot_do_is_a_rejection(judge: Decide) -> None:
+    partitioned = replace(ORDERS, kind="p", has_children=True, partitions=3)
+    verdict = judge(CREATE, relations={**FACTS.relations, ("orders",): partitioned})
+    assert (verdict.action, note(verdict)) == (REJECT, "this form cannot be rewritten")
+    assert verdict.plan is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1",
+        "CREATE INDEX CONCURRENTLY i ON orders (email)",
+        "CREATE INDEX i ON new (email)",
+        "CREATE INDEX i ON scratch (email)",
+        "CREATE INDEX i ON missing (email)",
+    ],
+)
+@pytest.mark.parametrize("pack", ["recommended", "strict", "observe"])
+def test_what_no_rule_minds_is_allowed(judge: Decide, sql: str, pack: str) -> None:
+    assert judge(sql, pack) == Verdict(ALLOW)
+
+
+# ---------------------------------------------------------------- several findings
+
+BOTH = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0), ALTER COLUMN email SET NOT NULL"
+
+
+def test_the_harshest_action_counts_and_says_where_it_stands(judge: Decide) -> None:
+    verdict = judge(BOTH, "rules:\n  check-validated: rewrite\n  not-null-scan: reject")
+    assert [d.action for d in verdict.decided] == [REWRITE, REJECT]
+    assert (verdict.action, str(verdict.because), verdict.plan) == (REJECT, "p.yaml:4", None)
+
+
+def test_the_plan_rewrites_what_is_to_be_rewritten_and_keeps_the_rest(judge: Decide) -> None:
+    verdict = judge(BOTH, "rules:\n  check-validated: rewrite\n  not-null-scan: warn")
+    assert verdict.action is REWRITE
+    assert verdict.plan is not None
+    script = [sql for step in verdict.plan.steps for sql in step.statements]
+    assert any("VALIDATE CONSTRAINT" in sql for sql in script)
+    assert any("ALTER COLUMN email SET NOT NULL" in sql for sql in script)
+    assert not any("NOT NULL email" in sql or "IS NOT NULL" in sql for sql in script)
+
+
+# ---------------------------------------------------------------- small tables
+
+SMALL = "CREATE INDEX i ON colours (email)"
+
+
+def test_a_small_table_is_left_alone_and_the_note_says_so(judge: Decide) -> None:
+    verdict = judge(SMALL)
+    assert (verdict.action, str(verdict.because)) == (ALLOW, line_of("recommended", "small_tables:"))
+    assert note(verdict) == '"colours" is small: 8192 bytes, under 10 MB'
+
+
+@pytest.mark.parametrize(
+    ("sql", "text", "action"),
+    [
+        (SMALL, "small_tables: { treat_as: warn }", WARN),
+        (SMALL, "small_tables: { treat_as: warn }\nrules: { index-not-concurrent: allow }", ALLOW),
+        (SMALL, "small_tables: { under: 8kB }", REWRITE),
+        (SMALL, "small_tables: { under: 9kB }", ALLOW),
+        (SMALL, "small_tables: { under: 0kB }", REWRITE),
+        (SMALL, "strict", REJECT),
+        (CREATE, "small_tables: { under: 42GB }", ALLOW),
+        (CREATE, "small_tables: { under: 41GB }", REWRITE),
+        # not known is not small
+        ("CREATE INDEX i ON locked (email)", "recommended", REWRITE),
+        ("CREATE INDEX i ON elsewhere (email)", "rules: { index-not-concurrent: warn }", WARN),
+        # an index is as large as its table
+        ("DROP INDEX colours_idx", "recommended", ALLOW),
+        ("DROP INDEX orders_idx", "recommended", REWRITE),
+        ("DROP INDEX colours_idx, orders_idx", "recommended", REWRITE),
+        ("DROP INDEX colours_idx, unknown_idx", "recommended", REWRITE),
+    ],
+)
+def test_small(judge: Decide, sql: str, text: str, action: Action) -> None:
+    assert judge(sql, text).action is action
+
+
+def test_without_a_database_no_table_is_small(judge: Decide) -> None:
+    assert judge(SMALL, live=False, relations={}).action is REWRITE
+
+
+# ---------------------------------------------------------------- exceptions
+
+
+def exception(match: str, action: str, rule: str = "all", until: str = "") -> str:
+    until = f", until: {until}" if until else ""
+    return f"exceptions:\n  - {{ match: {{ {match} }}, rules: [{rule}], action: {action}, reason: because{until} }}"
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "table: orders",
+        "table: 'ord*'",
+        "table: public.orders",
+        "table: '*.orders'",
+        "table: 'public.ord?rs'",
+        "schema: public",
+        "schema: 'p*'",
+        "role: ann",
+        "role: staff",
+        "database: shop",
+        "application: 'alem*'",
+        "table: orders, role: staff, database: shop, application: alembic, schema: public",
+    ],
+)
+@pytest.mark.parametrize("sql", [CREATE, "DROP INDEX orders_idx"])
+def test_exceptions_that_match(judge: Decide, match: str, sql: str) -> None:
+    verdict = judge(sql, exception(match, "allow"))
+    assert (verdict.action, str(verdict.because), note(verdict)) == (ALLOW, "p.yaml:3", "exception: because")
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "table: order",
+        "table: ORDERS",
+        "table: analytics.orders",
+        "table: public.loads",
+        "table: orders_idx",
+        "schema: analytics",
+        "schema: publi",
+        "role: bob",
+        "role: 'an?'",
+        "database: shop2",
+        "application: django",
+        "table: orders, role: bob",
+    ],
+)
+@pytest.mark.parametrize("sql", [CREATE, "DROP INDEX orders_idx"])
+def test_exceptions_that_do_not_match(judge: Decide, match: str, sql: str) -> None:
+    assert judge(sql, exception(match, "allow")).action is REWRITE
+    assert judge(sql, exception(match, "reject")).action is REWRITE
+
+
+@pytest.mark.parametrize(
+    ("match", "facts"),
+    [
+        ("schema: public", {"relations": {}}),
+        ("table: public.orders", {"relations": {}}),
+        ("role: ann", {"user": "", "session_user": "", "roles": frozenset()}),
+        ("database: shop", {"database": ""}),
+        ("application: alembic", {"live": False}),
+    ],
+)
+def test_what_is_not_known_may_make_things_harsher_and_never_milder(
+    judge: Decide, match: str, facts: dict[str, Any]
+) -> None:
+    facts = {"live": False, **facts}
+    assert judge(CREATE, exception(match, "allow"), **facts).action is REWRITE
+    assert judge(CREATE, exception(match, "reject"), **facts).action is REJECT
+
+
+def test_an_index_that_is_not_known_may_be_of_any_table_of_its_schema(judge: Decide) -> None:
+    facts = {"live": False, "relations": {}}
+    sql = "DROP INDEX public.orders_idx"
+    assert judge(sql, exception("table: 'orders*'", "allow"), **facts).action is REWRITE
+    assert judge(sql, exception("table: 'orders*'", "reject"), **facts).action is REJECT
+    assert judge(sql, exception("schema: public", "allow"), **facts).action is ALLOW
+    assert judge(sql, exception("table: analytics.orders", "reject"), **facts).action is REWRITE
+
+
+def test_of_several_tables_all_have_to_match(judge: Decide) -> None:
+    sql = "DROP INDEX orders_idx, analytics.loads_idx"
+    assert judge(sql, exception("schema: analytics", "allow")).action is REWRITE
+    assert judge(sql, exception("schema: analytics", "reject")).action is REJECT
+    assert judge(sql, exception("schema: '*'", "allow")).action is ALLOW
+
+
+@pytest.mark.parametrize(
+    ("rule", "action"),
+    [("index-not-concurrent", WARN), ("all", WARN), ("check-validated", REWRITE), ("unreadable-statement", REWRITE)],
+)
+def test_exceptions_are_about_their_rules(judge: Decide, rule: str, action: Action) -> None:
+    assert judge(CREATE, exception("table: orders", "warn", rule)).action is action
+
+
+def test_exceptions_from_a_small_table_to_a_rejection(judge: Decide) -> None:
+    assert judge(SMALL, exception("table: colours", "reject")).action is REJECT
+    assert judge(SMALL, exception("table: colours", "rewrite")).action is REWRITE
+
+
+def test_the_first_exception_counts(judge: Decide) -> None:
+    text = exception("table: orders", "warn") + exception("schema: public", "reject").removeprefix("exceptions:")
+    assert judge(CREATE, text).action is WARN
+
+
+@pytest.mark.parametrize(
+    ("until", "action", "told"),
+    [
+        ("2026-11-22", ALLOW, "exception: because"),
+        ("2026-11-21", REWRITE, "the exception at p.yaml:3 expired on 2026-11-21"),
+    ],
+)
+def test_exceptions_expire(judge: Decide, until: str, action: Action, told: str) -> None:
+    verdict = judge(CREATE, exception("table: orders", "allow", until=until))
+    assert (verdict.action, note(verdict)) == (action, told)
+
+
+# ---------------------------------------------------------------- overrides
+
+CLOSED = "overrides: { roles: [dba] }"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "index-not-concurrent: nobody is awake",
+        "index-not-concurrent,not-null-scan:nobody is awake",
+        " not-null-scan , index-not-concurrent : nobody is awake ",
+        "all: nobody is awake",
+    ],
+)
+@pytest.mark.parametrize("pack", ["recommended", "rules: { index-not-concurrent: reject }"])
+def test_overrides(judge: Decide, text: str, pack: str) -> None:
+    by_setting = judge(CREATE, pack, allow=text)
+    assert (by_setting.action, note(by_setting)) == (ALLOW, "allowed by interlock.allow: nobody is awake")
+    by_comment = judge(f"/* interlock: allow {text} */ {CREATE}", pack)
+    assert (by_comment.action, note(by_comment)) == (ALLOW, "allowed by the comment: nobody is awake")
+    after = judge(f"{CREATE} -- interlock:  allow  {text}", pack)
+    assert after.action is ALLOW
+
+
+@pytest.mark.parametrize(
+    ("allowed", "text", "why"),
+    [
+        ("index-not-concurrent", "mode: enforce", "interlock.allow has no effect without a reason: write 'index-not-concurrent: <why>'"),
+        ("all: ", "mode: enforce", "interlock.allow has no effect without a reason: write 'all: <why>'"),
+        (
+            "index-not-concurent: x",
+            "mode: enforce",
+            "interlock.allow has no effect: it names the unknown rule 'index-not-concurent' (did you mean 'index-not-concurrent'?)",
+        ),
+        (": x", "mode: enforce", "interlock.allow has no effect: it names no rule"),
+        ("index-not-concurrent,: x", "mode: enforce", "interlock.allow has no effect: it names no rule"),
+        ("all: x", CLOSED, "interlock.allow has no effect: ann is none of the roles that may (dba)"),
+        ("all: x", "overrides: { roles: [] }", "interlock.allow has no effect: ann is none of the roles that may (nobody)"),
+        ("all: x", "overrides: { enabled: false }", "interlock.allow has no effect: the policy has no overrides"),
+        ("not-null-scan: x", "mode: enforce", ""),
+        ("  ", "mode: enforce", ""),
+    ],
+)  # fmt: skip
+def test_overrides_without_effect(judge: Decide, allowed: str, text: str, why: str) -> None:
+    verdict = judge(CREATE, text, allow=allowed)
+    assert (verdict.action, note(verdict)) == (REWRITE, why)
+
+
+def test_roles_that_may(judge: Decide) -> None:
+    assert judge(CREATE, CLOSED, allow="all: x", roles=frozenset({"ann", "dba"})).action is ALLOW
+    assert judge(CREATE, "overrides: { roles: any }", allow="all: x", roles=frozenset()).action is ALLOW
+    verdict = judge(CREATE, CLOSED, allow="all: x", roles=frozenset())
+    assert (verdict.action, note(verdict)) == (REWRITE, "interlock.allow has no effect: the user's roles are not known")
+
+
+def test_a_reason_may_be_optional(judge: Decide) -> None:
+    verdict = judge(CREATE, "overrides: { reason: optional }", allow="index-not-concurrent")
+    assert (verdict.action, note(verdict)) == (ALLOW, "allowed by interlock.allow")
+
+
+def test_one_override_counts_although_another_does_not(judge: Decide) -> None:
+    verdict = judge(f"/* interlock: allow nonsense: x */ {CREATE}", allow="all: y")
+    assert (verdict.action, note(verdict)) == (ALLOW, "allowed by interlock.allow: y")
+
+
+def test_a_comment_that_says_something_else_is_told(judge: Decide) -> None:
+    verdict = judge(f"/* interlock: ignore this */ {CREATE}")
+    assert (verdict.action, note(verdict)) == (
+        REWRITE,
+        "the comment has no effect: write interlock: allow rule: reason",
+    )
+
+
+def test_overrides_let_an_unreadable_statement_pass(judge: Decide) -> None:
+    assert judge("FLURB", "strict", allow="unreadable-statement: x").action is REJECT
+    assert judge("FLURB", "unreadable: reject", allow="unreadable-statement: x").action is ALLOW
+    assert judge("FLURB", "unreadable: reject", allow="all: x").action is ALLOW
+
+
+# ---------------------------------------------------------------- transactions, modes
+
+
+@pytest.mark.parametrize(
+    ("setting", "action", "because"),
+    [
+        ("rewrite", REJECT, "p.yaml:3"),
+        ("{ action: rewrite,\n in_transaction: warn }", WARN, "p.yaml:4"),
+        ("{ action: rewrite,\n in_transaction: allow }", ALLOW, "p.yaml:4"),
+        ("{ action: warn,\n in_transaction: reject }", WARN, "p.yaml:3"),
+        ("{ action: reject,\n in_transaction: allow }", REJECT, "p.yaml:3"),
+    ],
+)
+def test_in_a_transaction_a_rewrite_becomes_something_else(
+    judge: Decide, setting: str, action: Action, because: str
+) -> None:
+    verdict = judge(CREATE, f"rules:\n  index-not-concurrent: {setting}", in_transaction=True)
+    assert (verdict.action, str(verdict.because), verdict.plan) == (action, because, None)
+    rewritten = "it cannot be rewritten in a transaction" if "rewrite" in setting else ""
+    assert note(verdict) == rewritten
+
+
+def test_in_a_transaction_small_tables_and_overrides_still_pass(judge: Decide) -> None:
+    assert judge(SMALL, in_transaction=True).action is ALLOW
+    assert judge(CREATE, in_transaction=True, allow="all: x").action is ALLOW
+
+
+@pytest.mark.parametrize(
+    ("mode", "rule_action", "action", "would_be"),
+    [
+        ("observe", "reject", ALLOW, REJECT),
+        ("observe", "rewrite", ALLOW, REWRITE),
+        ("observe", "warn", ALLOW, WARN),
+        ("observe", "allow", ALLOW, None),
+        ("warn", "reject", WARN, REJECT),
+        ("warn", "rewrite", WARN, REWRITE),
+        ("warn", "warn", WARN, None),
+        ("warn", "allow", ALLOW, None),
+    ],
+)
+def test_modes(judge: Decide, mode: str, rule_action: str, action: Action, would_be: Action | None) -> None:
+    verdict = judge(CREATE, f"mode: {mode}\nrules:\n  index-not-concurrent: {rule_action}")
+    (decided,) = verdict.decided
+    assert (verdict.action, decided.action, decided.would_be) == (action, action, would_be)
+    assert decided.note == (f"mode {mode}: would be {would_be}" if would_be else "")
+    assert str(decided.because) == ("p.yaml:2" if would_be else "p.yaml:4")
+    assert verdict.plan is None
+
+
+# ---------------------------------------------------------------- unreadable
+
+
+@pytest.mark.parametrize(
+    ("text", "action"), [("unreadable: allow", ALLOW), ("unreadable: warn", WARN), ("unreadable: reject", REJECT)]
+)
+@pytest.mark.parametrize("sql", ["FLURB", "EXPLAIN FLURB", "CREATE INDEX ON orders email)"])
+def test_unreadable(judge: Decide, sql: str, text: str, action: Action) -> None:
+    verdict = judge(sql, text)
+    assert (verdict.action, str(verdict.because)) == (action, "p.yaml:2")
+
+
+def test_an_unreadable_statement_says_where(judge: Decide) -> None:
+    (decided,) = judge("CREATE INDEX i\n  ON orders USING (email)").decided
+    assert decided.finding.problem.startswith("this statement cannot be read at line 2, column 19: expected ")
+    assert "\n" not in decided.finding.problem
+
+
+# ---------------------------------------------------------------- any facts
+
+_facts = st.fixed_dictionaries(
+    {
+        "live": st.booleans(),
+        "in_transaction": st.booleans(),
+        "in_recovery": st.booleans(),
+        "server_version": st.sampled_from([130000, 180000]),
+        "allow": st.sampled_from(["", "all: x", "all", ":", "x: y", "check-validated: z"]) | st.text(max_size=20),
+        "roles": st.sampled_from([frozenset(), frozenset({"dba"})]),
+        "relations": st.sets(st.sampled_from(list(FACTS.relations))).map(
+            lambda keys: {key: FACTS.relations[key] for key in keys}
+        ),
+    }
+)
+_sql = st.sampled_from([*STATEMENTS.values(), BOTH, SMALL, "DROP INDEX colours_idx, orders_idx"])
+_policies = [load(name) for name in ("recommended", "strict", "observe")]
+
+
+@given(_sql, _facts, st.sampled_from(_policies))
+def test_the_verdict_is_the_harshest_and_has_a_plan_just_if_it_is_a_rewrite(
+    sql: str, facts: dict[str, Any], policy: Policy
+) -> None:
+    (statement,) = read(sql)
+    verdict = decide(statement, replace(FACTS, **facts), policy)
+    assert verdict.action is max((d.action for d in verdict.decided), key=lambda a: a.rank, default=ALLOW)
+    assert (verdict.plan is not None) == (verdict.action is REWRITE)
+    if policy.mode == "observe":
+        assert verdict.action is ALLOW
+    assert verdict == decide(statement, replace(FACTS, **facts), policy)
+
+
+@given(_sql, _facts)
+def test_knowing_less_about_relations_is_never_milder(sql: str, facts: dict[str, Any]) -> None:
+    (statement,) = read(sql)
+    known = replace(FACTS, **(facts | {"relations": FACTS.relations}))
+    unknown = replace(known, relations={})
+    for policy in _policies:
+        assert decide(statement, unknown, policy).action.rank >= decide(statement, known, policy).action.rank
