@@ -1,0 +1,262 @@
+"""Queries of our own on the client's upstream connection, without disturbing what the client has there.
+
+They use the extended protocol with a named statement and portal, never the unnamed ones, never a simple
+Query, and end in Sync only where the client has no pipeline open (its Sync would commit the client's
+work).  What the server says meanwhile for the client's ears (notifications, parameter changes) passes.
+
+Source: Postgres docs, "Frontend/Backend Protocol", Message Flow, Extended Query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from proxy.net import Peer
+from proxy.wire import messages
+from proxy.wire.messages import Message
+from proxy.wire.relay import Relay
+
+NAME = b"_interlock"
+PORTAL = """/* interlock */ SELECT statement FROM pg_catalog.pg_cursors
+ WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text"""
+PREPARED = """/* interlock */ SELECT statement FROM pg_catalog.pg_prepared_statements
+ WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text AND NOT from_sql"""
+SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalog.bool)"
+
+
+class ServerError(Exception):
+    """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(fields.get("M", "error"))
+        self.fields = dict(fields)
+
+    @property
+    def sqlstate(self) -> str:
+        return self.fields.get("C", "")
+
+
+class ConnectionLost(Exception):
+    """The upstream connection ended while we used it."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """What the server answered to one statement."""
+
+    tag: bytes = b""
+    rows: list[list[bytes | None]] = field(default_factory=list)
+
+
+class Connection:
+    """The upstream connection of one client, borrowed.
+
+    ``borrow`` must have been entered, with nothing of the client's still unanswered (``Relay.quiet``).
+    """
+
+    def __init__(self, relay: Relay, server: Peer) -> None:
+        self.relay = relay
+        self.server = server
+        self.on_notice: Callable[[bytes], None] | None = None  # bodies of NoticeResponses to the client's statements
+        self.encode: Callable[[str], bytes] = lambda text: text.encode("utf-8", "surrogateescape")
+        self._arrived: asyncio.Future[None] | None = None
+        self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
+        self.is_lost = False
+
+    # ------------------------------------------------ arrivals
+
+    def wake(self) -> None:
+        """To be called whenever the relay has taken in server bytes while it captures."""
+        if self._arrived is not None and not self._arrived.done() and self.relay.captured:
+            self._arrived.set_result(None)
+
+    def lost(self) -> None:
+        """To be called when the upstream connection ends."""
+        self.is_lost = True
+        for message in self.relay.captured:
+            if message.type == ord("E"):
+                self._note_fatal(messages.read_fields(message.body))
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    async def _message(self) -> Message:
+        while not self.relay.captured:
+            if self.is_lost:
+                raise ConnectionLost
+            self._arrived = asyncio.get_running_loop().create_future()
+            try:
+                await self._arrived
+            finally:
+                self._arrived = None
+        message = self.relay.captured.popleft()
+        if message.type == ord("E"):
+            self._note_fatal(messages.read_fields(message.body))
+            if self.last_words:
+                raise ConnectionLost
+        return message
+
+    def _note_fatal(self, fields: dict[str, str]) -> None:
+        if fields.get("V", fields.get("S")) in ("FATAL", "PANIC"):
+            self.last_words = fields
+
+    # ------------------------------------------------ asking
+
+    async def fetch(self, sql: str, *parameters: str | bytes | None) -> list[list[bytes | None]]:
+        """The rows of one query, as text.  Raises ServerError, ConnectionLost."""
+        replies = await self.run([(sql, parameters)], notices=False)
+        return replies[0].rows
+
+    async def run(
+        self,
+        statements: Sequence[tuple[str, Sequence[str | bytes | None]]],
+        *,
+        notices: bool = True,
+    ) -> list[Reply]:
+        """Run statements in one flight: outside a transaction block they are one transaction.
+
+        ``notices``: whether the server's notices are the client's business.  Ends in Sync, or in Flush
+        while the client has a pipeline open.  Raises ServerError after the first that fails (the server
+        then skips to the next Sync), ConnectionLost.
+        """
+        flush_only = self.relay.pipeline_open
+        out = bytearray()
+        for sql, parameters in statements:
+            values = [self._bytes(p) if isinstance(p, str) else p for p in parameters]
+            out += messages.close(b"S", NAME) + messages.close(b"P", NAME)  # a failed one may be there still
+            out += messages.parse(NAME, self._bytes(sql))
+            out += messages.bind(NAME, NAME, values) + messages.execute(NAME)
+        out += messages.close(b"P", NAME) + messages.close(b"S", NAME)
+        out += messages.flush() if flush_only else messages.sync()
+        self.relay.capture = True
+        self.server.write(self.relay.own(bytes(out)))
+        return await self._replies(len(statements), flush_only, notices)
+
+    async def _replies(self, count: int, flush_only: bool, notices: bool) -> list[Reply]:
+        replies: list[Reply] = [Reply()]
+        error: ServerError | None = None
+        closed = 0
+        while True:
+            message = await self._message()
+            match chr(message.type):
+                case "D":
+                    replies[-1].rows.append(messages.read_data_row(message.body))
+                case "C":
+                    replies[-1].tag = messages.read_tag(message.body)
+                    replies.append(Reply())
+                case "I":
+                    replies.append(Reply())
+                case "N":
+                    if notices and self.on_notice is not None:
+                        self.on_notice(message.body)
+                case "E":
+                    error = ServerError(messages.read_fields(message.body))
+                    if flush_only:
+                        raise error
+                case "3":
+                    closed += 1
+                    if flush_only and closed == 2 * count + 2:
+                        return replies
+                case "Z":
+                    if error is not None:
+                        raise error
+                    return replies
+                case _:
+                    pass  # ParseComplete, BindComplete: nothing to learn
+
+    def _bytes(self, text: str) -> bytes:
+        """Text in the client's encoding, as the server expects it on this connection.  Raises ServerError."""
+        try:
+            return self.encode(text)
+        except UnicodeEncodeError as error:
+            character = text[error.start]
+            raise ServerError(
+                {
+                    "S": "ERROR",
+                    "V": "ERROR",
+                    "C": "22P05",
+                    "M": f"interlock: the character U+{ord(character):04X} does not exist in your client_encoding",
+                    "H": "Set client_encoding to UTF8 for this statement.",
+                }
+            ) from None
+
+    async def portal(self, name: bytes) -> bytes | None:
+        """The text of a portal of the client's, None if there is none of that name.  Raises ServerError, ConnectionLost."""
+        rows = await self.fetch(PORTAL, name)
+        return rows[0][0] if rows else None
+
+    async def prepared(self, name: bytes) -> bytes | None:
+        """The text of a statement prepared by protocol, None if there is none of that name.  Raises as ``portal``."""
+        rows = await self.fetch(PREPARED, name)
+        return rows[0][0] if rows else None
+
+    async def close_portal(self, name: bytes) -> None:
+        """Close a portal of the client's.  Raises ServerError, ConnectionLost."""
+        flush_only = self.relay.pipeline_open
+        self.relay.capture = True
+        self.server.write(
+            self.relay.own(messages.close(b"P", name) + (messages.flush() if flush_only else messages.sync()))
+        )
+        while (message := await self._message()).type != (ord("3") if flush_only else ord("Z")):
+            if message.type == ord("E"):
+                raise ServerError(messages.read_fields(message.body))
+
+    async def set(self, name: str, value: str, *, local: bool = False) -> None:
+        """Set a parameter, for the session or (``local``) for the transaction that is open."""
+        await self.fetch(SET_CONFIG, name, value, "true" if local else "false")
+
+    async def sync(self) -> None:
+        """End the client's (still effectless) pipeline, so that each of our statements is a transaction of its own."""
+        if not self.relay.pipeline_open:
+            return
+        self.relay.capture = True
+        self.server.write(self.relay.own(messages.sync()))
+        error: ServerError | None = None
+        while (message := await self._message()).type != ord("Z"):
+            if message.type == ord("E"):
+                error = ServerError(messages.read_fields(message.body))
+        if error is not None:
+            raise error
+
+    async def parse_only(self, sql: str) -> None:
+        """Have the server read a text, and run nothing.  Raises ServerError if it cannot."""
+        self.relay.capture = True
+        text = self._bytes(sql)
+        name = messages.close(b"S", NAME)
+        self.server.write(self.relay.own(name + messages.parse(NAME, text) + name + messages.sync()))
+        await self._replies(1, False, False)
+
+    async def forward(self, query: bytes, client: Peer, reword: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Send a Query of the client's and pass what comes back, errors through ``reword``, all but ReadyForQuery.
+
+        Nothing in it may be a COPY: nobody reads the client meanwhile.
+        """
+        self.relay.capture = True
+        self.server.write(self.relay.own(query))
+        while (message := await self._message()).type != ord("Z"):
+            if message.type == ord("E"):
+                client.write(messages.error_response(reword(messages.read_fields(message.body))))
+            else:
+                client.write(message.raw)
+                await client.drain()
+
+    async def fail(self, reason: str, *, simple: bool) -> None:
+        """Make the server fail, so that the client's transaction or pipeline is truly in the failed state.
+
+        ``reason`` is all that the server's log will show.  In a simple Query the server is sent a text that
+        no parser takes; in the extended protocol a portal that is not there, after which it skips to Sync.
+        """
+        self.relay.capture = True
+        if simple:
+            self.server.write(self.relay.own(messages.query(f"interlock: {reason}".encode())))
+            while (await self._message()).type != ord("Z"):
+                pass
+        else:
+            self.server.write(self.relay.own(messages.execute(f"interlock: {reason}".encode())))
+            while (await self._message()).type != ord("E"):
+                pass
+
+    def release(self) -> None:
+        """Give the connection back to the relay."""
+        self.relay.capture = False

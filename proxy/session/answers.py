@@ -1,0 +1,114 @@
+"""The words that the client gets for a verdict.
+
+Most tools show nothing but MESSAGE, and nearly all show both lines of it: the first says what would be
+blocked and by which rule, the second what to do.  SQLSTATEs are of a private class (IL…), since tools
+retry or misread the usual ones.
+
+Source: Postgres docs, "Error and Notice Message Fields" (53.8); "Error Message Style Guide" (54.3).
+"""
+
+from __future__ import annotations
+
+from proxy import tools
+from proxy.policy.verdict import Action, Decided, Verdict
+from proxy.sql.statements import Statement, Unreadable
+from proxy.wire import messages
+
+REJECTED = "IL001"
+UNREADABLE = "IL002"
+
+SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
+
+
+def notice(text: str, *, severity: str = "NOTICE", detail: str = "", hint: str = "") -> bytes:
+    fields = {
+        "S": severity,
+        "V": severity,
+        "C": "01000" if severity == "WARNING" else "00000",
+        "M": f"interlock: {text}",
+    }
+    if detail:
+        fields["D"] = detail
+    if hint:
+        fields["H"] = hint
+    return messages.notice_response(fields)
+
+
+def hears(client_min_messages: str, severity: str) -> bool:
+    """Whether a client with that setting wants to hear NOTICE or WARNING."""
+    if client_min_messages not in SEVERITIES:
+        return True
+    return SEVERITIES.index(severity.lower()) >= SEVERITIES.index(client_min_messages)
+
+
+def rejection(
+    statement: Statement, verdict: Verdict, *, tool: str | None, in_transaction: bool, of: int
+) -> dict[str, str]:
+    """The fields of the ErrorResponse for a rejected statement; ``of`` statements in the client's string."""
+    decided = worst(verdict)
+    finding = decided.finding
+    could_rewrite = finding.rewrite is not None and in_transaction and decided.action is Action.REJECT
+    first = f"{finding.problem} [{finding.rule}]"
+    details = [finding.detail] if finding.detail else []
+    hints: list[str] = []
+    if isinstance(statement.node, Unreadable):
+        second = "Nothing was run; write it so that Interlock can read it, or allow it with a reason."
+    elif could_rewrite:
+        second = f"Run it outside a transaction and Interlock does it without blocking: {tools.remedy(tool)}"
+        details.append("Inside a transaction it cannot be done without blocking: the lock would be held until COMMIT.")
+    else:
+        second = one_line_of(finding.hint) or "Run it when nobody uses the table, or allow it with a reason."
+    if finding.hint:
+        hints.append("Use instead:\n" + finding.hint)
+    if of > 1:
+        details.append(f"Nothing of the {of} statements in this query string was run.")
+    if decided.note and not could_rewrite:
+        details.append(f"{decided.note[0].upper()}{decided.note[1:]}.")
+    hints.append(f"To run it as written: SET interlock.allow = '{finding.rule}: <why>';")
+    hints.append(f"More: interlock rules {finding.rule}")
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": UNREADABLE if isinstance(statement.node, Unreadable) else REJECTED,
+        "M": f"{first}\n{second}",
+        "D": " ".join(details),
+        "H": "\n".join(hints),
+        "P": str(finding.at.start + 1),
+        "F": decided.because.file,
+        "L": str(decided.because.line),
+        "R": finding.rule,
+    }
+
+
+def unaudited(reason: str) -> dict[str, str]:
+    """Refusal of everything guarded while the audit log cannot be written."""
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": REJECTED,
+        "M": "schema changes are refused while the audit log cannot be written [audit]\n"
+        "Nothing was run; they go on when it can be written again, or with audit.on_failure: open in the policy.",
+        "D": reason,
+        "R": "audit",
+    }
+
+
+def worst(verdict: Verdict) -> Decided:
+    """The finding that the verdict's action comes from."""
+    return max(verdict.decided, key=lambda d: d.action.rank)
+
+
+def warnings(verdict: Verdict) -> list[bytes]:
+    """A WARNING for each finding that the policy only warns about."""
+    return [
+        notice(
+            f"{d.finding.problem} [{d.finding.rule}]", severity="WARNING", detail=d.finding.detail, hint=d.finding.hint
+        )
+        for d in verdict.decided
+        if d.action is Action.WARN
+    ]
+
+
+def one_line_of(hint: str) -> str:
+    lines = [line.strip() for line in hint.splitlines() if line.strip()]
+    return ("Use instead: " + " ".join(lines)) if lines and sum(map(len, lines)) <= 240 else (lines[0] if lines else "")

@@ -1,0 +1,131 @@
+"""One statement that a decision was wanted about, and how it is run where nothing of it is rewritten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proxy.catalog.effect import Effect
+from proxy.catalog.facts import Facts
+from proxy.plans.plan import Lock, Plan, Step
+from proxy.policy.load import Policy
+from proxy.policy.verdict import Verdict
+from proxy.run.execute import Budget, StepResult
+from proxy.run.patience import Patience
+from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
+
+# Statements that may run in a transaction block together with a set_config in front of them.
+PATIENT_KINDS = frozenset(
+    {
+        "CREATE TRIGGER", "CREATE RULE", "CREATE POLICY", "ALTER POLICY", "DROP POLICY", "TRUNCATE TABLE", "TRUNCATE", "CLUSTER",
+        "REFRESH MATERIALIZED VIEW", "REINDEX", "CREATE VIEW", "ALTER TRIGGER",
+    }
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Case:
+    """One statement of the client's text that a decision was wanted about."""
+
+    statement: Statement
+    facts: Facts
+    verdict: Verdict
+    effect: Effect
+    steps: list[StepResult] = field(default_factory=list)
+    outcome: str = "passed"  # done, passed, rejected, failed
+    sqlstate: str = ""
+    took_ms: float = 0.0
+    standard_conforming_strings: bool = True  # how its literals are read
+
+
+def patient_step(case: Case) -> Step | None:
+    """The statement as it is, as a step with patience; None if no lock of its can make the application wait."""
+    node = case.statement.node
+    match node:
+        case AlterTable(actions=actions):
+            possible = not any(getattr(action, "concurrently", False) for action in actions)
+        case Drop(object_type=object_type):
+            possible = object_type in (
+                "TABLE",
+                "VIEW",
+                "MATERIALIZED VIEW",
+                "TRIGGER",
+                "RULE",
+                "POLICY",
+                "SEQUENCE",
+                "FOREIGN TABLE",
+            )
+        case DropIndex(concurrently=concurrently):
+            possible = not concurrently
+        case CreateTable():
+            possible = True
+        case Other(kind=kind, concurrently=concurrently, relations=names):
+            found_relations = [case.facts.find(name) for name in names]
+            partitioned = any(relation is not None and relation.partitioned for relation in found_relations)
+            # Of a partitioned table each partition is a transaction of its own.
+            in_parts = kind in ("REINDEX", "CLUSTER") and partitioned
+            possible = kind in PATIENT_KINDS and not concurrently and not in_parts
+        case _:
+            possible = False
+    found = case.effect
+    if not possible or not found.relations or found.lock.rank < Lock.SHARE.rank:
+        return None
+    return Step((case.statement.sql,), found.lock, "as written", relations=found.relations, budget="locks")
+
+
+def patient_plan(case: Case) -> Plan | None:
+    step = patient_step(case)
+    if step is None:
+        return None
+    return Plan(case.statement.node.kind, (step,))
+
+
+def as_it_is(case: Case) -> Plan:
+    return Plan(case.statement.node.kind, (Step((case.statement.sql,), case.effect.lock, "as written"),))
+
+
+def changed_tables(case: Case) -> set[int]:
+    """OIDs of the tables that a rewritten statement is about, as far as they are known."""
+    match case.statement.node:
+        case AlterTable(relation=name) | CreateIndex(relation=name):
+            found = case.facts.find(name)
+            return {found.oid} if found is not None and found.exists else set()
+        case DropIndex(names=names):
+            indexes = [relation.index for name in names if (relation := case.facts.find(name)) is not None]
+            return {index.table_oid for index in indexes if index is not None}
+        case _:
+            return set()
+
+
+def moved(fields: dict[str, str], statement: Statement) -> dict[str, str]:
+    """An error of one statement, its position counted in the whole of the client's text."""
+    if not fields.get("P", "").isdigit():
+        return fields
+    return {**fields, "P": str(int(fields["P"]) + statement.span.start)}
+
+
+def budget(policy: Policy, *, inside: bool) -> Budget:
+    locks = policy.locks
+    patience = Patience(
+        first_timeout_ms=locks.first_timeout.ms,
+        timeout_ms=locks.timeout.ms,
+        look_ms=locks.look.ms,
+        backoff_first_ms=locks.backoff.first.ms,
+        backoff_factor=locks.backoff.factor,
+        backoff_max_ms=locks.backoff.max.ms,
+        give_up_after_ms=locks.in_transaction.give_up_after.ms if inside else locks.give_up_after.ms,
+    )
+    return Budget(patience, policy.builds.timeout.ms)
+
+
+def version_number(server_version: str) -> int:
+    """``server_version_num`` of a reported server_version (``13.23 (Debian …)``, ``19beta1``); 0 if it is not told."""
+    head = server_version.split(" ", 1)[0].split(".")
+    digits = "".join(c for c in head[0][:2] if c.isdigit())
+    minor = head[1] if len(head) > 1 and head[1].isdigit() else "0"
+    return int(digits) * 10000 + int(minor) if digits else 0
+
+
+def readable(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,93 @@
+"""What of a session goes into the audit log, and what happens when it cannot be written."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from proxy.audit import record
+from proxy.audit.chain import AuditError
+from proxy.audit.sink import AuditLog
+from proxy.policy.load import Policy
+from proxy.session.case import Case
+
+log = logging.getLogger("interlock")
+
+KEPT = 1000  # records that wait for a log that can be written again
+
+
+@dataclass(slots=True)
+class Who:
+    """Whose session it is; ``tool`` becomes known as it speaks."""
+
+    client: str  # address
+    user: str = ""
+    database: str = ""
+    application_name: str = ""
+    tls: str = ""  # protocol version, empty without TLS
+    tool: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.user}@{self.database} [{self.client}]"
+
+
+class Ledger:
+    """Writes one audit record for each case; without an audit log, a line of the process's own log has to do."""
+
+    def __init__(self, audit: AuditLog | None) -> None:
+        self.audit = audit
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
+
+    def refuses(self, policy: Policy) -> str:
+        """Why nothing guarded may run now: records cannot be written, and the policy fails closed.  Empty if it may."""
+        if not self._waiting:
+            return ""
+        reason = self._write_waiting()
+        return reason if policy.audit.on_failure == "closed" else ""
+
+    def record(self, who: Who, case: Case, policy: Policy) -> None:
+        """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
+        action = case.verdict.action.value
+        log.info("%s: %s: %s (%s)", who.label, case.statement.node.kind, case.outcome, action)
+        if self.audit is None:
+            return
+        session = record.Session(who.user, who.database, who.client, who.application_name, who.tls, who.tool)
+        entry = record.record(
+            session=session,
+            statement=case.statement,
+            facts=case.facts,
+            verdict=case.verdict,
+            policy=record.PolicyUsed(policy.name, ", ".join(policy.files), policy.sha),
+            outcome=case.outcome,
+            relations=[".".join(part for part in name if part) for name in case.effect.relations],
+            steps=[asdict(step) for step in case.steps],
+            sqlstate=case.sqlstate,
+            took_ms=case.took_ms,
+            literals=policy.audit.redact_literals,
+            standard_conforming_strings=case.standard_conforming_strings,
+        )
+        self._waiting.append(entry)
+        self._write_waiting()
+
+    def _write_waiting(self) -> str:
+        assert self.audit is not None
+        try:
+            while self._waiting:
+                self.audit.append(self._waiting[0])
+                self._waiting.popleft()
+        except AuditError as error:
+            log.error("audit: %s (%d records wait)", error, len(self._waiting))
+            return str(error)
+        return ""
+
+    def reopen(self) -> None:
+        """SIGHUP: go on in the file that now has the path."""
+        if self.audit is None:
+            return
+        try:
+            self.audit.reopen()
+        except AuditError as error:
+            log.error("audit: %s", error)

@@ -1,0 +1,437 @@
+"""One client's session: two sockets, the relay between them, and one task for what the relay holds.
+
+Bytes are passed where they arrive, in the callbacks.  A message that waits for a decision is settled by a
+task, one at a time, in the order sent; what the client sends meanwhile waits in the relay, and above a
+bound the client's socket is no longer read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from proxy import tools
+from proxy.net import Peer
+from proxy.policy.load import Policy
+from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.session import aside, explain
+from proxy.session.guard import Guard, Outcome
+from proxy.session.ledger import Ledger, Who
+from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings
+from proxy.session.reading import SETTINGS, Reading
+from proxy.sql.statements import Transaction, Unreadable
+from proxy.wire import messages
+from proxy.wire.errors import ClientProtocolError, ServerProtocolError
+from proxy.wire.messages import Message
+from proxy.wire.relay import Relay
+
+log = logging.getLogger("interlock")
+
+# Commands of a walsender (Postgres docs, "Streaming Replication Protocol"); all else on its connection is SQL.
+REPLICATION_COMMANDS = frozenset(
+    {
+        b"ALTER_REPLICATION_SLOT", b"BASE_BACKUP", b"CREATE_REPLICATION_SLOT", b"DROP_REPLICATION_SLOT", b"IDENTIFY_SYSTEM",
+        b"READ_REPLICATION_SLOT", b"START_REPLICATION", b"TIMELINE_HISTORY", b"UPLOAD_MANIFEST",
+    }
+)  # fmt: skip
+BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
+ALONE_S = 10.0  # how long to wait for the Sync of an Execute that came without
+LOOK_AT = 400  # messages of a session that may tell which tool it is
+
+
+class Session:
+    """One client and its own upstream connection, from the StartupMessage on.
+
+    ``cancel_upstream`` sends a cancel request for this session to the server, for steps of our own that a
+    vanished client no longer wants.
+    """
+
+    def __init__(
+        self,
+        client: Peer,
+        server: Peer,
+        who: Who,
+        ledger: Ledger,
+        policy: Callable[[], Policy],
+        *,
+        max_statement_bytes: int,
+        replication: str,
+        on_key: Callable[[tuple[int, bytes]], None],
+        cancel_upstream: Callable[[], None],
+        sasl: Callable[[list[str]], list[str]] | None = None,
+    ) -> None:
+        self.client = client
+        self.server = server
+        self.who = who
+        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, sasl=sasl)
+        self.relay.blind = replication == "true"
+        self._replication = replication
+        self.cancelled = asyncio.Event()
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._own = Connection(self.relay, server)
+        self._own.encode = lambda text: self._reading().encode(text)
+        self._guard = Guard(self._own, client, who, ledger, policy, self.cancelled)
+        self._guard.walsender = replication == "database"
+        self._prepared = Prepared()
+        self._looks = LOOK_AT
+        self._settling: asyncio.Task[None] | None = None
+        self._quiet: asyncio.Future[None] | None = None
+        self._paused = False
+        self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
+        self._cancel_upstream = cancel_upstream
+
+    def start(self, startup: bytes, rest: bytes) -> None:
+        """Send the client's StartupMessage on, with what came behind it, and relay from now on."""
+        self.client.partner, self.server.partner = self.server, self.client
+        self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
+        self.server.write(startup)
+        if rest:
+            self._from_client(rest)
+        self.client.on_data, self.client.on_lost = self._from_client, self._client_lost
+
+    @property
+    def idle(self) -> bool:
+        """Not logged in yet, or between two transactions and nothing asked: it may be ended without harm."""
+        if not self.relay.status:
+            return True
+        return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
+
+    # ------------------------------------------------ bytes
+
+    def _from_client(self, data: bytes) -> None:
+        try:
+            out = self.relay.from_client(data)
+        except ClientProtocolError as error:
+            self._refuse(error)
+            return
+        if out:
+            self.server.write(out)
+        if self.relay.held is not None:
+            if self._settling is None:
+                self._settling = asyncio.get_running_loop().create_task(self._settle())
+            if self.relay.buffered > BUFFERED_BYTES and not self._paused:
+                self._paused = True
+                self.client.pause()
+
+    def _from_server(self, data: bytes) -> None:
+        relay = self.relay
+        try:
+            out = relay.from_server(data)
+        except ClientProtocolError as error:  # it sent a statement where the server now wants the data of a COPY
+            self._refuse(error)
+            return
+        except ServerProtocolError as error:
+            log.error("%s: the server broke the protocol: %s", self.who.label, error)
+            self._end()
+            return
+        if out:
+            self.client.write(out)
+        if relay.capture:
+            self._own.wake()
+        if self._quiet is not None and relay.quiet and not self._quiet.done():
+            self._quiet.set_result(None)
+        if self._on_key is not None and relay.status:
+            if relay.backend_key is not None:
+                self._on_key(relay.backend_key)
+            self._on_key = None
+
+    def _watch(self, kind: int, body: bytes) -> bool:
+        if self._looks and kind in (QUERY, PARSE):
+            self._looks -= 1
+            self._look_for_tool(body)
+        certain = self.relay.quiet and not self.relay.executes
+        return self._prepared.holds(kind, body, self._reading, certain=certain)
+
+    def _reading(self) -> Reading:
+        return Reading.of(self.relay.parameters)
+
+    def _look_for_tool(self, body: bytes) -> None:
+        if tools.MARKS.search(body) or self._looks == LOOK_AT - 1:
+            self.who.tool = tools.recognise(self.who.application_name, body.decode("latin-1")) or self.who.tool
+            if self.who.tool is not None:
+                self._looks = 0
+
+    # ------------------------------------------------ ends
+
+    def _client_lost(self, error: Exception | None) -> None:
+        if self._settling is None:
+            self._end()
+            return
+        # Something of ours may be running for this client: it is stopped and taken back, and then all ends.
+        log.info("%s: the client is gone; stopping what runs for it", self.who.label)
+        self.cancelled.set()
+        self._cancel_upstream()
+
+    def _server_lost(self, error: Exception | None) -> None:
+        self._own.lost()
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+        if self._settling is None:
+            self._end()
+        else:
+            self.cancelled.set()  # whatever waits inside Interlock finds the connection gone, and says so to the client
+
+    def _end(self) -> None:
+        self.client.close()
+        self.server.close()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+    def _refuse(self, error: ClientProtocolError) -> None:
+        """The client broke the protocol: say so as the server would, and end both sides."""
+        fields = {"S": "FATAL", "V": "FATAL", "C": error.sqlstate, "M": str(error)}
+        self.client.write(messages.error_response(fields))
+        self._end()
+
+    def cancelled_by_client(self) -> None:
+        """A cancel request for this session came: what waits inside Interlock stops too."""
+        if self._settling is not None:
+            self.cancelled.set()
+
+    def abandon(self) -> None:
+        """End it whatever it does; a plan that runs is stopped and taken back first."""
+        if self._settling is None:
+            self._end()
+        else:
+            self.client.close()
+            self._client_lost(None)
+
+    def close_for_shutdown(self) -> None:
+        """End an idle session as a server that shuts down does."""
+        fields = {
+            "S": "FATAL",
+            "V": "FATAL",
+            "C": "57P01",
+            "M": "terminating connection due to administrator command",
+            "D": "Interlock is shutting down.",
+        }
+        self.client.write(messages.error_response(fields))
+        self.server.write(messages.terminate())
+        self._end()
+
+    # ------------------------------------------------ what is held
+
+    async def _settle(self) -> None:
+        try:
+            while (held := self.relay.held) is not None:
+                await self._drain()
+                await self._settle_one(held)
+                self._own.release()
+                if self.relay.held is None and self._paused:
+                    self._paused = False
+                    self.client.resume()
+        except ConnectionLost:
+            self._say_lost()
+        except ClientProtocolError as error:
+            self._refuse(error)
+        except Exception:
+            log.exception("%s: internal error; both connections are closed, nothing is guessed", self.who.label)
+            fields = {
+                "S": "FATAL",
+                "V": "FATAL",
+                "C": "XX000",
+                "M": "interlock: internal error; the connection is closed",
+                "H": "The log of Interlock has the details.",
+            }
+            self.client.write(messages.error_response(fields))
+            self._end()
+        finally:
+            self._settling = None
+            if self.client.closed or self.server.closed:
+                self._end()
+
+    def _say_lost(self) -> None:
+        """The server is gone while we used its connection: pass on what it said last, or say that it said nothing."""
+        if not self.relay.capture:  # the client has heard for itself
+            self._end()
+            return
+        fields = self._own.last_words or {
+            "S": "FATAL",
+            "V": "FATAL",
+            "C": "08006",
+            "M": "server closed the connection unexpectedly",
+            "D": "It happened while Interlock ran a statement for this client; what was committed before stays.",
+        }
+        self.client.write(messages.error_response(fields))
+        self._end()
+
+    async def _drain(self) -> None:
+        """Until the server has answered everything that went on before the held message."""
+        if self.relay.quiet:
+            return
+        if self.relay.pipeline_open:
+            self.server.write(self.relay.own(messages.flush()))
+        while not self.relay.quiet:
+            self._quiet = asyncio.get_running_loop().create_future()
+            try:
+                await self._quiet
+            finally:
+                self._quiet = None
+            if self.server.closed:
+                raise ConnectionLost
+
+    async def _settle_one(self, held: Message) -> None:
+        reading = self._reading()
+        if self.relay.skipping or await self._is_refused_anyway(held, reading):
+            self._pass()  # the server ignores it, or says 25P02 itself
+        elif held.type == QUERY:
+            sql = messages.read_query(held.body)
+            if self._replication == "database" and first_word(sql) in REPLICATION_COMMANDS:
+                self._pass()  # the walsender's own grammar; what is none of it stays SQL
+            else:
+                await self._run(sql, simple=True, alone=not self.relay.executes)
+        elif held.type == EXECUTE:
+            await self._settle_execute(messages.read_execute(held.body)[0])
+        elif held.type == PARSE and await self._explains(held, reading):
+            pass
+        elif held.type in (PARSE, BIND, CLOSE):
+            if await self._sent_alone(held.raw):
+                self._prepared.done(held.type, held.body, reading, certain=not self.relay.executes)
+            self._let_go()
+        else:
+            self._pass()
+
+    async def _is_refused_anyway(self, held: Message, reading: Reading) -> bool:
+        """The client's transaction has failed, and what is held does not begin by ending it."""
+        if self.relay.status != b"E" or self.relay.executes:  # what was executed since, without an error, ended it
+            return False
+        if held.type == QUERY:
+            text = reading.decode(messages.read_query(held.body))
+            found = await aside.statements(text, reading) if text is not None else ()
+            return text is not None and not any(isinstance(s.node, Transaction | Unreadable) for s in found)
+        return held.type == EXECUTE
+
+    async def _settle_execute(self, portal: bytes) -> None:
+        """The server knows best whether there is such a portal, and of which text."""
+        try:
+            text = await self._own.portal(portal)
+            if text is None:
+                self._prepared.gone(portal)
+            elif portal in self._prepared.spent:
+                await self._own.close_portal(portal)  # as written it has been run, or refused, once
+        except ServerError as error:
+            await self._guard.fail(error.fields, simple=False)
+            self._own.release()
+            self._let_go()
+            return
+        self._own.release()
+        if text is None or portal in self._prepared.spent:
+            self._pass()
+        elif await self._run(text, simple=False, alone=await self._is_alone()) is Outcome.ANSWERED:
+            self._prepared.spent.add(portal)
+
+    async def _sent_alone(self, message: bytes) -> bool:
+        """Send the held message, or another in its place, without what stands behind it; whether it succeeded."""
+        self.server.write(self.relay.own(message))
+        await self._drain()
+        return not self.relay.skipping
+
+    async def _run(self, sql: bytes, *, simple: bool, alone: bool) -> Outcome:
+        """Settle a text that is to be run.  PASS: it went on to the server, as it is or with another in its place."""
+        try:
+            reading = await self._certain_reading(sql)
+            text = reading.decode(sql)
+            if simple and text is not None:
+                replacement = await explain.replacement(text, self._guard, reading)
+                if replacement is not None:
+                    self._own.release()
+                    self.server.write(self.relay.replace_held(messages.query(reading.encode(replacement))))
+                    return Outcome.PASS
+        except ServerError as error:
+            await self._guard.fail(error.fields, simple=simple)
+            self._own.release()
+            self._let_go()
+            return Outcome.ANSWERED
+        outcome = await self._guard.settle(
+            text if text is not None else sql.decode("ascii", "surrogateescape"),
+            readable=text is not None,
+            simple=simple,
+            alone=alone,
+            prepared=bool(self._prepared.statements),
+        )
+        self.cancelled.clear()
+        self._own.release()
+        if outcome is Outcome.PASS:
+            self._pass()
+        else:
+            self._let_go()
+        return outcome
+
+    async def _certain_reading(self, sql: bytes) -> Reading:
+        """How a text is to be read now.  Raises ServerError.
+
+        What the client set earlier in its pipeline is in force, but will be reported only with ReadyForQuery.
+        """
+        if self.relay.executes and depends_on_settings(sql):
+            row = (await self._own.fetch(SETTINGS))[0]
+            names = ("standard_conforming_strings", "client_encoding")
+            self.relay.parameters.update(
+                (name, (value or b"").decode()) for name, value in zip(names, row, strict=True)
+            )
+        return self._reading()
+
+    async def _explains(self, held: Message, reading: Reading) -> bool:
+        """A Parse of EXPLAIN <ddl> or SHOW interlock.… goes on as the Parse of a query that gives the answer."""
+        name, sql = messages.read_parse(held.body)
+        text = reading.decode(sql)
+        try:
+            replacement = await explain.replacement(text, self._guard, reading) if text is not None else None
+        except ServerError as error:
+            await self._guard.fail(error.fields, simple=False)
+            self._own.release()
+            self._let_go()
+            return True
+        if replacement is None:
+            return False
+        self._own.release()
+        parse = messages.parse(name, reading.encode(replacement))
+        if await self._sent_alone(parse):
+            self._prepared.done(PARSE, parse[5:], reading, certain=True)
+        self._let_go()
+        return True
+
+    async def _is_alone(self) -> bool:
+        """Whether the held Execute is the only one before its Sync, so that it is a transaction of its own.
+
+        Clients send the Sync with it, or (with Flush) wait for the answer first; a moment is allowed for what
+        is on its way.
+        """
+        if self.relay.status != b"I" or self.relay.executes:
+            return False
+        n = 0
+        for _ in range(200):
+            behind = self.relay.peek(n)
+            if behind is None:
+                if self.relay.buffered:
+                    await asyncio.sleep(0.005)
+                    continue
+                return await self._stays_alone()
+            if behind.type in (SYNC, ord("H")):
+                return True
+            if behind.type not in (CLOSE, ord("D")):
+                return False
+            n += 1
+        return False
+
+    async def _stays_alone(self) -> bool:
+        """Nothing has come behind the Execute yet.  The client cannot be waiting for us, so we can for it."""
+        deadline = asyncio.get_running_loop().time() + ALONE_S
+        while asyncio.get_running_loop().time() < deadline and not (self.client.closed or self.server.closed):
+            await asyncio.sleep(0.005)
+            if self.relay.peek(0) is not None:
+                return await self._is_alone()
+        return True
+
+    def _pass(self) -> None:
+        self.server.write(self.relay.pass_held())
+
+    def _let_go(self) -> None:
+        """The held message was settled here; what waits behind it goes on."""
+        self.server.write(self.relay.drop_held())
+
+
+def first_word(sql: bytes) -> bytes:
+    """The first word of a text, in upper case."""
+    word = sql.lstrip().split(None, 1)[:1]
+    return word[0].rstrip(b";").upper() if word else b""
