@@ -1,0 +1,334 @@
+"""``interlock serve``: the proxy itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from proxy.cli import Misuse
+
+if TYPE_CHECKING:
+    from proxy.policy.load import Policy
+    from proxy.server import Server
+    from proxy.session.ledger import Ledger
+
+log = logging.getLogger("interlock")
+
+
+def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Make the keys of a config file (the flags' names) the defaults of the other options."""
+    if path is None:
+        return None
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise Misuse(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise Misuse(f"{place}: {getattr(error, 'problem', None) or 'this is no YAML'}") from None
+    if node is None:
+        return path
+    if not isinstance(node, yaml.MappingNode):
+        raise Misuse(f"{path}:1:1: expected keys and values, such as 'listen: 127.0.0.1:6432'")
+    known = {p.name: p for p in context.command.params if p.name not in (None, "config")}
+    problems = []
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        name = str(key.value).replace("-", "_")
+        if name not in known:
+            from proxy.policy.model import did_you_mean
+
+            guess = did_you_mean(name, [k for k in known if k])
+            problems.append(
+                f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}: unknown key '{key.value}'{guess}"
+            )
+            continue
+        values[name] = yaml.safe_load(yaml.serialize(value))
+    if problems:
+        raise Misuse("\n".join(problems))
+    context.default_map = {**(context.default_map or {}), **values}
+    return path
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    callback=read_config,
+    help="YAML file with these options as keys.",
+)
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="The Postgres to guard: a libpq URL or connection string; several hosts, service=… and sslmode=… as libpq takes them.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    multiple=True,
+    default=["127.0.0.1:6432"],
+    help="Where clients connect; /DIR:PORT for a Unix socket. May be given several times.",
+)
+@click.option(
+    "--policy", metavar="NAME|FILE", default="recommended", help="recommended, strict, observe, or a YAML file."
+)
+@click.option("--audit", metavar="FILE|-", help="Write the record of every decision to this file, or to stdout.")
+@click.option(
+    "--audit-max-size",
+    metavar="MB",
+    type=click.IntRange(1),
+    help="Rename the audit file when it grows past this, and go on in a new one.",
+)
+@click.option(
+    "--embedded",
+    metavar="DIR",
+    is_flag=False,
+    flag_value=".interlock/postgres",
+    help="Start a Postgres 18 of our own, with its data in DIR (.interlock/postgres), instead of --upstream.",
+)
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Certificate chain for clients (PEM); without it clients are told that there is no TLS.",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Its private key, if it is not in the same file.",
+)
+@click.option(
+    "--login-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1),
+    default=60.0,
+    help="How long a client may take to say who it is.",
+)
+@click.option(
+    "--drain-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=60.0,
+    help="How long SIGTERM waits for transactions and plans to end.",
+)
+@click.option(
+    "--max-clients",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Refuse more clients than this; 0 for no limit.",
+)
+@click.option(
+    "--max-statement",
+    metavar="MB",
+    type=click.IntRange(1, 1024),
+    default=64,
+    help="Refuse a statement whose text is longer.",
+)
+@click.option(
+    "--cross-check",
+    is_flag=True,
+    help="Log a warning where stock sqlglot reads a guarded statement otherwise; nothing else changes.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="What is told on stderr.",
+)
+def command(**options: Any) -> None:
+    """Run the proxy.
+
+    \b
+    interlock serve --upstream postgres://db.example:5432 --listen 127.0.0.1:6432
+    DATABASE_URL=postgres://app@127.0.0.1:6432/shop  rails db:migrate
+
+    Clients prove themselves to the upstream; Interlock keeps no password.  SIGHUP reads the policy
+    again, SIGTERM ends when the work in progress has ended.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    if options["cross_check"]:
+        logging.getLogger("interlock.opinion").setLevel(logging.WARNING)
+    if not options["upstream"] and not options["embedded"]:
+        raise Misuse("say which Postgres to guard: --upstream URL, or --embedded for one of our own")
+    if options["upstream"] and options["embedded"]:
+        raise Misuse("--upstream and --embedded exclude each other")
+    with embedded(options["embedded"]) as url:
+        story = serve({**options, "upstream": url or options["upstream"]})
+        try:
+            import uvloop
+        except ImportError:  # not on this platform
+            asyncio.run(story)
+        else:
+            uvloop.run(story)
+
+
+@contextlib.contextmanager
+def embedded(folder: str | None) -> Iterator[str | None]:
+    """The URL of our own Postgres while it runs; None without one."""
+    if folder is None:
+        yield None
+        return
+    from proxy.embedded import Embedded, EmbeddedError
+
+    try:
+        postgres = Embedded.start(Path(folder))
+    except EmbeddedError as error:
+        raise Misuse(str(error)) from None
+    for notice in postgres.notices:
+        log.info("%s", notice)
+    log.info("embedded Postgres: %s", postgres.url)
+    try:
+        yield postgres.url
+    finally:
+        postgres.stop()
+
+
+@dataclass(slots=True)
+class PolicyInForce:
+    """The policy that is in force, and its replacement on SIGHUP: a bad file changes nothing."""
+
+    source: str
+    policy: Policy
+
+    @classmethod
+    def load(cls, source: str) -> PolicyInForce:
+        from proxy.policy.load import PolicyError, load
+
+        try:
+            return cls(source, load(source))
+        except PolicyError as error:
+            raise Misuse(f"\n{error}") from None
+
+    def __call__(self) -> Policy:
+        return self.policy
+
+    def reload(self) -> None:
+        from proxy.policy.load import PolicyError, load
+
+        try:
+            self.policy = load(self.source)
+        except PolicyError as error:
+            log.error("policy not reloaded; the running one (sha %s) stays in force:\n%s", self.policy.sha[:8], error)
+        else:
+            log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+
+
+async def serve(options: dict[str, Any]) -> None:
+    from proxy.conninfo import ConninfoError, parse
+    from proxy.server import CannotListen, Limits, Listen, Server
+    from proxy.tls import client_context
+
+    policy = PolicyInForce.load(options["policy"])
+    try:
+        upstream = parse(options["upstream"])
+        if upstream.tls.mode not in ("disable", "allow"):
+            client_context(upstream.tls)  # a wrong sslrootcert is to be told now, not to the first client
+        places = [Listen.parse(place) for place in options["listen"]]
+    except (ConninfoError, ValueError) as error:
+        raise Misuse(str(error)) from None
+    with ledger(options, policy) as book:
+        limits = Limits(
+            login_timeout_s=options["login_timeout"],
+            max_statement_bytes=options["max_statement"] << 20,
+            max_clients=options["max_clients"],
+            drain_timeout_s=options["drain_timeout"],
+        )
+        server = Server(upstream, policy, book, limits=limits, tls=tls_context(options))
+        try:
+            await server.listen(places)
+        except CannotListen as error:
+            raise Misuse(str(error)) from None
+        for source, exception in policy().expired(datetime.now(UTC)):
+            log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
+        if options["tls_cert"] and upstream.tls.mode != "disable":
+            log.warning(
+                "with TLS on both sides, SCRAM logins that bind the channel fail: use sslmode=disable to the upstream,"
+                " the upstream's own certificate here, or channel_binding=disable in clients"
+            )
+        log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
+        for address in server.addresses:
+            click.echo(f"listening on {address}", err=True)
+        await until_told(server, policy, book)
+
+
+async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    again = asyncio.Event()
+
+    def told() -> None:
+        (again if stop.is_set() else stop).set()
+
+    def hung_up() -> None:
+        policy.reload()
+        book.reopen()
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told)
+    await stop.wait()
+    log.info("draining: waiting for %d sessions to end their transactions", len(server.sessions))
+    drained = asyncio.ensure_future(server.drain())
+    hurried = asyncio.ensure_future(again.wait())
+    await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    if not drained.done():
+        log.warning("told again: closing %d sessions", len(server.sessions))
+        for session in list(server.sessions):
+            session.abandon()
+        await asyncio.wait({drained}, timeout=10)
+    hurried.cancel()
+
+
+@contextlib.contextmanager
+def ledger(options: dict[str, Any], policy: PolicyInForce) -> Iterator[Ledger]:
+    """The audit log while it is open; without ``--audit`` a ledger that writes none."""
+    from proxy.audit.chain import AuditError
+    from proxy.audit.sink import AuditLog
+    from proxy.session.ledger import Ledger
+
+    if not options["audit"]:
+        yield Ledger(None)
+        return
+    size = options["audit_max_size"]
+    try:
+        audit = AuditLog.open(options["audit"], fsync=policy().audit.fsync, max_bytes=size << 20 if size else None)
+    except AuditError as error:
+        raise Misuse(str(error)) from None
+    try:
+        yield Ledger(audit)
+    finally:
+        audit.close()
+
+
+def tls_context(options: dict[str, Any]) -> ssl.SSLContext | None:
+    if not options["tls_cert"]:
+        if options["tls_key"]:
+            raise Misuse("--tls-key needs --tls-cert")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["postgresql"])
+    try:
+        context.load_cert_chain(options["tls_cert"], options["tls_key"] or None)
+    except (ssl.SSLError, OSError) as error:
+        raise Misuse(f"--tls-cert {options['tls_cert']}: {error}") from None
+    return context

@@ -1,0 +1,258 @@
+"""Whole inputs without a proxy: what would be decided about each statement of a file, seeing those above it.
+
+Nothing is run.  So what a statement would have changed for those below it is kept here: tables that it makes,
+transactions that it opens, overrides that it sets.  Where that cannot be told, nothing is taken for safe.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from proxy.catalog.effect import Effect, Work, effect
+from proxy.catalog.facts import Facts, Relation
+from proxy.plans.afterwards import afterwards
+from proxy.plans.plan import Lock
+from proxy.policy.decide import decide
+from proxy.policy.effective import Policy
+from proxy.policy.verdict import Verdict
+from proxy.sql.lexer import LexError, Token, lex
+from proxy.sql.read import read
+from proxy.sql.statements import (
+    AlterTable,
+    CreateTable,
+    CreateTableAs,
+    Drop,
+    Name,
+    Node,
+    Other,
+    OtherAction,
+    Query,
+    SetVariable,
+    Span,
+    Statement,
+    Transaction,
+)
+
+ALLOW = "interlock.allow"
+TEMPORARY = "pg_temp"
+Parts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A statement of an input and what would be done about it."""
+
+    statement: Statement
+    facts: Facts
+    verdict: Verdict
+    effect: Effect  # of the statement as written
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Line and column of its first character, 1-based."""
+        return position(self.statement.text, self.statement.span.start)
+
+    @property
+    def lock(self) -> Lock:
+        """The strongest lock that it would take as written."""
+        locks = [self.effect.lock, *(d.finding.lock for d in self.verdict.decided)]
+        return max(locks, key=lambda lock: lock.rank)
+
+    @property
+    def work(self) -> Work:
+        """The longest work that it would do under that lock."""
+        works = [self.effect.work, *(d.finding.work for d in self.verdict.decided)]
+        return max(works, key=("none", "scan", "build", "rewrite").index)
+
+
+def position(text: str, offset: int) -> tuple[int, int]:
+    """Line and column (1-based) of a 0-based offset."""
+    starts = _line_starts(text)
+    line = bisect_right(starts, offset)
+    return line, offset - starts[line - 1] + 1
+
+
+@lru_cache(maxsize=4)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(i + 1 for i, c in enumerate(text) if c == "\n")]
+
+
+def judge(text: str, *, policy: Policy, facts_for: Callable[[Statement], Facts]) -> list[Judged]:
+    """Every statement of ``text`` in order, decided as if those above it had run.
+
+    ``facts_for`` is asked once for each, in order, and knows nothing of those above.
+    """
+    earlier = _Earlier()
+    judged = []
+    for statement in read(text):
+        facts = earlier.seen_by(facts_for(statement))
+        judged.append(Judged(statement, facts, decide(statement, facts, policy), effect(statement, facts)))
+        earlier.add(statement, facts)
+    return judged
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """An ALTER TABLE that was judged; ``table`` is its (schema, name), None if that is not known."""
+
+    parts: Parts
+    table: tuple[str, str] | None
+    statement: Statement
+    facts: Facts
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """What the statements so far would have left behind."""
+
+    in_transaction: bool = False
+    new: frozenset[Parts] = frozenset()  # tables made by them; those in pg_temp with that schema
+    usual_path: bool = True  # as far as they say, a table without a schema is in public
+    allow: str | None = None  # interlock.allow; None: not set by them
+    allow_after: str | None = None  # what it is again after COMMIT, where SET LOCAL changed it
+    altered: tuple[Altered, ...] = ()  # what ALTER TABLE did to other tables than those
+    before: tuple[frozenset[Parts], str | None, tuple[Altered, ...]] = (frozenset(), None, ())  # as it was at BEGIN
+
+    def seen_by(self, facts: Facts) -> Facts:
+        changed = replace(
+            facts,
+            in_transaction=self.in_transaction or facts.in_transaction,
+            allow=facts.allow if self.allow is None else self.allow,
+        )
+        for parts in self.new:
+            for alias in self._aliases(parts):
+                known = facts.relations.get(alias)
+                if known is None or not known.exists:
+                    changed = changed.with_new(Name(alias, Span(0, 0)))
+        return self._altered(changed)
+
+    def _altered(self, facts: Facts) -> Facts:
+        relations, stated = dict(facts.relations), dict(facts.stated)
+        for one in self.altered:
+            found = [parts for parts, r in relations.items() if r.exists and one.table == r.qualified]
+            for parts in found:
+                relations[parts] = afterwards(relations[parts], one.statement, one.facts)
+            if one.table is None:
+                for parts in self._aliases(one.parts):
+                    known = Relation(exists=True, constraints=stated.get(parts, {}))
+                    stated[parts] = afterwards(known, one.statement, one.facts).constraints
+        return replace(facts, relations=relations, stated=stated)
+
+    def add(self, statement: Statement, facts: Facts) -> None:
+        match statement.node:
+            case Transaction(kind=kind, chain=chain):
+                self._transaction(kind, chain)
+            case SetVariable(name="search_path"):
+                self.usual_path = False
+            case SetVariable(name=name, local=local) if name in (ALLOW, None):
+                self._set_allow(assigned(statement) if name else None, local)
+            case Query() if "search_path" in statement.sql:  # set_config('search_path', …)
+                self.usual_path = False
+            case CreateTable() | CreateTableAs() as made:
+                self._make(made, facts)
+            case Other(kind="DO"):
+                for (
+                    inner
+                ) in statement.inner:  # whatever the block's IFs say: the script is written for tables that it makes
+                    if isinstance(inner.node, CreateTable | CreateTableAs | SetVariable) and not _allows(inner.node):
+                        self.add(inner, facts)
+            case Drop(object_type="TABLE", names=names):
+                for gone in names:
+                    self._forget(gone.parts)
+            case AlterTable(relation=relation, actions=(OtherAction(what=what),)) if what in (
+                "RENAME TO",
+                "SET SCHEMA",
+            ):
+                self._rename(relation.parts, what, statement)
+            case AlterTable(relation=relation):
+                known = facts.find(relation)
+                if known is None or known.exists:
+                    self.altered += (Altered(relation.parts, known.qualified if known else None, statement, facts),)
+
+    def _make(self, made: CreateTable | CreateTableAs, facts: Facts) -> None:
+        parts = made.relation.parts
+        if made.temporary:
+            self.new |= {(TEMPORARY, parts[-1])}
+            return
+        known = facts.find(made.relation)
+        if known is None and (facts.live or made.if_not_exists):
+            return  # perhaps it is there already, and large
+        if known is not None and known.exists:
+            return  # it fails, or does nothing
+        self.new |= {parts}
+
+    def _transaction(self, kind: str, chain: bool) -> None:
+        match kind:
+            case "BEGIN" if not self.in_transaction:
+                self.in_transaction = True
+                self.before = self.new, self.allow, self.altered
+                self.allow_after = self.allow
+            case "COMMIT" | "PREPARE TRANSACTION" if self.in_transaction:
+                self.allow, self.in_transaction = self.allow_after, chain
+            case "ROLLBACK" if self.in_transaction:
+                (self.new, self.allow, self.altered), self.in_transaction = self.before, chain
+            case "ROLLBACK TO":  # to which savepoint is not looked into: what was made since BEGIN may be gone
+                self.new &= self.before[0]
+                self.altered = self.before[2]
+        if chain:
+            self.before = self.new, self.allow, self.altered
+
+    def _set_allow(self, value: str | None, local: bool) -> None:
+        if local and not self.in_transaction:
+            return
+        self.allow = value
+        if not local:
+            self.allow_after = value
+
+    def _rename(self, old: Parts, what: str, statement: Statement) -> None:
+        was_new = any(old in self._aliases(made) for made in self.new)
+        self._forget(old)
+        last = _tokens(statement.sql)[-1].value
+        new = (last, old[-1]) if what == "SET SCHEMA" else (*old[:-1], last)
+        self._forget(new)  # another table has the name now
+        if was_new:
+            self.new |= {new}
+
+    def _forget(self, parts: Parts) -> None:
+        self.new = frozenset(made for made in self.new if parts not in self._aliases(made))
+        self.altered = tuple(one for one in self.altered if parts not in self._aliases(one.parts))
+
+    def _aliases(self, parts: Parts) -> tuple[Parts, ...]:
+        """The names that mean the same table: without a schema it is in public, unless a search_path says otherwise."""
+        match parts:
+            case (name,) if self.usual_path:
+                return (parts, ("public", name))
+            case ("public", name) if self.usual_path:
+                return (parts, (name,))
+            case (schema, name) if schema == TEMPORARY:
+                return (parts, (name,))
+        return (parts,)
+
+
+def _allows(node: Node) -> bool:
+    return isinstance(node, SetVariable) and node.name in (ALLOW, None)
+
+
+def assigned(statement: Statement) -> str | None:
+    """The value that a SET of one parameter gives it; None if it resets it, empty if it is not one plain literal or word."""
+    tokens = _tokens(statement.sql)
+    last = tokens[-1]
+    if tokens[0].value == "reset" or (last.kind, last.value) == ("word", "default"):
+        return None
+    if len(tokens) < 3 or tokens[-2].value not in ("=", "to"):
+        return ""
+    if last.kind == "string":
+        text = statement.sql[last.start : last.end]
+        plain = text.startswith("'") and text.count("'") % 2 == 0
+        return text[1:-1].replace("''", "'") if plain else ""
+    return last.value
+
+
+def _tokens(sql: str) -> list[Token]:
+    try:
+        return lex(sql)
+    except LexError:  # it was read before as part of the whole input
+        return [Token("bad", "", 0, 0)]

@@ -1,0 +1,110 @@
+"""Findings with their place for people, and one line on everything."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from proxy.judge import Judged, position
+from proxy.plans.plan import Plan
+from proxy.policy.verdict import Action, Decided
+from proxy.rules.base import rules
+from proxy.sql.statements import Span, Statement
+
+Paint = Callable[[str], str]
+"""Colours the word for an action; the words themselves say it all."""
+
+WIDEST = 160  # code points of a source line that are shown
+
+SUMMARY = {"rewrite": "to rewrite", "defer": "to defer", "warn": "with a warning", "reject": "rejected"}
+
+
+def plain(word: str) -> str:
+    return word
+
+
+def text(file: str, judged: Sequence[Judged], *, paint: Paint = plain) -> Iterator[str]:
+    """The findings about one input, one block of lines each; nothing about a statement without one."""
+    for one in judged:
+        told = [d for d in one.verdict.decided if d.action is not Action.ALLOW or d.note]
+        rewritten = [d for d in told if d.action is Action.REWRITE]
+        for decided in told:
+            plan = one.verdict.plan if rewritten and decided is rewritten[-1] else None
+            yield "\n".join(_finding(file, one.statement, decided, plan, paint))
+
+
+def _finding(file: str, statement: Statement, decided: Decided, plan: Plan | None, paint: Paint) -> Iterator[str]:
+    finding = decided.finding
+    line, column = position(statement.text, finding.at.start)
+    yield f"{file}:{line}:{column}: {paint(decided.action)}  {finding.rule}"
+    yield f"    {printable(finding.problem)}"
+    yield from excerpt(statement.text, finding.at)
+    if decided.action in (Action.WARN, Action.REJECT):
+        if finding.detail:
+            yield f"    = {printable(finding.detail)}"
+        yield from _listed("instead", finding.hint.splitlines())
+    if plan is not None:
+        yield from _listed("runs instead", [step.sql for step in plan.steps])
+    if decided.note:
+        yield f"    = {printable(decided.note)}"
+    yield f"    = policy: {decided.because}" + (
+        f"     more: interlock rules {finding.rule}" if finding.rule in rules() else ""
+    )
+
+
+def _listed(label: str, entries: Sequence[str]) -> Iterator[str]:
+    """One entry on the label's own line, several below it, numbered."""
+    shown = [printable(entry.rstrip(";")) for entry in entries]
+    if len(shown) == 1:
+        yield f"    = {label}: {shown[0]}"
+    elif shown:
+        yield f"    = {label}:"
+        yield from (f"        {number}. {entry}" for number, entry in enumerate(shown, 1))
+
+
+def excerpt(source: str, at: Span) -> Iterator[str]:
+    """The line at which ``at`` begins, numbered, and a caret under each of its characters."""
+    number, column = position(source, at.start)
+    start = at.start - column + 1
+    end = source.find("\n", start)
+    end = len(source) if end < 0 else end
+    left = max(start, at.start - WIDEST // 2) if end - start > WIDEST else start
+    shown = source[left : min(end, left + WIDEST)].rstrip("\r")
+    before, after = ("…" if left > start else ""), ("…" if left + WIDEST < end else "")
+    marked = source[at.start : max(at.start + 1, min(at.end, left + len(shown)))]
+    pad = "".join(c if c == "\t" else " " * width(c) for c in before + source[left : at.start])
+    margin = max(3, len(str(number)))
+    yield f"{number:>{margin}} | {before}{printable(shown)}{after}"
+    yield f"{'':>{margin}} | {pad}{'^' * max(1, sum(map(width, marked)))}"
+
+
+def width(character: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def printable(sql: str) -> str:
+    """Text on one line, and none of it a command to the terminal (an escape sequence in a file under review)."""
+    line = " ".join(part.strip() for part in sql.splitlines()) if "\n" in sql else sql.rstrip("\r")
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def summary(files: Sequence[tuple[str, Sequence[Judged]]]) -> str:
+    """One line on everything, and the next command where there is one."""
+    statements = [(file, one) for file, judged in files for one in judged]
+    counts = Counter(one.verdict.action for _, one in statements)
+    found = [f"{counts[Action(action)]} {words}" for action, words in SUMMARY.items() if counts[Action(action)]]
+    would = sum(any(d.would_be for d in one.verdict.decided) for _, one in statements)
+    if would:
+        found.append(f"{would} would be otherwise if the policy's mode were enforce")
+    said = f"checked {_count(len(statements), 'statement')} in {_count(len(files), 'file')}: {', '.join(found) or 'nothing to say'}"
+    files_again = ((file, one) for file, one in statements if file != "-")  # stdin is gone by now
+    rewritten = next((file for file, one in files_again if one.verdict.action is Action.REWRITE), None)
+    return said + (f"\nSee what would run: interlock plan {rewritten}" if rewritten else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
