@@ -1,0 +1,220 @@
+"""Lock patience, cancelling, vanishing: nobody queues behind us, and nothing is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import proxies, servers
+from tests.live.conftest import start_guard, through
+from tests.proxies import Proxy
+from tests.servers import Server
+
+
+class Background:
+    """Runs one statement in a thread; ``error`` and ``notices`` are there after ``join``."""
+
+    def __init__(self, url: str, sql: str, before: str = "") -> None:
+        self.connection = psycopg.connect(url, autocommit=True)
+        self.notices: list[str] = []
+        self.connection.add_notice_handler(lambda d: self.notices.append(d.message_primary or ""))
+        if before:
+            self.connection.execute(before)
+        self.error: psycopg.Error | None = None
+        self.thread = threading.Thread(target=self._run, args=(sql,))
+        self.thread.start()
+
+    def _run(self, sql: str) -> None:
+        try:
+            self.connection.execute(sql)
+        except psycopg.Error as error:
+            self.error = error
+
+    def join(self) -> None:
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+        self.connection.close()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def value(url: str, sql: str) -> object:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(sql).fetchone()
+        return row[0] if row else None
+
+
+def test_nobody_queues_behind_an_alter_that_waits_for_a_long_reader(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")  # and stays in its transaction
+        alter = Background(guarded, "ALTER TABLE orders ADD COLUMN x int")
+        time.sleep(0.5)
+        for _ in range(20):
+            begun = time.monotonic()
+            with psycopg.connect(orders, autocommit=True) as application:
+                application.execute("SET lock_timeout = '1s'")
+                application.execute("SELECT count(*) FROM orders")
+            assert time.monotonic() - begun < 1
+        assert value(orders, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass") == 0
+        assert alter.thread.is_alive()
+        reader.rollback()
+    alter.join()
+    assert alter.error is None
+    assert any("waiting, without queueing" in notice and "pid" in notice for notice in alter.notices)
+    assert value(orders, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'") == 1
+
+
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_patience_ends_with_the_blockers_name(
+    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    more = "locks: { give_up_after: 1s, in_transaction: { give_up_after: 1s } }\n"
+    url = through(start_guard(start_proxy, tmp_path, more), orders)
+    with psycopg.connect(orders, application_name="reports") as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        alter = Background(url, "ALTER TABLE orders ADD COLUMN x int", opening)
+        alter.thread.join(20)
+        assert alter.error is not None
+        assert alter.error.diag.sqlstate == "IL004"
+        message = alter.error.diag.message_primary or ""
+        assert f"pid {reader.info.backend_pid}" in message
+        assert "reports" in message
+        if opening:
+            assert alter.connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
+            alter.connection.execute("ROLLBACK")
+        assert alter.connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+    alter.join()
+
+
+def test_the_clients_own_lock_timeout_is_respected(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        begun = time.monotonic()
+        with psycopg.connect(guarded, autocommit=True) as connection:
+            connection.execute("SET lock_timeout = '700ms'")
+            with pytest.raises(psycopg.Error) as caught:
+                connection.execute("ALTER TABLE orders ADD COLUMN x int")
+            assert caught.value.diag.sqlstate == "IL004"
+            assert connection.execute("SHOW lock_timeout").fetchone() == ("700ms",)
+        assert 0.6 < time.monotonic() - begun < 10
+
+
+def test_a_cancel_reaches_what_waits_inside_interlock(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        alter = Background(guarded, "ALTER TABLE orders ADD COLUMN x int")
+        until(lambda: bool(alter.notices), "it should say that it waits")
+        alter.connection.cancel_safe()
+        alter.thread.join(10)
+        assert isinstance(alter.error, psycopg.errors.QueryCanceled)
+        assert alter.connection.execute("SELECT 1").fetchone() == (1,)
+    alter.join()
+    assert value(orders, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'") == 0
+
+
+BUILDING = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('i')"
+
+
+@pytest.fixture
+def held_build(orders: str, guarded: str) -> object:
+    """A CREATE INDEX whose build waits for a writer, so that something can happen to it."""
+    writer = psycopg.connect(orders)
+    writer.execute("UPDATE orders SET total = total WHERE id = 1")
+    build = Background(guarded, "CREATE INDEX i ON orders (email)")
+    until(lambda: value(orders, BUILDING) == 1, "the build should have begun")
+    yield writer, build
+    writer.close()
+    build.join()
+
+
+def test_a_cancelled_build_leaves_no_invalid_index(
+    held_build: tuple[psycopg.Connection, Background], orders: str
+) -> None:
+    writer, build = held_build
+    build.connection.cancel_safe()
+    writer.rollback()  # the way back waits for the writer too, as DROP INDEX CONCURRENTLY must
+    build.thread.join(20)
+    assert isinstance(build.error, psycopg.errors.QueryCanceled)
+    assert value(orders, BUILDING) == 0
+    assert build.connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+    assert build.connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+def test_a_client_that_vanishes_leaves_no_invalid_index_and_no_session(orders: str, guarded: str) -> None:
+    writer = psycopg.connect(orders)
+    writer.execute("UPDATE orders SET total = total WHERE id = 1")
+    run = (
+        "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute('CREATE INDEX i ON orders (email)')"
+    )
+    client = subprocess.Popen([sys.executable, "-c", run, guarded])
+    until(lambda: value(orders, BUILDING) == 1, "the build should have begun")
+    client.kill()
+    client.wait()
+    until(
+        lambda: value(orders, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DROP INDEX CONC%'") == 1,
+        "the way back",
+    )
+    writer.rollback()
+    writer.close()
+    until(lambda: value(orders, BUILDING) == 0, "the invalid index should be dropped")
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    until(lambda: value(orders, others) == 0, "no session should be left")
+
+
+def test_an_old_invalid_index_is_cleared_first(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("CREATE UNIQUE INDEX CONCURRENTLY i ON orders (customer_id)")
+        assert connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone() == (
+            False,
+        )
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("CREATE INDEX IF NOT EXISTS i ON orders (customer_id)")
+    assert value(orders, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") is True
+
+
+def test_autovacuum_gives_way(postgres: Server, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
+    """Postgres cancels an autovacuum that a waiter has queued behind for a second; readers and writers are not to pay for it."""
+    server = servers.start(postgres.version, settings={"autovacuum_naptime": "1s"})
+    proxy = None
+    try:
+        url = server.url(server.create_database())
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "CREATE TABLE busy (id int, filler text) WITH (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0,"
+                " autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+            )
+            connection.execute("INSERT INTO busy SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g")
+            connection.execute("DELETE FROM busy WHERE id % 2 = 0")
+        vacuuming = "SELECT count(*) FROM pg_locks WHERE relation = 'busy'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted"
+        until(lambda: value(url, vacuuming) == 1, "autovacuum should be at it")
+        proxy = proxies.start(server, tmp_path)
+        alter = Background(through(proxy, url), "ALTER TABLE busy ADD COLUMN x int")
+        slowest = 0.0
+        with psycopg.connect(url, autocommit=True) as application:
+            while alter.thread.is_alive():
+                begun = time.monotonic()
+                application.execute("INSERT INTO busy VALUES (0)")
+                slowest = max(slowest, time.monotonic() - begun)
+                time.sleep(0.01)
+        alter.join()
+        assert alter.error is None
+        assert (
+            slowest < 0.9
+        )  # to queue behind autovacuum with the ALTER itself would cost a deadlock_timeout of one second
+    finally:
+        if proxy is not None:
+            proxy.stop()
+        server.stop()

@@ -1,0 +1,149 @@
+"""Inside a transaction: refused in full, the session truly failed, and what needs no protection untouched."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.binaries import run_client
+
+INDEX = "CREATE INDEX i ON orders (email)"
+
+
+def indexes(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'orders'::regclass")
+        return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+def test_a_rejection_leaves_the_transaction_truly_failed(prepare: bool, orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO customers VALUES (1000, 'x')")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(INDEX, prepare=prepare)
+        d = caught.value.diag
+        assert d.sqlstate == "IL001"
+        first, second = (d.message_primary or "").split("\n")
+        assert first == 'CREATE INDEX would block writes to "orders" until it is built [index-not-concurrent]'
+        assert "outside a transaction" in second
+        assert "5,000 rows" in (d.message_detail or "")
+        assert "CREATE INDEX CONCURRENTLY i ON orders (email)" in (d.message_hint or "")
+        assert "SET interlock.allow = 'index-not-concurrent: <why>'" in (d.message_hint or "")
+        assert d.source_function == "index-not-concurrent"
+        assert d.severity == "ERROR"
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            connection.execute("SELECT 1")
+        assert connection.execute("COMMIT").statusmessage == "ROLLBACK"
+        assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
+    assert indexes(orders) == ["orders_total_idx"]
+
+
+def test_a_savepoint_saves_the_rest(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO customers VALUES (1000, 'x')")
+        connection.execute("SAVEPOINT s")
+        with pytest.raises(psycopg.Error):
+            connection.execute(INDEX)
+        connection.execute("ROLLBACK TO s")
+        connection.execute("COMMIT")
+    with psycopg.connect(orders) as connection:
+        assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (1,)
+
+
+def test_of_several_statements_in_one_query_none_runs(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(f"CREATE TABLE other (id int); {INDEX}")
+        assert caught.value.diag.sqlstate == "IL001"
+        assert "of the 2 statements" in (caught.value.diag.message_detail or "")
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        assert connection.execute("SELECT to_regclass('other')").fetchone() == (None,)
+
+
+def test_a_pipeline_is_a_transaction(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        with pytest.raises(psycopg.Error) as caught, connection.pipeline():
+            connection.execute("INSERT INTO customers VALUES (1000, 'x')")
+            connection.execute(INDEX)
+        assert caught.value.diag.sqlstate == "IL001"
+        assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
+    assert indexes(orders) == ["orders_total_idx"]
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+def test_a_table_of_the_same_transaction_is_left_alone(
+    prepare: bool, postgres: object, orders: str, guarded: str
+) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE fresh (id bigint, customer_id bigint)", prepare=prepare)
+        connection.execute("CREATE INDEX fresh_idx ON fresh (id)", prepare=prepare)
+        connection.execute("ALTER TABLE fresh ADD PRIMARY KEY (id)", prepare=prepare)
+        connection.execute("ALTER TABLE fresh ADD CHECK (id > 0), ALTER customer_id SET NOT NULL", prepare=prepare)
+        connection.execute("ALTER TABLE fresh ADD FOREIGN KEY (customer_id) REFERENCES customers", prepare=prepare)
+        connection.execute("COMMIT")
+        assert connection.execute("SELECT count(*) FROM pg_constraint WHERE conrelid = 'fresh'::regclass AND convalidated"
+                                  " AND contype IN ('c','f','p')").fetchone() == (3,)  # fmt: skip
+
+
+def test_and_in_one_query_string(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE fresh (id bigint); CREATE INDEX fresh_idx ON fresh (id); INSERT INTO fresh VALUES (1)"
+        )
+        assert connection.execute("SELECT count(*) FROM fresh").fetchone() == (1,)
+
+
+def test_a_temporary_table_is_left_alone(guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("CREATE TEMP TABLE mine (id int)")
+        connection.execute("BEGIN; CREATE INDEX ON mine (id); COMMIT")
+
+
+def test_a_table_of_another_transaction_is_not_new(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("CREATE TABLE earlier (id bigint)")
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE earlier ADD COLUMN b int")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute("CREATE INDEX ON earlier (id)")
+        assert caught.value.diag.sqlstate == "IL001"
+
+
+def test_a_short_change_in_a_transaction_restores_the_clients_settings(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '7s'")
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE orders ADD COLUMN x int")
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
+        connection.execute("SAVEPOINT s")
+        connection.execute("ALTER TABLE orders ADD COLUMN y int")
+        connection.execute("ROLLBACK TO s")
+        connection.execute("COMMIT")
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
+        rows = connection.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 5")
+        assert rows.fetchall() == [("x",)]
+
+
+def test_psql_prints_the_caret_and_the_remedy(orders: str, guarded: str) -> None:
+    done = run_client("psql", "-1", "-c", INDEX, url=guarded, check=False)
+    assert done.returncode == 1
+    assert "LINE 1: CREATE INDEX i ON orders (email)" in done.stderr
+    assert "--single-transaction" in done.stderr
+
+
+def test_the_unnamed_statement_survives(orders: str, guarded: str) -> None:
+    """Our own queries must not take the client's unnamed statement or portals away."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        pg = connection.pgconn
+        pg.prepare(b"", b"SELECT 42")
+        pg.prepare(b"ddl", b"ALTER TABLE orders ADD COLUMN z int")
+        assert pg.exec_prepared(b"ddl", []).status == psycopg.pq.ExecStatus.COMMAND_OK
+        result = pg.exec_prepared(b"", [])
+        assert result.get_value(0, 0) == b"42"
+        names = connection.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE '\\_interlock%'").fetchall()
+        assert names == []

@@ -1,0 +1,119 @@
+"""The documentation holds: links lead somewhere, commands and targets exist, examples work."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from proxy.cli import COMMANDS
+from proxy.rules.base import Context, rules
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, without the indentation of the fence."""
+    found = re.finditer(rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{block[1]}", "", block[2], flags=re.MULTILINE) for block in found]
+
+
+def _code(text: str) -> str:
+    """All that is set as code, fenced or between backticks."""
+    return "\n".join(re.findall(r"^ *```.*?^ *```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}, which does not exist"
+        if anchor:
+            anchors = {_anchor(heading) for heading in re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)}
+            assert anchor in anchors, f"{page.name} links to {target}, and {file.name} has no such heading"
+
+
+@each_page
+def test_commands_and_targets_exist(page: Path) -> None:
+    code = _code(page.read_text())
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for command in re.findall(r"(?:^|[`\s])interlock ([a-z]+)\b(?!:)", code):
+        assert command in COMMANDS, f"{page.name}: there is no command `interlock {command}`"
+    for target in re.findall(r"(?:^|[`\s])make ([a-z-]+)\b", code):
+        assert target in targets, f"{page.name}: there is no target `make {target}`"
+
+
+@each_page
+def test_policies_shown_are_valid(page: Path, tmp_path: Path) -> None:
+    from proxy.policy.load import load
+
+    for block in _blocks(page.read_text(), "yaml"):
+        if isinstance(yaml.safe_load(block), dict) and "version" in yaml.safe_load(block):
+            (tmp_path / "policy.yaml").write_text(block)
+            load(tmp_path / "policy.yaml")  # raises PolicyError with places and reasons
+
+
+def test_every_command_is_documented() -> None:
+    code = "\n".join(_code(page.read_text()) for page in PAGES)
+    missing = [name for name in COMMANDS if f"interlock {name}" not in code]
+    assert not missing, f"no page shows these commands: {missing}"
+
+
+def test_every_rule_is_in_a_table() -> None:
+    """README.md has what is rewritten, and leads to docs/hazards.md, which has all."""
+    readme, every = (ROOT / "README.md").read_text(), (ROOT / "docs/hazards.md").read_text()
+    rewritten = re.findall(r"^  ([a-z-]+): +rewrite\b", (ROOT / "policies/recommended.yaml").read_text(), re.MULTILINE)
+    missing = [name for name in rules() if f"`{name}`" not in (readme if name in rewritten else every)]
+    assert not missing, f"the table lacks these rules: {missing}"
+    assert "(docs/hazards.md)" in readme
+
+
+def test_ci_runs_what_a_developer_runs() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    assert re.findall(r"^make (\w+)$", script, re.MULTILINE) == ["lint", "test"]
+
+
+def test_the_changelog_has_a_place_for_the_next_change() -> None:
+    assert re.search(r"^## \[Unreleased\]$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_the_rule_of_contributing_works(tmp_path: Path) -> None:
+    from proxy.catalog.facts import Facts
+    from proxy.sql.read import read
+
+    (source,) = _blocks((ROOT / "CONTRIBUTING.md").read_text(), "python")
+    module = _load(source, tmp_path / "cluster_rewrites.py")
+    (statement,) = read("CLUSTER orders USING orders_pkey")
+    facts = Facts.text_only(180000, datetime.now(UTC))
+    finding = module.cluster_rewrites(statement.node, Context(statement, facts))
+    assert finding.problem == "CLUSTER would block reads and writes to orders while it copies it"
+    assert finding.at.of(statement.text) == "orders"
+    (other,) = read("VACUUM orders")
+    assert module.cluster_rewrites(other.node, Context(other, facts)) is None
+
+
+def _load(source: str, path: Path) -> ModuleType:
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[path.stem]
+    return module
