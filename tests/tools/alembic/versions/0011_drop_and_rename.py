@@ -1,0 +1,12 @@
+"""A column dropped, another renamed."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL interlock.allow = 'all: a maintenance window was announced'")
+    op.drop_column("posts", "legacy")
+    op.alter_column("users", "nickname", new_column_name="handle")

@@ -1,0 +1,80 @@
+"""What the server was told, read by Postgres's own parser: a witness that shares no code with Interlock.
+
+``heavy`` names the statements that scan a table or build an index under a lock that blocks its users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pglast import ast as nodes
+from pglast import parse_sql
+from pglast.enums import AlterTableType, ConstrType, NullTestType, ObjectType
+from pglast.parser import ParseError
+
+ast: Any = nodes  # whose declared types say "or None" of nearly every field
+BUILDING = (ConstrType.CONSTR_UNIQUE, ConstrType.CONSTR_PRIMARY, ConstrType.CONSTR_EXCLUSION)
+CHECKED = (ConstrType.CONSTR_CHECK, ConstrType.CONSTR_FOREIGN, ConstrType.CONSTR_NOTNULL)
+
+
+def heavy(statements: Iterable[str], tables: Iterable[str]) -> list[str]:
+    """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes.
+
+    Rewrites of a whole table (a new type, a volatile default) are not counted: Interlock leaves them as they are.
+    """
+    known = Proofs()
+    return [sql for sql in statements if any([*_heavy(sql, set(tables), known)])]
+
+
+@dataclass(slots=True)
+class Proofs:
+    """The columns that a validated constraint proves to hold no NULL."""
+
+    claimed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By table and constraint."""
+    proven: set[tuple[str, str]] = field(default_factory=set)
+
+
+def _heavy(sql: str, tables: set[str], known: Proofs) -> Iterator[bool]:
+    try:
+        parsed = parse_sql(sql)
+    except ParseError as error:
+        raise AssertionError(f"Postgres was told what it cannot read: {error}\n{sql}") from error
+    for raw in parsed:
+        stmt: Any = raw.stmt
+        match stmt:
+            case ast.IndexStmt():
+                yield stmt.relation.relname in tables and not stmt.concurrent
+            case ast.DropStmt(removeType=ObjectType.OBJECT_INDEX):
+                yield not stmt.concurrent
+            case ast.AlterTableStmt() if stmt.relation.relname in tables:
+                yield from (_scans(stmt.relation.relname, cmd, known) for cmd in stmt.cmds)
+
+
+def _scans(table: str, cmd: Any, known: Proofs) -> bool:
+    match cmd.subtype:
+        case AlterTableType.AT_AddConstraint:
+            constraint = cmd.def_
+            if column := _never_null(constraint):
+                known.claimed[table, constraint.conname] = column
+            unchecked = constraint.contype in CHECKED and not constraint.skip_validation
+            return unchecked or (constraint.contype in BUILDING and constraint.indexname is None)
+        case AlterTableType.AT_ValidateConstraint:
+            if column := known.claimed.get((table, cmd.name)):
+                known.proven.add((table, column))
+        case AlterTableType.AT_SetNotNull:
+            return (table, cmd.name) not in known.proven
+    return False
+
+
+def _never_null(constraint: Any) -> str | None:
+    """The column that a constraint says is never NULL."""
+    match constraint:
+        case ast.Constraint(contype=ConstrType.CONSTR_NOTNULL):
+            return str(constraint.keys[0].sval)
+        case ast.Constraint(raw_expr=ast.NullTest(arg=ast.ColumnRef(), nulltesttype=NullTestType.IS_NOT_NULL)):
+            return str(constraint.raw_expr.arg.fields[-1].sval)
+        case _:
+            return None
