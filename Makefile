@@ -1,0 +1,80 @@
+# Everything from a fresh clone: needs Python 3.11 or newer, and pip and npm with their registries.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+LISTEN ?= 127.0.0.1:6432
+ARGS ?=
+JOBS ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions truth bench soak wheel clean
+
+help:            ## what there is
+	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(READY): pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and \"$(PYTHON)\" is not: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+serve: $(READY) ## run Interlock, before INTERLOCK_UPSTREAM or a Postgres 18 of its own
+	@if [ -n "$$INTERLOCK_UPSTREAM" ]; then \
+	  echo "Give your migration tool the URL of INTERLOCK_UPSTREAM with $(LISTEN) as its host and port."; \
+	  exec $(BIN)/interlock serve --listen $(LISTEN) $(ARGS); \
+	else \
+	  echo "Give your migration tool this URL:  postgresql://postgres@$(LISTEN)/postgres"; \
+	  echo "Or try it from another terminal:    make psql"; \
+	  echo "    CREATE TABLE orders (id bigint PRIMARY KEY, email text);"; \
+	  echo "    INSERT INTO orders SELECT i, i || '@example.com' FROM generate_series(1, 1000000) i;"; \
+	  echo "    CREATE INDEX orders_email_idx ON orders (email);"; \
+	  exec $(BIN)/interlock serve --listen $(LISTEN) --embedded .interlock/postgres $(ARGS); \
+	fi
+
+psql: $(READY)  ## psql through the Interlock that make serve runs
+	@exec "$$($(BIN)/python -c 'from tests.binaries import client; print(client("psql"))')" \
+	  "postgresql://postgres@$(LISTEN)/postgres" $(ARGS)
+
+test: $(READY)  ## all tests, against Postgres 13 and 18 (ARGS="--all-pg", "--pg 16", "-k lexer")
+	$(BIN)/python -m pytest --numprocesses $(JOBS) $(ARGS)
+
+lint: $(READY)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy proxy bench tests/binaries.py tests/servers.py tests/proxies.py tests/conftest.py
+
+format: $(READY) ## write what make lint asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+conformance: $(READY) ## our reading of SQL against Postgres's own parser; migration tools directly and through Interlock
+	$(BIN)/python -m pip install --quiet --editable '.[dev,conformance]'
+	$(BIN)/python -m pytest tests/unit/sql/test_against_pglast.py tests/tools $(ARGS)
+	@echo "Not run here yet: the drivers' and Postgres's own test suites."
+
+sql-oracle: $(READY) ## our reading of SQL at length: whole corpus, mutants, fuzzed texts (N=1000000 of each, or MINUTES=10)
+	$(BIN)/python -m tests.oracle $(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+sqlglot-versions: $(READY) ## what touches sqlglot, with the oldest and newest that we allow, plain and compiled
+	$(BIN)/python -m tests.sqlglot_versions $(ARGS)
+
+truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
+	$(BIN)/python -m tests.truth $(ARGS)
+	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth -k any_ --timeout 1200 --all-pg
+
+bench: $(READY) ## worst application latency during each migration, direct and through Interlock
+	$(BIN)/python -m bench.blocking $(ARGS)
+	@echo "So far: blocking only. Throughput beside pgbouncer is not measured here yet."
+
+soak:            ## hours under load with faults
+	@echo "There is no soak test yet." >&2; exit 1
+
+wheel: $(READY) ## dist/*.whl, with the policies and the rules' pages
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean:           ## remove what make made (the embedded Postgres's data stays: rm -r .interlock)
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
