@@ -2,6 +2,8 @@
 
 ``connection``  queries and statements of our own on the upstream connection of one client
 ``patience``    look, then leap: how long to wait for a lock, and how
+``leap``        the same, done
 ``execute``     a plan's steps in order, and back if one fails
+``inside``      one short step in the transaction that the client has open
 ``turn``        one plan at a time for a table
 """

@@ -16,7 +16,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from proxy.run.connection import Connection, ServerError
-from proxy.run.execute import CANCELLED, QUERY_CANCELED, SAY_EVERY_S, surely
+from proxy.run.errors import CANCELLED, QUERY_CANCELED, surely
+from proxy.run.leap import SAY_EVERY_S
 
 log = logging.getLogger("interlock")
 

@@ -9,7 +9,8 @@ from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Verdict
-from proxy.run.execute import Budget, StepResult
+from proxy.run.execute import Budget
+from proxy.run.leap import StepResult
 from proxy.run.patience import Patience
 from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
 

@@ -27,7 +27,10 @@ from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run.connection import Connection, ConnectionLost, ServerError
-from proxy.run.execute import QUERY_CANCELED, PlanFailed, Runner, as_before, is_lock_timeout
+from proxy.run.errors import QUERY_CANCELED, PlanFailed, is_lock_timeout
+from proxy.run.execute import Runner
+from proxy.run.inside import run_inside
+from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.session import answers, aside
 from proxy.session.case import (
@@ -329,7 +332,7 @@ class Guard:
         try:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await runner.run_in_transaction(step, savepoint=in_block)
+            await run_inside(runner, step, savepoint=in_block)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except (PlanFailed, ServerError) as failed:

@@ -1,0 +1,24 @@
+"""Settings of the client's session that a plan changes for a while, and gives back."""
+
+from __future__ import annotations
+
+import re
+
+from proxy.catalog.facts import Setting
+from proxy.run.connection import SET_CONFIG
+
+
+def milliseconds(setting: str) -> int:
+    """A time parameter as SHOW prints it (``0``, ``500ms``, ``2s``, ``1min``, ``1h``, ``1d``) in milliseconds."""
+    match = re.fullmatch(r"(\d+)(ms|s|min|h|d)?", setting)
+    if match is None:
+        return 0
+    unit = {None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+    return int(match[1]) * unit[match[2]]
+
+
+def as_before(name: str, setting: Setting | None, *, local: bool = False) -> tuple[str, tuple[str, ...]]:
+    """The statement that gives a parameter its value back, and its source: else the client seemed to have set it."""
+    if setting is not None and setting.source == "session":
+        return SET_CONFIG, (name, setting.value, "true" if local else "false")
+    return f"SET {'LOCAL ' if local else ''}{name} TO DEFAULT", ()

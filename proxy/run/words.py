@@ -1,0 +1,28 @@
+"""Words for people: what a plan says while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.catalog import blockers
+from proxy.catalog.blockers import Blocker
+from proxy.plans.plan import Step
+
+
+def one_line(sql: str) -> str:
+    """SQL for one line of talk: white space folded, at most 200 characters."""
+    line = " ".join(sql.split())
+    return line if len(line) <= 200 else line[:197] + "…"
+
+
+def names(step: Step) -> str:
+    return ", ".join(f'"{name}"' for _, name in step.relations)
+
+
+def describe(found: Sequence[Blocker]) -> str:
+    first = blockers.describe(found[0])
+    return first if len(found) == 1 else f"{first} (and {len(found) - 1} more)"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
