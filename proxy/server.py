@@ -23,6 +23,7 @@ from proxy.conninfo import Upstream
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
+from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
 from proxy.session.session import Session
 from proxy.upstream import UpstreamUnavailable
@@ -85,6 +86,7 @@ class Server:
         self.sessions: set[Session] = set()
         self.addresses: list[str] = []
         self._roles = Roles()
+        self._groups = Groups()
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Peer] = set()  # clients that have not said yet who they are
@@ -271,6 +273,7 @@ class Server:
             on_key=on_key,
             cancel_upstream=cancel_upstream,
             sasl=(lambda offered: [m for m in offered if not m.endswith("-PLUS")]) if plain_to_tls else None,
+            groups=self._groups,
         )
         self.sessions.add(session)
         try:

@@ -200,6 +200,12 @@ class Facts:
     def major(self) -> int:
         return self.server_version // 10000
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the transaction may not write: a standby, or READ ONLY."""
+        setting = self.settings.get("transaction_read_only")
+        return self.in_recovery or (setting is not None and setting.value == "on")
+
     def find(self, name: Name) -> Relation | None:
         """The relation of that name; ``MISSING`` if there is none; None if it is not known."""
         return self.relations.get(name.parts)

@@ -421,7 +421,8 @@ answer AS (
             ))
             FROM pg_catalog.pg_settings AS s
             WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY[
-                'lock_timeout', 'statement_timeout', 'transaction_timeout', 'client_min_messages', 'TimeZone'
+                'lock_timeout', 'statement_timeout', 'transaction_timeout', 'client_min_messages', 'TimeZone',
+                'transaction_read_only'
             ])
         ),
         -- if sources

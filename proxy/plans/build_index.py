@@ -21,7 +21,7 @@ def build_index(statement: Statement, node: CreateIndex, facts: Facts) -> Rewrit
     """
     relation = facts.find(node.relation)
     table = target(node.relation, relation, statement)
-    name = node.name.name if node.name else _default_name(statement, node, facts, relation)
+    name = node.name.name if node.name else default_name(statement, node, facts, relation)
     at = node.keyword.end - statement.span.start
     named = "" if node.name or name is None else f" {quote_identifier(name)}"
     edits = (Edit(at, at, f" CONCURRENTLY{named}"),)
@@ -74,7 +74,7 @@ def is_leftover(name: str, facts: Facts, relation: Relation | None, node: Create
     return found is not None and not found.valid and not (relation is not None and relation.being_built)
 
 
-def _default_name(statement: Statement, node: CreateIndex, facts: Facts, relation: Relation | None) -> str | None:
+def default_name(statement: Statement, node: CreateIndex, facts: Facts, relation: Relation | None) -> str | None:
     """The name that Postgres would choose; None if it hangs on an expression, or on what is not known."""
     if relation is None or None in node.columns:
         return None

@@ -3,6 +3,10 @@
 If anything fails, all is to be undone as far as that goes.  So what can be taken back comes first, and the
 actions that need no protection come last, in the ALTER that also attaches and sets what was prepared: it
 is short, and it is one transaction.  Only what a guarded action builds on comes first (``early``).
+
+Inside the client's transaction (``defer``) it is the other way round: ROLLBACK takes everything back, and the
+statements that follow want to find what the author made.  So all that is short is done at once, and what has to
+run outside, or would hold a lock while it reads, waits for COMMIT.
 """
 
 from __future__ import annotations
@@ -26,6 +30,8 @@ from proxy.sql.statements import (
     ConstraintKind,
     DropColumn,
     DropConstraint,
+    OtherAction,
+    SetNotNull,
     Statement,
 )
 
@@ -39,6 +45,25 @@ def compose(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts
     if not isinstance(node, AlterTable):
         return Plan(node.kind, tuple(step for _, rewrite in findings for step in rewrite.steps))
     return Plan(node.kind, _Alter(statement, node, dict(findings), facts).steps())
+
+
+def defer(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: Facts | None = None) -> Plan:
+    """The plan inside the client's transaction: its first steps run now, in it, those marked ``after_commit`` after it."""
+    node = statement.node
+    if isinstance(node, AlterTable):
+        now, later = _Alter(statement, node, dict(findings), facts).inside()
+    else:
+        now, later = _parted([step for _, rewrite in findings for step in rewrite.steps])
+    give_up = [sql for step in reversed(now) for sql in step.undo] if not isinstance(node, AlterTable) else []
+    give_up += [sql for _, rewrite in findings for sql in rewrite.undo]
+    waiting = tuple(replace(step, when="after_commit") for step in later)
+    return Plan(node.kind, (*now, *waiting), tuple(give_up))
+
+
+def _parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+    """The short steps at the front, and the rest."""
+    first = next((i for i, step in enumerate(steps) if not (step.transaction and step.budget == "locks")), len(steps))
+    return list(steps[:first]), list(steps[first:])
 
 
 def alone(statement: Statement, action: Action, rewrite: Rewrite) -> tuple[Step, ...]:
@@ -93,6 +118,38 @@ class _Alter:
         if lasts or rest:
             steps.append(self._last(lasts, rest, final=True))
         return tuple(steps)
+
+    def inside(self) -> tuple[list[Step], list[Step]]:
+        """What is done in the client's transaction, and what after it."""
+        indexes = [a for a in self.rewrites if _is_index(a)]
+        keys = [a for a in self.rewrites if _is_foreign_key(a)]
+        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        back = [a for a in self.rest if self._builds_on_guarded(a)]
+        rest = [a for a in self.rest if a not in back]
+        first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
+        now = [self._first(first, rest)] if first or rest else []
+        now += [self._first([a]) for a in keys if a not in late and self.rewrites[a].action]
+        others = [a for a in self.rewrites if not _is_index(a) and a not in late]
+        later = _together([step for a in (*others, *indexes) for step in self.rewrites[a].steps])
+        lasts = [a for a, r in self.rewrites.items() if r.last]
+        if lasts or back:
+            later.append(self._last(lasts, back, final=True))
+        for action in late:  # a foreign key to the table itself may need the index that has just been built
+            later += [self._first([action])] if self.rewrites[action].action else []
+            later += self.rewrites[action].steps
+        return now, later
+
+    def _builds_on_guarded(self, other: Action) -> bool:
+        """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""
+        made = {r.name for a, r in self.rewrites.items() if r.name and _is_index(a)}
+        not_null = {a.column for a in self.rewrites if isinstance(a, SetNotNull)}
+        match other:
+            case DropConstraint(name=name):
+                return name in made
+            case OtherAction(what=what, column=column, name=name):
+                return name in made or (column in not_null and "IDENTITY" in what)
+            case _:
+                return False
 
     # ------------------------------------------------ the ALTERs
 

@@ -103,6 +103,19 @@ class Plan:
 
     title: str
     steps: tuple[Step, ...] = field(default_factory=tuple)
+    give_up: tuple[
+        str, ...
+    ] = ()  # takes back what was done in the client's transaction, if the later steps are given up
+
+    @property
+    def now(self) -> tuple[Step, ...]:
+        """The steps that run at once."""
+        return tuple(step for step in self.steps if step.when == "now")
+
+    @property
+    def later(self) -> tuple[Step, ...]:
+        """The steps that wait for the COMMIT of the client's transaction."""
+        return tuple(step for step in self.steps if step.when == "after_commit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
-from proxy.plans.compose import compose
+from proxy.plans.compose import compose, defer
 from proxy.plans.early import irreversible
 from proxy.plans.plan import Lock
 from proxy.policy import allow, model
@@ -48,6 +48,8 @@ def decide(statement: Statement, facts: Facts, policy: Policy) -> Verdict:
         if action := irreversible(statement, rewrites, facts):
             return _not_in_steps(statement, action, [d for _, d in decided])
         plan = compose(statement, rewrites, facts)
+    elif harshest.action is Action.DEFER:
+        plan = defer(statement, [(node, _rewrite(d)) for node, d in decided if d.action is Action.DEFER], facts)
     return Verdict(harshest.action, tuple(d for _, d in decided), plan, harshest.because)
 
 
@@ -204,7 +206,9 @@ def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:
     because = (
         written if written.line else decided.because
     )  # the line that asked for the rewrite says more than a default
-    return _becomes(decided, policy.rule(rule).in_transaction, because, "it cannot be rewritten in a transaction")
+    action = policy.rule(rule).in_transaction
+    note = "what cannot run in a transaction" if action is Action.DEFER else "it cannot be rewritten in a transaction"
+    return _becomes(decided, action, because, f"{note} waits for COMMIT" if action is Action.DEFER else note)
 
 
 def _mode(decided: Decided, policy: Policy) -> Decided:

@@ -11,6 +11,7 @@ from proxy.policy.document import Path
 from proxy.policy.model import (
     Audit,
     Builds,
+    Jobs,
     Locks,
     Mode,
     Overrides,
@@ -92,6 +93,10 @@ class Policy:
     @property
     def builds(self) -> Builds:
         return self.settings.builds
+
+    @property
+    def jobs(self) -> Jobs:
+        return self.settings.jobs
 
     @property
     def small_tables(self) -> SmallTables:

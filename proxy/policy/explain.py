@@ -110,8 +110,8 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _not_one_of(value: Any, options: Sequence[str]) -> str:
-    if value == "defer":
-        return f"'defer' is not done by this version of Interlock; write {_or(options)}"
+    if value == "defer" and "defer" not in options:
+        return f"'defer' is for in_transaction; write {_or(options)}"
     if not _is_plain(value):
         return f"expected {_or(options)}"
     return f"'{shown(value)}' is not {_or(options)}{did_you_mean(str(value), options)}"

@@ -38,6 +38,7 @@ ALL = "all"
 
 RuleAction = Literal[Action.ALLOW, Action.WARN, Action.REWRITE, Action.REJECT]
 PlainAction = Literal[Action.ALLOW, Action.WARN, Action.REJECT]
+InTransaction = Literal[Action.ALLOW, Action.WARN, Action.DEFER, Action.REJECT]
 Mildness = Literal[Action.ALLOW, Action.WARN]
 Mode = Literal["observe", "warn", "enforce"]
 
@@ -164,9 +165,10 @@ class RuleSetting(Model):
     action: RuleAction = Field(
         default=Action.REWRITE, description="What is done. A rewrite that the rule cannot do is a rejection."
     )
-    in_transaction: PlainAction = Field(
-        default=Action.REJECT,
-        description="What is done instead of a rewrite while the client's transaction is open: its steps cannot run there.",
+    in_transaction: InTransaction = Field(
+        default=Action.DEFER,
+        description="What is done instead of a rewrite while the client's transaction is open:"
+        " defer does there what is short, and the rest after COMMIT.",
     )
     above: Above | None = Field(
         default=None, description="Only larger tables get the action; for this rule it takes the place of small_tables."
@@ -218,6 +220,28 @@ class Builds(Model):
 
     timeout: DurationField = Field(
         default=Duration(21_600_000), description="Cancel and clean up a build after that long."
+    )
+
+
+class Jobs(Model):
+    """What waits for the COMMIT of a client's transaction."""
+
+    preflight: Literal["full", "off"] = Field(
+        default="full",
+        description="Whether the rows are looked through in the transaction, so that an error comes where Postgres would raise it.",
+    )
+    preflight_timeout: DurationField = Field(
+        default=Duration(60_000),
+        description="Look through the rows for no longer than that; unknown then, and said so.",
+    )
+    wait_for_group: DurationField = Field(
+        default=Duration(10_000),
+        description="How long the answer to COMMIT waits for other transactions of the same client to end,"
+        " before it goes out and the job waits for a better moment.",
+    )
+    on_failed_job: PlainAction = Field(
+        default=Action.WARN,
+        description="What is done about schema changes while a job of an earlier migration has failed.",
     )
 
 
@@ -344,6 +368,7 @@ class Settings(Model):
     )
     locks: Locks = Field(default=Locks(), description="Patience for locks that block the application.")
     builds: Builds = Field(default=Builds(), description="Bounds for work that blocks nobody.")
+    jobs: Jobs = Field(default=Jobs(), description="How that is done which waits for the client's COMMIT.")
     small_tables: SmallTables = Field(default=SmallTables(), description="Tables that are left alone.")
     exceptions: tuple[PolicyException, ...] = Field(default=(), description="Other actions for some statements.")
     overrides: Overrides = Field(default=Overrides(), description="Who may let one statement pass, and how.")

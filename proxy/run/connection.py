@@ -227,16 +227,25 @@ class Connection:
         self.server.write(self.relay.own(name + messages.parse(NAME, text) + name + messages.sync()))
         await self._replies(1, False, False)
 
-    async def forward(self, query: bytes, client: Peer, reword: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        """Send a Query of the client's and pass what comes back, errors through ``reword``, all but ReadyForQuery.
+    async def forward(
+        self,
+        query: bytes,
+        client: Peer,
+        reword: Callable[[dict[str, str]], dict[str, str]],
+        retag: Callable[[bytes], bytes],
+    ) -> None:
+        """Send a Query of the client's and pass what comes back, all but ReadyForQuery.
 
-        Nothing in it may be a COPY: nobody reads the client meanwhile.
+        Errors go through ``reword``; each CommandComplete is asked of ``retag``, by its message, and is what
+        that returns, perhaps nothing.  Nothing in it may be a COPY: nobody reads the client meanwhile.
         """
         self.relay.capture = True
         self.server.write(self.relay.own(query))
         while (message := await self._message()).type != ord("Z"):
             if message.type == ord("E"):
                 client.write(messages.error_response(reword(messages.read_fields(message.body))))
+            elif message.type == ord("C"):
+                client.write(retag(message.raw))
             else:
                 client.write(message.raw)
                 await client.drain()

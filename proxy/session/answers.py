@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from proxy import tools
 from proxy.policy.verdict import Action, Decided, Verdict
+from proxy.run.errors import PlanFailed
+from proxy.run.jobs import Job, JobsUnusable
 from proxy.sql.statements import Statement, Unreadable
 from proxy.wire import messages
 
 REJECTED = "IL001"
 UNREADABLE = "IL002"
+JOB_FAILED = "IL003"
 
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
 
@@ -90,6 +93,47 @@ def unaudited(reason: str) -> dict[str, str]:
         "Nothing was run; they go on when it can be written again, or with audit.on_failure: open in the policy.",
         "D": reason,
         "R": "audit",
+    }
+
+
+def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
+    """Refusal of what must wait for COMMIT while that cannot be written down."""
+    decided = worst(verdict)
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": REJECTED,
+        "M": f"{decided.finding.problem} [{decided.finding.rule}]\n"
+        f"In a transaction it waits for COMMIT, which it cannot here: {error}.",
+        "D": f"{decided.finding.detail} Nothing was run.",
+        "H": f"{error.hint}\nTo run it as written: SET interlock.allow = '{decided.finding.rule}: <why>';",
+        "F": decided.because.file,
+        "L": str(decided.because.line),
+        "R": decided.finding.rule,
+    }
+
+
+def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
+    """What is left undone of a migration that is committed."""
+    error = failed.error
+    detail = [f"{error.get('M', 'error')} (SQLSTATE {error.get('C', '')}).", error.get("D", "")]
+    left = [f"  {sql};" for sql in failed.left]
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": JOB_FAILED,
+        "M": f"the migration is committed, but not finished: {job.title} failed: {error.get('M', 'error')}\n"
+        f"When the cause is mended: interlock jobs retry {job.id}",
+        "D": " ".join(part for part in detail if part),
+        "H": "\n".join(
+            [
+                "Do not run the migration again: it is recorded as done."
+                f" interlock jobs show {job.id} says what is missing, interlock jobs cancel {job.id} gives it up.",
+                *(["Interlock could not take everything back; run by hand:", *left] if left else []),
+            ]
+        ),
+        **{key: error[key] for key in "stcn" if key in error},
+        "R": "jobs",
     }
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -23,13 +24,16 @@ from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
+from proxy.plans.rehearsal import rehearsals
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
+from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
-from proxy.run.errors import QUERY_CANCELED, PlanFailed, is_lock_timeout
+from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
+from proxy.run.jobs import JobsUnusable
 from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.session import answers, aside
@@ -44,6 +48,7 @@ from proxy.session.case import (
     readable,
     version_number,
 )
+from proxy.session.defer import BEHIND_ROLLBACK, BESIDE_COPY, BESIDE_EXECUTE, InSteps, as_raised, looks, new_job, waits
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
 from proxy.sql.interest import matters, stands_alone
@@ -63,6 +68,10 @@ log = logging.getLogger("interlock")
 opinions = logging.getLogger("interlock.opinion")
 if opinions.level == logging.NOTSET:  # serve --cross-check has not turned it on
     opinions.setLevel(logging.CRITICAL)
+
+
+async def _nothing() -> bytes:
+    return b""
 
 
 class Outcome(Enum):
@@ -91,6 +100,9 @@ class Guard:
         self.ledger = ledger
         self.policy = policy
         self.cancelled = cancelled
+        self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
+        self.at_rest: Callable[[], Awaitable[bytes]] = _nothing  # to be told when the client's transaction is over
+        self.on_deferred: Callable[[], None] = lambda: None
         self.client_min_messages = "notice"
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
@@ -124,7 +136,7 @@ class Guard:
             return await self._refuse(answers.unaudited(reason), simple=simple)
         try:
             return await self._act(
-                cases, statements, policy, simple=simple, in_block=in_block, alone=not in_transaction
+                cases, statements, policy, text, simple=simple, in_block=in_block, alone=not in_transaction
             )
         except BaseException as error:
             sqlstate = self.own.last_words.get("C", "08006") if isinstance(error, ConnectionLost) else "XX000"
@@ -229,6 +241,7 @@ class Guard:
         cases: list[Case],
         statements: Sequence[Statement],
         policy: Policy,
+        text: str,
         *,
         simple: bool,
         in_block: bool,
@@ -254,12 +267,17 @@ class Guard:
             if plan is None:
                 return await self._let_pass(case, alone=alone, simple=simple)
             return await self._run(case, plan, policy, simple=simple)
+        deferred = [c for c in cases if c.verdict.action is Action.DEFER]
+        if deferred and case.facts.read_only:
+            return Outcome.PASS  # Postgres says so itself
+        if deferred and len(statements) == 1:
+            return await self._defer(case, policy, simple=simple, in_block=in_block)
         if len(statements) == 1:
             step = patient_step(case)
             if step is None:
                 return Outcome.PASS
             return await self._run_inside(case, step, policy, simple=simple, in_block=in_block)
-        return await self._forward_patiently(cases, statements, policy, in_block=in_block)
+        return await self._forward(cases, statements, policy, text, in_block=in_block)
 
     async def _let_pass(self, case: Case, *, alone: bool, simple: bool) -> Outcome:
         """PASS, but for what Postgres refuses after another statement of the same pipeline: ours, that asked for the facts.
@@ -277,7 +295,7 @@ class Guard:
             await self.fail(moved(error.fields, case.statement), simple=simple)
             return Outcome.ANSWERED
         case.outcome = "done"
-        self._answer_done(reply.tag, simple)
+        await self._answer_done(reply.tag, simple)
         return Outcome.ANSWERED
 
     async def _run(self, case: Case, plan: Plan, policy: Policy, *, simple: bool) -> Outcome:
@@ -287,7 +305,7 @@ class Guard:
         try:
             await self.own.sync()
             if rewritten:
-                async with turn(self.own, changed_tables(case), self.cancelled, self._say):
+                async with turn(self.own, changed_tables(case), self.cancelled, self.say):
                     runner = await self._run_in_turn(case, policy)
             else:
                 runner = self._runner(case, policy)
@@ -305,14 +323,10 @@ class Guard:
             return await self._reject(case, [case], 1, simple=simple)
         case.outcome = "done"
         if case.verdict.action is Action.REWRITE:
-            blocked = max((r.blocked_ms for r in runner.results), default=0.0)
-            self._say(
-                f"done in {readable(time.monotonic() - begun)}; "
-                + (f"the application was blocked for at most {blocked:.0f} ms" if blocked else "nothing was blocked")
-            )
-            self._answer_done(case.statement.node.kind.encode(), simple)
+            self.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
+            await self._answer_done(case.statement.node.kind.encode(), simple)
         else:
-            self._answer_done(runner.tag, simple)
+            await self._answer_done(runner.tag, simple)
         return Outcome.ANSWERED
 
     async def _run_in_turn(self, case: Case, policy: Policy) -> Runner:
@@ -341,52 +355,111 @@ class Guard:
             await self.fail(moved(fields, case.statement), simple=simple)
             return Outcome.ANSWERED
         case.outcome = "done"
-        self._answer_done(runner.tag, simple)
+        await self._answer_done(runner.tag, simple)
         return Outcome.ANSWERED
 
-    async def _forward_patiently(
-        self, cases: list[Case], statements: Sequence[Statement], policy: Policy, *, in_block: bool
+    async def _defer(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> Outcome:
+        """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""
+        assert case.verdict.plan is not None
+        runner = self._runner(case, policy, inside=True)
+        try:
+            if in_block:
+                await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
+            await jobs.prepare(self.own, self.cancelled)
+            for sql in looks(case, policy):
+                await self.own.run([(sql, ())])
+            for step in case.verdict.plan.now:
+                await run_inside(runner, step, savepoint=in_block)
+            for sql in rehearsals(case.statement, case.facts):
+                await self.own.run([(sql, ())])
+            await jobs.add(self.own, new_job(case, self.who, self.token))
+            if simple:
+                await self.own.sync()  # a Query commits what was executed before it without a Sync
+        except JobsUnusable as error:
+            return await self._reject_unwritten(case, error, simple=simple)
+        except (PlanFailed, ServerError) as failed:
+            fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
+            case.outcome, case.sqlstate = "failed", fields.get("C", "")
+            await self.fail(moved(fields, case.statement), simple=simple)
+            return Outcome.ANSWERED
+        case.outcome = "deferred"
+        self.on_deferred()
+        self.say(waits(case))
+        await self._answer_done(case.statement.node.kind.encode(), simple)
+        return Outcome.ANSWERED
+
+    async def _forward(
+        self, cases: list[Case], statements: Sequence[Statement], policy: Policy, text: str, *, in_block: bool
     ) -> Outcome:
-        """A Query of several statements, as it is, but no lock in it waits in a queue for longer than the policy says."""
+        """A Query of several statements, as it is but for those of which something is deferred.
+
+        No lock in it waits in a queue for longer than the policy says, as far as that can be seen to.
+        """
+        deferred = [case for case in cases if case.verdict.action is Action.DEFER]
         # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
-        if any(isinstance(s.node, SetVariable | Transaction) or s.node.kind == "COPY" for s in statements):
-            return Outcome.PASS
-        if all(patient_step(case) is None for case in cases):
-            return Outcome.PASS
+        talks = any(s.node.kind == "COPY" for s in statements)
+        elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
+        if deferred and (talks or elsewhere or self._cannot_ask):
+            why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
+            return await self._reject_unwritten(deferred[0], why, simple=True)
         setting = cases[0].facts.settings.get("lock_timeout")
-        if setting is None or (setting.by_client and setting.value != "0"):
+        patient = not (
+            talks
+            or elsewhere
+            or any(isinstance(s.node, SetVariable | Transaction) for s in statements)
+            or all(patient_step(case) is None and case.verdict.plan is None for case in cases)
+            or setting is None
+            or (setting.by_client and setting.value != "0")
+        )
+        if not (patient or deferred):
             return Outcome.PASS
-        cap = policy.locks.timeout.ms
-        await self.own.set("lock_timeout", f"{cap}ms", local=in_block)
-        ours = await self.own.fetch("SHOW lock_timeout")
-        text = cases[0].statement.text
-        raw = messages.query(Reading.of(self.own.relay.parameters).encode(text))
-
-        def reword(fields: dict[str, str]) -> dict[str, str]:
-            for case in cases:
-                case.outcome, case.sqlstate = "failed", fields.get("C", "")
-            if not is_lock_timeout(fields):
-                return fields
-            return {
-                **fields,
-                "C": "IL004",
-                "H": "Interlock lets a query of several statements queue for a lock no longer than"
-                f" locks.timeout ({policy.locks.timeout}); send the statements one by one and it waits patiently for each.",
-            }
-
-        await self.own.forward(raw, self.client, reword)
+        string = InSteps(cases, statements, self.who, self.token, policy)
+        try:
+            if deferred:
+                await self._prepare_jobs(in_block=in_block)
+                self.on_deferred()
+        except JobsUnusable as error:
+            return await self._reject_unwritten(deferred[0], error, simple=True)
+        except ServerError as error:
+            await self.fail(error.fields, simple=True)
+            return Outcome.ANSWERED
+        ours: list[list[bytes | None]] = []
+        if patient:
+            await self.own.set("lock_timeout", f"{policy.locks.timeout.ms}ms", local=in_block)
+            ours = await self.own.fetch("SHOW lock_timeout")
+        raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
+        await self.own.forward(raw, self.client, string.reword, string.retag)
         for case in cases:
-            case.outcome = "failed" if case.sqlstate else "done"
+            case.outcome = "failed" if case.sqlstate else "deferred" if case in deferred else "done"
         # What is no longer ours the string itself has set, by set_config.
-        if self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
+        if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
             local = in_block and self.own.relay.status == b"T"
             await self.own.run([as_before("lock_timeout", setting, local=local)])
-        self.client.write(messages.ready_for_query(self.own.relay.status))
+        for case in deferred:
+            if not case.sqlstate and self.own.relay.status != b"E":
+                self.say(waits(case))
+        await self._ready()
         return Outcome.ANSWERED
+
+    async def _prepare_jobs(self, *, in_block: bool) -> None:
+        """Before a Query of several statements: outside a transaction block in a transaction of its own."""
+        if in_block or await jobs.exists(self.own):
+            await jobs.prepare(self.own, self.cancelled)
+            return
+        await self.own.run([("BEGIN", ())])
+        try:
+            await jobs.prepare(self.own, self.cancelled)
+        finally:
+            await self.own.run([("COMMIT", ())])
+
+    async def _reject_unwritten(self, case: Case, error: JobsUnusable, *, simple: bool) -> Outcome:
+        """What must wait for COMMIT cannot be written down."""
+        case.outcome, case.sqlstate = "rejected", answers.REJECTED
+        return await self._refuse(answers.unwritten(case.verdict, error), simple=simple)
 
     def _runner(self, case: Case, policy: Policy, *, inside: bool = False) -> Runner:
         self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
-        runner = Runner(self.own, budget(policy, inside=inside), case.facts, self._say, self.cancelled)
+        runner = Runner(self.own, budget(policy, inside=inside), case.facts, self.say, self.cancelled)
         case.steps = runner.results
         return runner
 
@@ -431,7 +504,7 @@ class Guard:
 
     # ------------------------------------------------ answering
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         log.info("%s: %s", self.who.label, text)
         self._tell(answers.notice(text), "notice")
 
@@ -439,15 +512,27 @@ class Guard:
         if answers.hears(self.client_min_messages, severity):
             self.client.write(notice)
 
-    def _answer_done(self, tag: bytes, simple: bool) -> None:
+    def say_done(self, seconds: float, blocked_ms: float) -> None:
+        blocked = (
+            f"the application was blocked for at most {blocked_ms:.0f} ms" if blocked_ms else "nothing was blocked"
+        )
+        self.say(f"done in {readable(seconds)}; {blocked}")
+
+    async def _answer_done(self, tag: bytes, simple: bool) -> None:
         self.client.write(messages.command_complete(tag))
         if simple:
-            self.client.write(messages.ready_for_query(self.own.relay.status))
+            await self._ready()
 
-    def _answer_error(self, fields: dict[str, str], simple: bool) -> None:
+    async def _answer_error(self, fields: dict[str, str], simple: bool) -> None:
         self.client.write(messages.error_response(fields))
         if simple:
-            self.client.write(messages.ready_for_query(self.own.relay.status))
+            await self._ready()
+
+    async def _ready(self) -> None:
+        """The answer to a Query is complete."""
+        if self.own.relay.status == b"I":
+            self.client.write(await self.at_rest())
+        self.client.write(messages.ready_for_query(self.own.relay.status))
 
     async def fail(self, fields: dict[str, str], *, simple: bool, reason: str = "the statement failed") -> None:
         """Answer with an error, and bring the server, whatever it knows of it, into the state that follows one.
@@ -459,7 +544,7 @@ class Guard:
             await self.own.sync()
         elif (relay.status == b"T" or relay.executes) if simple else not relay.skipping:
             await self.own.fail(reason, simple=simple)
-        self._answer_error(fields, simple)
+        await self._answer_error(fields, simple)
 
 
 __all__ = ["ConnectionLost", "Guard", "Outcome"]

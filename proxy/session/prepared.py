@@ -71,6 +71,10 @@ class Prepared:
             what, name = messages.read_close(body)
             _note(self.statements if what == b"S" else self.portals, name, False)
 
+    def has(self, portal: bytes) -> bool:
+        """Whether this portal may hold something guarded."""
+        return key(portal) in self.portals
+
     def gone(self, portal: bytes) -> None:
         """The server has no portal of that name."""
         _note(self.portals, portal, False)

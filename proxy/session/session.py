@@ -16,12 +16,15 @@ from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.session import aside, explain
+from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
 from proxy.session.ledger import Ledger, Who
 from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings
 from proxy.session.reading import SETTINGS, Reading
+from proxy.session.rest import Rest
 from proxy.sql.statements import Transaction, Unreadable
 from proxy.wire import messages
+from proxy.wire.conversation import DESCRIBE, TERMINATE
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.messages import Message
 from proxy.wire.relay import Relay
@@ -37,6 +40,7 @@ REPLICATION_COMMANDS = frozenset(
 )  # fmt: skip
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
 ALONE_S = 10.0  # how long to wait for the Sync of an Execute that came without
+LEAVING_S = 30.0  # to end what a vanished client has left running
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -60,6 +64,7 @@ class Session:
         on_key: Callable[[tuple[int, bytes]], None],
         cancel_upstream: Callable[[], None],
         sasl: Callable[[list[str]], list[str]] | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.client = client
         self.server = server
@@ -73,6 +78,13 @@ class Session:
         self._own.encode = lambda text: self._reading().encode(text)
         self._guard = Guard(self._own, client, who, ledger, policy, self.cancelled)
         self._guard.walsender = replication == "database"
+        self._groups = groups or Groups()
+        self._rest = Rest(self._guard, self)
+        self._guard.at_rest = self._rest.moment
+        self._guard.on_deferred = self._rest.begin
+        if not replication:
+            self._rest.group = self._groups.join(self, who.user, who.database, address(who.client))
+        self.attend()
         self._prepared = Prepared()
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
@@ -97,6 +109,17 @@ class Session:
             return True
         return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the client has a transaction open, or something of it is running; as the others of its group see it."""
+        if not self.relay.status or self._rest.resting:
+            return False
+        return self.relay.status != b"I" or not self.relay.quiet or self._settling is not None
+
+    def attend(self) -> None:
+        """Watch for the end of the client's transaction while jobs wait for it."""
+        self.relay.keeps_ready = self._rest.wanted
+
     # ------------------------------------------------ bytes
 
     def _from_client(self, data: bytes) -> None:
@@ -108,8 +131,7 @@ class Session:
         if out:
             self.server.write(out)
         if self.relay.held is not None:
-            if self._settling is None:
-                self._settling = asyncio.get_running_loop().create_task(self._settle())
+            self._begin_settling()
             if self.relay.buffered > BUFFERED_BYTES and not self._paused:
                 self._paused = True
                 self.client.pause()
@@ -129,6 +151,8 @@ class Session:
             self.client.write(out)
         if relay.capture:
             self._own.wake()
+        if relay.kept_ready is not None:
+            self._begin_settling()
         if self._quiet is not None and relay.quiet and not self._quiet.done():
             self._quiet.set_result(None)
         if self._on_key is not None and relay.status:
@@ -136,7 +160,18 @@ class Session:
                 self._on_key(relay.backend_key)
             self._on_key = None
 
+    def _begin_settling(self) -> None:
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().create_task(self._settle())
+
     def _watch(self, kind: int, body: bytes) -> bool:
+        relay = self.relay
+        if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
+            return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
+        if kind == DESCRIBE:
+            return False
+        if kind == TERMINATE:
+            return relay.keeps_ready
         if self._looks and kind in (QUERY, PARSE):
             self._looks -= 1
             self._look_for_tool(body)
@@ -155,8 +190,13 @@ class Session:
     # ------------------------------------------------ ends
 
     def _client_lost(self, error: Exception | None) -> None:
+        if self._rest.resting:
+            return  # what was committed is finished whether or not anybody waits for it
         if self._settling is None:
-            self._end()
+            if self.relay.keeps_ready and self.relay.status and not self.server.closed:
+                self._settling = asyncio.get_running_loop().create_task(self._leave())
+            else:
+                self._end()
             return
         # Something of ours may be running for this client: it is stopped and taken back, and then all ends.
         log.info("%s: the client is gone; stopping what runs for it", self.who.label)
@@ -173,6 +213,8 @@ class Session:
             self.cancelled.set()  # whatever waits inside Interlock finds the connection gone, and says so to the client
 
     def _end(self) -> None:
+        if self._rest.group is not None:
+            self._groups.leave(self, self._rest.group)
         self.client.close()
         self.server.close()
         if not self.finished.done():
@@ -214,9 +256,12 @@ class Session:
 
     async def _settle(self) -> None:
         try:
-            while (held := self.relay.held) is not None:
+            while self.relay.held is not None or self.relay.kept_ready is not None:
                 await self._drain()
-                await self._settle_one(held)
+                if self.relay.kept_ready is not None:
+                    await self._settle_ready()
+                elif (held := self.relay.held) is not None:
+                    await self._settle_one(held)
                 self._own.release()
                 if self.relay.held is None and self._paused:
                     self._paused = False
@@ -271,7 +316,41 @@ class Session:
             if self.server.closed:
                 raise ConnectionLost
 
+    async def _settle_ready(self) -> None:
+        """The client's transaction is over, and it has not been told yet."""
+        before = await self._rest.moment()
+        self._own.release()
+        self.cancelled.clear()
+        self.client.write(before + self.relay.release_ready())
+
+    async def _leave(self) -> None:
+        """The client is gone, and jobs wait: its connection does them, as if a new session had come."""
+        try:
+            async with asyncio.timeout(LEAVING_S):
+                if not self.relay.quiet:
+                    self._cancel_upstream()
+                if self.relay.pipeline_open and not self.relay.copying:
+                    self.server.write(self.relay.own(messages.sync()))
+                await self._drain()
+                self.relay.release_ready()
+                if self.relay.status != b"I":
+                    await self._own.run([("ROLLBACK", ())], notices=False)
+                await self._own.run([("DISCARD ALL", ())], notices=False)
+            await self._rest.moment()
+            self._own.release()
+            self.server.write(messages.terminate())
+        except (TimeoutError, ConnectionLost, ServerError) as error:
+            log.info("%s: jobs are left to the next session: %s", self.who.label, error or type(error).__name__)
+        finally:
+            self._settling = None
+            self._end()
+
     async def _settle_one(self, held: Message) -> None:
+        if held.type == TERMINATE:
+            self.client.close()
+            self.relay.drop_held()
+            await self._leave()
+            return
         reading = self._reading()
         if self.relay.skipping or await self._is_refused_anyway(held, reading):
             self._pass()  # the server ignores it, or says 25P02 itself
@@ -281,7 +360,7 @@ class Session:
                 self._pass()  # the walsender's own grammar; what is none of it stays SQL
             else:
                 await self._run(sql, simple=True, alone=not self.relay.executes)
-        elif held.type == EXECUTE:
+        elif held.type == EXECUTE and self._prepared.has(messages.read_execute(held.body)[0]):
             await self._settle_execute(messages.read_execute(held.body)[0])
         elif held.type == PARSE and await self._explains(held, reading):
             pass
@@ -429,6 +508,11 @@ class Session:
     def _let_go(self) -> None:
         """The held message was settled here; what waits behind it goes on."""
         self.server.write(self.relay.drop_held())
+
+
+def address(peername: str) -> str:
+    """The host of ``host:port``; of a Unix socket all that is known."""
+    return peername.rpartition(":")[0] or peername
 
 
 def first_word(sql: bytes) -> bytes:

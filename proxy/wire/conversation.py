@@ -41,6 +41,7 @@ FLUSH: Final = ord("H")
 PARSE: Final = ord("P")
 QUERY: Final = ord("Q")
 SYNC: Final = ord("S")
+TERMINATE: Final = ord("X")
 
 _ENDS_IN_READY: Final = (SYNC, QUERY, CALL, STARTUP)
 
@@ -54,6 +55,7 @@ class Conversation:
     ``skipping``       after an error in one of them: the server ignores everything up to Sync
     ``copying``        ``""``, ``"in"`` (until the client ends it), ``"out"`` or ``"both"``
     ``last_tag``       tag of the last CommandComplete
+    ``suspended``      the last portal that was executed has more rows to give
     ``unsure``         ``skipping`` may be wrong: a COPY failed, and whether before it read a Sync cannot be known
     ``unexpected``     replies that answered nothing: not 0 means that the state is a guess
     """
@@ -65,6 +67,7 @@ class Conversation:
         self.skipping = False
         self.copying = ""
         self.last_tag = b""
+        self.suspended = False
         self.parameters: dict[str, str] = {}
         self.backend_key: tuple[int, bytes] | None = None
         self.unexpected = 0
@@ -80,6 +83,8 @@ class Conversation:
     def asked(self, kind: int) -> None:
         """A message of this type went to the server."""
         owed = self._owed
+        if kind == TERMINATE:
+            return
         if kind in (QUERY, CALL):
             if not self.skipping:
                 self._close_pipeline()
@@ -144,8 +149,19 @@ class Conversation:
             owed.popleft()
         return known
 
+    @property
+    def mid_cycle(self) -> bool:
+        """Whether a ReadyForQuery is still to come for something that was sent."""
+        return any(kind in _ENDS_IN_READY for kind in self._owed)
+
+    def _suspended(self) -> bool:
+        known = self._executed()
+        self.suspended = True
+        return known
+
     def _executed(self) -> bool:
         """CommandComplete, EmptyQueryResponse or PortalSuspended."""
+        self.suspended = False
         if self.copying or self._ignored_sync:
             self.copying = ""
             self._ignored_sync = False
@@ -206,7 +222,7 @@ _REPLIES: Final[dict[int, Callable[[Conversation], bool]]] = {
     ord("3"): lambda it: it._settle((CLOSE,)),
     ord("C"): Conversation._executed,
     ord("I"): Conversation._executed,
-    ord("s"): Conversation._executed,
+    ord("s"): Conversation._suspended,
     ord("T"): Conversation._described,
     ord("n"): Conversation._described,
     ord("E"): Conversation._failed,

@@ -23,6 +23,7 @@ from proxy.wire.conversation import (
     PARSE,
     QUERY,
     SYNC,
+    TERMINATE,
 )
 from proxy.wire.errors import ClientProtocolError
 from proxy.wire.messages import Message
@@ -38,19 +39,19 @@ _header: Final = Struct(">BI").unpack_from
 # What each type asks of us; all others pass.
 _PASS, _TRACK, _FIRST, _WHOLE = range(4)
 _DUTY: Final = bytearray(256)
-for _kind in (DESCRIBE, COPY_DONE, COPY_FAIL):
+for _kind in (COPY_DONE, COPY_FAIL):
     _DUTY[_kind] = _TRACK
-for _kind in (BIND, CALL):
+for _kind in (BIND, CALL, DESCRIBE):
     _DUTY[_kind] = _FIRST
-for _kind in (QUERY, PARSE, EXECUTE, CLOSE, SYNC):
+for _kind in (QUERY, PARSE, EXECUTE, CLOSE, SYNC, TERMINATE):
     _DUTY[_kind] = _WHOLE
 
 
 class Relay(Replies):
     """The state of one connection after its StartupMessage went to the server.
 
-    ``watch(type, body)`` says whether a Query, Parse, Bind, Execute, Close, FunctionCall or Sync is to be held.
-    It sees bodies whole, but of a Bind or FunctionCall not more than the first ``FIRST_BYTES``, and is not asked
+    ``watch(type, body)`` says whether a message of the client's (all but what belongs to a COPY) is to be held.
+    It sees bodies whole, but of a Bind, Describe or FunctionCall not more than the first ``FIRST_BYTES``, and is not asked
     while the server ignores or only copies.  ``sasl`` may shorten the list of mechanisms that the server offers.
 
     ``held``      the message that waits for a decision; later client bytes wait behind it, ``buffered`` of them
@@ -124,6 +125,11 @@ class Relay(Replies):
         """The held message was settled here; what waits behind it goes on up to the next to be held."""
         self._settled()
         return self._resume()
+
+    def release_ready(self) -> bytes:
+        """The ReadyForQuery that was kept back, which is the client's now; empty if none was."""
+        kept, self.kept_ready = self.kept_ready or b"", None
+        return kept
 
     def peek(self, n: int) -> Message | None:
         """The n-th message behind the held one, 0 the next; None unless it is there as a whole."""
@@ -206,6 +212,8 @@ class Relay(Replies):
         return data[start:at]
 
     def _is_watching(self, kind: int) -> bool:
+        if kind == TERMINATE:
+            return False
         if self.copying == "in" or self.copying == "both":
             if kind == SYNC:
                 return False

@@ -30,7 +30,12 @@ _AUTHENTICATION, _COMPLETE, _KEY, _NOTIFICATION, _PARAMETER, _READY = b"RCKASZ"
 
 
 class Replies(Conversation):
-    """The half of a relay that hears the server; ``held`` and ``blind`` are set by the other half, ``Relay``."""
+    """The half of a relay that hears the server; ``held`` and ``blind`` are set by the other half, ``Relay``.
+
+    ``keeps_ready``  a ReadyForQuery that says that the client's transaction is over is kept back, in ``kept_ready``,
+                     once nothing is owed any more; not those that answer our own requests
+    ``muted``        while ``capture`` is set, changes of parameters are noted and not passed on either
+    """
 
     def __init__(self, sasl: Callable[[list[str]], list[str]] | None = None) -> None:
         super().__init__()
@@ -38,6 +43,9 @@ class Replies(Conversation):
         self.blind = False
         self.capture = False
         self.captured: deque[Message] = deque()
+        self.keeps_ready = False
+        self.kept_ready: bytes | None = None
+        self.muted = False
         self._sasl = sasl
         self._from_server = Backlog()
         self._server_left = 0  # bytes to come of a message that is being passed
@@ -85,7 +93,7 @@ class Replies(Conversation):
                     if end > size:
                         break
                     if not self._read(kind, data[at + 5 : end]):
-                        before += data[start:at] + self._offer(data[at:end])
+                        before += data[start:at] + self._instead(kind, data[at:end])
                         start = end
                 elif end <= size:
                     self._count(kind)
@@ -120,10 +128,12 @@ class Replies(Conversation):
             if end > size:
                 break
             body = data[at + 5 : end]
-            if kind in (_NOTIFICATION, _PARAMETER):
+            if kind == _PARAMETER:
+                self._read(kind, body)
+                if not self.muted:
+                    through.append(data[at:end])
+            elif kind == _NOTIFICATION:
                 through.append(data[at:end])
-                if kind == _PARAMETER:
-                    self._read(kind, body)
             else:
                 self.captured.append(Message(kind, body))
                 self._note_captured(kind, body)
@@ -146,10 +156,12 @@ class Replies(Conversation):
             raise during_copy(self.held.type)  # as if it had gone on; else it waits for the COPY and the COPY for it
 
     def _read(self, kind: int, body: bytes) -> bool:
-        """Take in what a message says; false if it is to be written anew."""
+        """Take in what a message says; false if it is not to go on as it is."""
         if kind == _READY:
+            started = bool(self.status)
             self._read_status(body)
             self._count(kind)
+            return not (self.keeps_ready and started and body == b"I" and not self._owed)
         elif kind == _COMPLETE:
             self.last_tag = messages.read_tag(body)
             self._count(kind)
@@ -166,6 +178,12 @@ class Replies(Conversation):
         if len(body) != 1:
             raise ServerProtocolError("malformed ReadyForQuery: its body is not one byte")
         self.status = body
+
+    def _instead(self, kind: int, raw: bytes) -> bytes:
+        if kind == _READY:
+            self.kept_ready = raw
+            return b""
+        return self._offer(raw)
 
     def _offer(self, raw: bytes) -> bytes:
         """AuthenticationSASL with the mechanisms that may be offered to this client."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
 from tests.binaries import run_client
+from tests.live.conftest import POLICY, through
+from tests.proxies import Proxy
 
 INDEX = "CREATE INDEX i ON orders (email)"
+REJECTING = POLICY + "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject } }"
+
+
+@pytest.fixture
+def guarded(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
+    """The URL of ``orders`` through an Interlock that puts nothing off until COMMIT."""
+    return through(share_proxy(REJECTING), orders)
 
 
 def indexes(url: str) -> list[str]:

@@ -21,7 +21,7 @@ from proxy.rules.base import rules
 from proxy.sql.read import read
 from tests.unit.policy.packs import line_of
 
-ALLOW, WARN, REWRITE, REJECT = Action.ALLOW, Action.WARN, Action.REWRITE, Action.REJECT
+ALLOW, WARN, REWRITE, DEFER, REJECT = Action
 
 COLUMNS = {name: Column(name, "integer", not_null=False) for name in ("id", "email", "customer", "total")}
 
@@ -441,7 +441,9 @@ def test_overrides_let_an_unreadable_statement_pass(judge: Decide) -> None:
 @pytest.mark.parametrize(
     ("setting", "action", "because"),
     [
-        ("rewrite", REJECT, "p.yaml:3"),
+        ("rewrite", DEFER, "p.yaml:3"),
+        ("{ action: rewrite,\n in_transaction: defer }", DEFER, "p.yaml:4"),
+        ("{ action: rewrite,\n in_transaction: reject }", REJECT, "p.yaml:4"),
         ("{ action: rewrite,\n in_transaction: warn }", WARN, "p.yaml:4"),
         ("{ action: rewrite,\n in_transaction: allow }", ALLOW, "p.yaml:4"),
         ("{ action: warn,\n in_transaction: reject }", WARN, "p.yaml:3"),
@@ -452,9 +454,14 @@ def test_in_a_transaction_a_rewrite_becomes_something_else(
     judge: Decide, setting: str, action: Action, because: str
 ) -> None:
     verdict = judge(CREATE, f"rules:\n  index-not-concurrent: {setting}", in_transaction=True)
-    assert (verdict.action, str(verdict.because), verdict.plan) == (action, because, None)
-    rewritten = "it cannot be rewritten in a transaction" if "rewrite" in setting else ""
-    assert note(verdict) == rewritten
+    assert (verdict.action, str(verdict.because)) == (action, because)
+    if action is DEFER:
+        assert note(verdict) == "what cannot run in a transaction waits for COMMIT"
+        assert verdict.plan is not None
+        assert [step.when for step in verdict.plan.steps] == ["after_commit"]
+        return
+    assert verdict.plan is None
+    assert note(verdict) == ("it cannot be rewritten in a transaction" if "rewrite" in setting else "")
 
 
 def test_in_a_transaction_small_tables_and_overrides_still_pass(judge: Decide) -> None:
@@ -522,13 +529,13 @@ _policies = [load(name) for name in ("recommended", "strict", "observe")]
 
 
 @given(_sql, _facts, st.sampled_from(_policies))
-def test_the_verdict_is_the_harshest_and_has_a_plan_just_if_it_is_a_rewrite(
+def test_the_verdict_is_the_harshest_and_has_a_plan_just_if_something_is_done_in_steps(
     sql: str, facts: dict[str, Any], policy: Policy
 ) -> None:
     (statement,) = read(sql)
     verdict = decide(statement, replace(FACTS, **facts), policy)
     assert verdict.action is max((d.action for d in verdict.decided), key=lambda a: a.rank, default=ALLOW)
-    assert (verdict.plan is not None) == (verdict.action is REWRITE)
+    assert (verdict.plan is not None) == (verdict.action in (REWRITE, DEFER))
     if policy.mode == "observe":
         assert verdict.action is ALLOW
     assert verdict == decide(statement, replace(FACTS, **facts), policy)

@@ -142,7 +142,7 @@ def test_every_effective_value_has_its_source(write: Write) -> None:
 def test_a_file_of_nothing_but_its_version_has_the_defaults(write: Write) -> None:
     policy = load(write("version: 1"))
     assert policy.mode == "enforce"
-    assert policy.rule("index-not-concurrent") == RuleSetting(action=Action.REWRITE, in_transaction=Action.REJECT)
+    assert policy.rule("index-not-concurrent") == RuleSetting(action=Action.REWRITE, in_transaction=Action.DEFER)
     assert policy.files == ("p.yaml",)
 
 
@@ -258,15 +258,11 @@ MISTAKES = [
     ),
     (
         "version: 1\nrules:\n  check-validated: defer",
-        ["3:20: 'defer' is not done by this version of Interlock; write allow, warn, rewrite or reject"],
-    ),
-    (
-        "version: 1\nrules:\n  check-validated: { action: warn, in_transaction: defer }",
-        ["3:52: 'defer' is not done by this version of Interlock; write allow, warn or reject"],
+        ["3:20: 'defer' is for in_transaction; write allow, warn, rewrite or reject"],
     ),
     (
         "version: 1\nrules:\n  check-validated: { in_transaction: rewrite }",
-        ["3:38: 'rewrite' is not allow, warn or reject"],
+        ["3:38: 'rewrite' is not allow, warn, defer or reject"],
     ),
     ("version: 1\nrules:\n  check-validated: [warn]", ["3:20: expected an action: allow, warn, rewrite or reject"]),
     ("version: 1\nrules:\n  check-validated:", ["3:19: expected an action: allow, warn, rewrite or reject"]),

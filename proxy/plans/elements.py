@@ -1,0 +1,72 @@
+"""The key of a CREATE INDEX, column by column."""
+
+from __future__ import annotations
+
+from proxy.sql import lexer
+from proxy.sql.lexer import LexError, Token
+from proxy.sql.statements import CreateIndex, Statement, quote_identifier
+
+
+def elements(statement: Statement, node: CreateIndex) -> list[tuple[str, str]] | None:
+    """Each key element as an expression, and as its index definition calls it.
+
+    None if one has an operator class, a collation or a parameter: whether two values are equal is for those to say.
+    """
+    try:
+        tokens = lexer.lex(statement.text[node.relation.span.end : statement.span.end])
+    except LexError:
+        return None
+    base = node.relation.span.end
+    text = statement.text
+    first = next((i for i, token in enumerate(tokens) if _is(token, "(")), None)
+    if first is None:
+        return None
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens[first + 1 :]:
+        if depth == 0 and _is(token, ")"):
+            break
+        if depth == 0 and _is(token, ","):
+            parts.append([])
+            continue
+        depth += 1 if _is(token, "(") else -1 if _is(token, ")") else 0
+        parts[-1].append(token)
+    found: list[tuple[str, str]] = []
+    for column, part in zip(node.columns, parts, strict=False):
+        part = _without_order(part)
+        if not part:
+            return None
+        written = text[base + part[0].start : base + part[-1].end]
+        if column is not None:
+            if len(part) != 1:
+                return None
+            found.append((quote_identifier(column), column))
+        elif _whole(part):
+            found.append((written, written))
+        else:
+            return None
+    return found if len(found) == len(node.columns) else None
+
+
+def _without_order(part: list[Token]) -> list[Token]:
+    """Without ASC, DESC, NULLS FIRST, NULLS LAST: what is equal stays equal."""
+    while part and part[-1].kind == "word" and part[-1].value in ("asc", "desc", "first", "last", "nulls"):
+        part = part[:-1]
+    return part
+
+
+def _whole(part: list[Token]) -> bool:
+    """Whether an element is nothing but ``(expression)`` or ``function(…)``."""
+    begin = next((i for i, token in enumerate(part) if _is(token, "(")), None)
+    if begin is None or not all(token.kind in ("word", "quoted") or _is(token, ".") for token in part[:begin]):
+        return False
+    depth = 0
+    for i, token in enumerate(part[begin:], begin):
+        depth += 1 if _is(token, "(") else -1 if _is(token, ")") else 0
+        if depth == 0:
+            return i == len(part) - 1
+    return False
+
+
+def _is(token: Token, value: str) -> bool:
+    return token.kind == "op" and token.value == value

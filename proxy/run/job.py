@@ -1,0 +1,130 @@
+"""Does one job: the steps that a migration's transaction left for after its COMMIT, as the role that asked.
+
+Settings that the session has are put aside for the ones that the author's statement met, and given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from proxy.catalog import leftover
+from proxy.catalog.facts import Facts, Setting
+from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.target import qualify
+from proxy.run import jobs
+from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.errors import QUERY_CANCELED, PlanFailed, surely
+from proxy.run.execute import Budget, Runner
+from proxy.run.jobs import Job
+from proxy.run.leap import StepResult
+from proxy.run.settings import as_before
+from proxy.run.turn import turn
+from proxy.sql import read
+from proxy.sql.statements import CreateIndex, quote_identifier
+
+OURS = (
+    "lock_timeout",
+    "statement_timeout",
+    "transaction_timeout",
+    "client_min_messages",
+    "idle_in_transaction_session_timeout",
+)
+SETTINGS = (
+    "/* interlock */ SELECT s.name, pg_catalog.current_setting(s.name), s.source, pg_catalog.current_setting('role'),"
+    " pg_catalog.current_setting('server_version_num') FROM pg_catalog.pg_settings s"
+    " WHERE s.name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])"
+)
+TABLES = (
+    "/* interlock */ SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c"
+    " WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
+)
+
+
+async def run_job(
+    own: Connection, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+) -> list[StepResult]:
+    """Do a claimed job, outside a transaction, and note what became of it.
+
+    Raises PlanFailed: it is kept as failed, or, if it was cancelled, goes on waiting; ConnectionLost: it is still
+    claimed by a session that is gone, and whoever claims it next begins again.
+    """
+    try:
+        results = await _run(own, job, budget, say, cancelled)
+    except PlanFailed as failed:
+        error = failed.error
+        state = "waiting" if error.get("C") == QUERY_CANCELED and cancelled.is_set() else "failed"
+        await surely(lambda: jobs.end(own, job.id, state, error))
+        raise
+    await surely(lambda: jobs.end(own, job.id, "done"))
+    return results
+
+
+async def _run(
+    own: Connection, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+) -> list[StepResult]:
+    known, role, version = await _settings(own, (*OURS, *job.settings))
+    runner = Runner(own, budget, _facts(known, version), say, cancelled)
+    # Only what is different: the client hears of changes to some of them.
+    changed = {name: value for name, value in job.settings.items() if name not in known or known[name].value != value}
+    as_other = job.role != (job.login if role == "none" else role)
+    try:
+        # The role first: it is the one whose rights some settings ask for.
+        put_on = [("role", job.role)] if as_other else []
+        await own.run([(SET_CONFIG, (*pair, "false")) for pair in (*put_on, *changed.items())], notices=False)
+        async with turn(own, job.tables, cancelled, say):
+            if job.tables and (await own.fetch(TABLES, _array(job.tables)))[0][0] == b"0":
+                say(f"job {job.id} has nothing left to do: the table has been dropped since")
+                return []
+            steps = [s for step in job.steps for s in (*await _cleared(own, step), step)]
+            await runner.run(Plan(job.kind, tuple(steps)))
+    except ServerError as error:
+        raise PlanFailed(error.fields) from None
+    finally:
+        if not own.is_lost:
+            back = [as_before(name, known.get(name)) for name in changed]
+            back += [(SET_CONFIG, ("role", role, "false"))] if as_other else []
+            await surely(lambda: own.run(back, notices=False))
+    return runner.results
+
+
+async def _settings(own: Connection, names: Iterable[str]) -> tuple[dict[str, Setting], str, int]:
+    rows = await own.fetch(SETTINGS, _array(names))
+    texts = [[(column or b"").decode("utf-8", "replace") for column in row] for row in rows]
+    return {t[0]: Setting(t[1], t[2]) for t in texts}, texts[0][3], int(texts[0][4])
+
+
+def _facts(settings: dict[str, Setting], version: int) -> Facts:
+    """A lock_timeout that some statement of the session has set says nothing about a job's patience."""
+    kept = {
+        name: dataclasses.replace(s, source="default") if name == "lock_timeout" else s for name, s in settings.items()
+    }
+    return Facts(server_version=version, live=True, now=datetime.now(UTC), settings=kept)
+
+
+async def _cleared(own: Connection, step: Step) -> list[Step]:
+    """A step that clears away what an earlier attempt at a build has left, if it has."""
+    builds = not step.transaction and any(
+        isinstance(s.node, CreateIndex) for sql in step.statements for s in read.read(sql)
+    )
+    if not builds or step.index is None:
+        return []
+    schema, name = step.index
+    if (await own.fetch(leftover.SQL, schema, name))[0][0] != b"t":
+        return []
+    return [
+        Step(
+            (f"DROP INDEX CONCURRENTLY IF EXISTS {qualify(schema, name) if schema else quote_identifier(name)}",),
+            Lock.SHARE_UPDATE_EXCLUSIVE,
+            "clears the invalid index that an interrupted build left behind",
+            relations=step.relations,
+            transaction=False,
+            budget="builds",
+        )
+    ]
+
+
+def _array(values: Iterable[object]) -> str:
+    return "{" + ",".join('"' + str(value) + '"' for value in values) + "}"

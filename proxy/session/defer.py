@@ -1,0 +1,158 @@
+"""Statements in a transaction of which a part waits for COMMIT: what is written down, and what the client hears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.plans.plan import Edit
+from proxy.plans.probes import probes
+from proxy.plans.rehearsal import position, rehearsals
+from proxy.plans.target import literal
+from proxy.policy.load import Policy
+from proxy.policy.verdict import Action
+from proxy.run.errors import is_lock_timeout
+from proxy.run.jobs import NewJob
+from proxy.run.words import one_line
+from proxy.session.case import Case, changed_tables
+from proxy.session.ledger import Who
+from proxy.sql import edit
+from proxy.sql.statements import Statement
+from proxy.wire import messages
+
+BESIDE_COPY = (
+    "it stands in one query string with a COPY, which talks to the client meanwhile",
+    "Send the statements one by one.",
+)
+BEHIND_ROLLBACK = (
+    "the transaction has failed, and until it is rolled back the server answers nothing",
+    "Send ROLLBACK by itself.",
+)
+BESIDE_EXECUTE = (
+    "it stands in one query string with other statements, and is run by EXECUTE",
+    "Send the statements one by one.",
+)
+
+
+def new_job(case: Case, who: Who, token: str) -> NewJob:
+    """What is to be written down of a case whose verdict is DEFER."""
+    plan = case.verdict.plan
+    assert plan is not None
+    return NewJob(
+        session=token,
+        kind=plan.title,
+        statement=case.statement.sql,
+        steps=plan.later,
+        tables=tuple(sorted(changed_tables(case))),
+        give_up=plan.give_up,
+        client=who.client,
+        application=case.facts.application_name,
+        tool=who.tool or "",
+    )
+
+
+def waits(case: Case) -> str:
+    """For the client's ears: what comes after COMMIT."""
+    plan = case.verdict.plan
+    assert plan is not None
+    later = "; ".join(one_line(step.sql) for step in plan.later)
+    return f"after COMMIT: {later}"
+
+
+def looks(case: Case, policy: Policy) -> tuple[str, ...]:
+    """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters."""
+    if policy.jobs.preflight == "off":
+        return ()
+    found = [probe.sql for probe in probes(case.statement, case.facts)]
+    setting = case.facts.settings.get("statement_timeout")
+    if not found or (setting is not None and setting.by_client):  # the client's own bound counts
+        return tuple(found)
+    before = setting.value if setting is not None else "0"
+    return (_bound(str(policy.jobs.preflight_timeout.ms)), *found, _bound(before))
+
+
+def _bound(value: str) -> str:
+    body = f"BEGIN PERFORM pg_catalog.set_config('statement_timeout', {literal(value)}, true); END"
+    return f"DO LANGUAGE plpgsql {literal(body)}"
+
+
+def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:
+    """An error of a probe's or a rehearsal's, as the author's own statement would have met it."""
+    if "W" not in fields or "inline_code_block" not in fields["W"]:
+        return fields
+    place = position(fields, case.statement, case.facts)
+    kept = {key: value for key, value in fields.items() if key not in "pqW"}
+    return kept | ({"P": place} if place else {})
+
+
+def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...]:
+    """All that is run in the client's transaction for a case whose verdict is DEFER."""
+    plan = case.verdict.plan
+    assert plan is not None
+    now = [sql for step in plan.now for sql in step.statements]
+    job = new_job(case, who, token).sql
+    return (*looks(case, policy), *now, *rehearsals(case.statement, case.facts), job)
+
+
+class InSteps:
+    """A query string of several statements, with the deferred ones replaced by what runs now and the note of a job.
+
+    ``text`` is what is sent.  One Query stays one Query: its implicit transaction, its BEGIN and COMMIT are the server's.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], statements: Sequence[Statement], who: Who, token: str, policy: Policy
+    ) -> None:
+        self._cases = cases
+        self._policy = policy
+        self._counts: list[tuple[int, str | None]] = []  # of each statement: commands that are sent for it, and its tag
+        edits: list[Edit] = []
+        deferred = {case.statement.span: case for case in cases if case.verdict.action is Action.DEFER}
+        for statement in statements:
+            case = deferred.get(statement.span)
+            if case is None or case.verdict.plan is None:
+                self._counts.append((1, None))
+                continue
+            parts = commands(case, who, token, policy)
+            edits.append(Edit(statement.span.start, statement.span.end, "\n;".join(parts) + "\n"))
+            self._counts.append((len(parts), case.statement.node.kind))
+        self._edits = tuple(edits)
+        self.text = edit.apply(statements[0].text, edits)
+
+    def retag(self, raw: bytes) -> bytes:
+        """What the client gets for a CommandComplete: the author's own tag once all that was sent for it is done."""
+        if not self._counts:
+            return raw
+        left, tag = self._counts[0]
+        if left > 1:
+            self._counts[0] = (left - 1, tag)
+            return b""
+        del self._counts[0]
+        return raw if tag is None else messages.command_complete(tag.encode())
+
+    def reword(self, fields: dict[str, str]) -> dict[str, str]:
+        for case in self._cases:
+            case.outcome, case.sqlstate = "failed", fields.get("C", "")
+        fields = self._as_raised(fields)
+        if fields.get("P", "").isdigit() and self._edits:
+            place = edit.original_position(int(fields["P"]), self._edits)
+            fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})
+        if "p" in fields:  # counted in the author's text already
+            fields = {**fields, "P": fields["p"]}
+            del fields["p"]
+        if not is_lock_timeout(fields):
+            return fields
+        return {
+            **fields,
+            "C": "IL004",
+            "H": "Interlock lets a query of several statements queue for a lock no longer than"
+            f" locks.timeout ({self._policy.locks.timeout}); send the statements one by one and it waits patiently for each.",
+        }
+
+    def _as_raised(self, fields: dict[str, str]) -> dict[str, str]:
+        """The error of a rehearsal of one of them: which, the text of its query tells."""
+        for case in self._cases:
+            raised = as_raised(fields, case)
+            if "P" in raised and "P" not in fields:
+                place = int(raised["P"]) + case.statement.span.start
+                return {key: value for key, value in raised.items() if key != "P"} | {"p": str(place)}
+        return as_raised(fields, self._cases[0])

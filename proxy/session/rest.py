@@ -1,0 +1,187 @@
+"""When a client's transaction is over: the jobs that its COMMIT has set free, before it hears of the COMMIT.
+
+A job waits until no session of the client's group is in a transaction (``group``); so it is done either here,
+by the session whose transaction was the last to end, or, where such a moment does not come soon, later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from proxy.catalog import blockers
+from proxy.catalog.answer import UnreadableAnswer
+from proxy.catalog.blockers import Blocker
+from proxy.run import jobs
+from proxy.run.connection import ConnectionLost, ServerError
+from proxy.run.errors import QUERY_CANCELED, PlanFailed
+from proxy.run.job import run_job
+from proxy.run.jobs import Job, JobsUnusable
+from proxy.session import answers
+from proxy.session.case import budget
+from proxy.session.group import Group, Member
+from proxy.wire import messages
+
+if TYPE_CHECKING:
+    from proxy.session.guard import Guard
+
+log = logging.getLogger("interlock")
+
+PAUSE_S = 0.1
+PREPARED = b"COMMIT PREPARED"
+
+
+class Rest:
+    """One session's part in the jobs of its group.
+
+    ``resting``  jobs are being done, on this session's connection; its client waits
+    """
+
+    def __init__(self, guard: Guard, member: Member) -> None:
+        self.guard = guard
+        self.member = member
+        self.group: Group | None = None
+        self.resting = False
+        self._pending = False
+
+    def begin(self) -> None:
+        """A job has been written down in the transaction that is open."""
+        self._pending = True
+        self.member.attend()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the end of the client's transaction is to be told here before the client hears of it."""
+        return self.group is not None and (self._pending or self.group.waiting)
+
+    async def moment(self) -> bytes:
+        """Do what may be done now that the client is in no transaction.
+
+        Returns what the client is to hear before ReadyForQuery: an error, if what it has just committed was not
+        finished.  Notices are sent as they come.  Raises ConnectionLost.
+        """
+        group = self.group
+        if group is None or not self.wanted or self.guard.policy().mode != "enforce":
+            return b""
+        self.resting = True
+        relay = self.guard.own.relay
+        parameters = dict(relay.parameters)
+        relay.muted = True  # a job's settings are none of the client's, and are given back
+        try:
+            return await self._moment(group)
+        except JobsUnusable as error:
+            log.error("%s: jobs cannot be done: %s", self.guard.who.label, error)
+            group.waiting = False
+            return b""
+        except ServerError as error:
+            log.warning("%s: jobs were not looked for: %s", self.guard.who.label, error)
+            group.waiting = False
+            return b""
+        finally:
+            self.resting = relay.muted = False
+            for name, value in relay.parameters.items():
+                if parameters.get(name) != value:
+                    self.guard.client.write(messages.parameter_status(name, value))
+
+    async def _moment(self, group: Group) -> bytes:
+        own = self.guard.own
+        mine: list[Job] = []
+        if self._pending:
+            self._pending = False
+            self.member.attend()
+            mine = await jobs.of_session(own, self.guard.token) if await jobs.exists(own) else []
+            if mine and not group.waiting:
+                group.waiting = True
+        if not group.waiting:
+            return b""
+        waiting = await jobs.waiting(own)
+        if not waiting:
+            group.waiting = False
+            return b""
+        free = waiting if await self._is_free(group, waiting) else [job for job in waiting if not job.waits_for_others]
+        left = [job for job in waiting if job not in free]
+        failures = b""
+        for job in free:
+            failures += await self._do(job, mine=any(job.id == one.id for one in mine))
+        if left:
+            self._say_left(left)
+        else:
+            group.waiting = bool(await jobs.waiting(own))
+        return failures
+
+    # ------------------------------------------------ is it the moment?
+
+    async def _is_free(self, group: Group, waiting: list[Job]) -> bool:
+        """Whether no session of the client is in a transaction, here or through another proxy; waited for a little."""
+        if not any(job.waits_for_others for job in waiting):
+            return True
+        bound = time.monotonic() + self.guard.policy().jobs.wait_for_group.ms / 1000
+        if not group.at_rest(self.member):
+            return False  # theirs is the moment: when the last of them ends, it is the one to wait
+        said = False
+        while True:
+            holders = await self._holders()
+            if not holders or self.guard.cancelled.is_set():
+                return not holders
+            if not group.at_rest(self.member) or time.monotonic() > bound:
+                return False
+            if not said:
+                said = True
+                self.guard.say(f"waiting for another session of this client's: {blockers.describe(holders[0])}")
+            await asyncio.sleep(PAUSE_S)
+
+    async def _holders(self) -> list[Blocker]:
+        """Idle transactions of the same user's whose snapshot a concurrent build would wait for.
+
+        Their client may be waiting for our answer.  One that is not ours to see has hidden its state.
+        """
+        rows = await self.guard.own.fetch(blockers.SNAPSHOTS, blockers.builder())
+        try:
+            found = blockers.decode((rows[0][0] or b"").decode())
+        except UnreadableAnswer as error:
+            log.warning("cannot tell whose snapshots are held: %s", error)
+            return []
+        user = self.guard.who.user
+        return [b for b in found if b.user == user and (b.state.startswith("idle in") or b.wait_event == "advisory")]
+
+    def _say_left(self, left: list[Job]) -> None:
+        for job in left:
+            self.guard.say(
+                f"job {job.id} waits until no session of this client is in a transaction: {job.title}",
+            )
+
+    # ------------------------------------------------ doing
+
+    async def _do(self, job: Job, *, mine: bool) -> bytes:
+        """One job; what went wrong as an error for the client, or, where it is none of its own, as a warning."""
+        guard = self.guard
+        if not await jobs.claim(guard.own, job.id):
+            return b""  # another session has it
+        begun = time.monotonic()
+        guard.say(f"committed; now job {job.id}: {job.title}")
+        try:
+            results = await run_job(guard.own, job, budget(guard.policy(), inside=False), guard.say, guard.cancelled)
+        except PlanFailed as failed:
+            return self._failed(job, failed, mine=mine)
+        blocked = max((r.blocked_ms for r in results), default=0.0)
+        guard.say_done(time.monotonic() - begun, blocked)
+        return b""
+
+    def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
+        fields = answers.job_failed(job, failed)
+        log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
+        if failed.error.get("C") == QUERY_CANCELED:
+            log.warning("%s: job %d was cancelled and waits", self.guard.who.label, job.id)
+        if mine or self._is_ours(job):
+            return messages.error_response(fields)
+        return answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
+
+    def _is_ours(self, job: Job) -> bool:
+        """Whether it was written down by a session of this client's that is still there."""
+        group = self.group
+        return group is not None and any(getattr(member, "token", "") == job.session for member in group.members)
+
+
+__all__ = ["ConnectionLost", "Rest"]
