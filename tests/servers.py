@@ -178,8 +178,11 @@ class Server:
         return found
 
     def dump(self, database: str, *, schema_only: bool = True) -> str:
-        """``pg_dump``, without what differs between two dumps of one schema: comments, blank lines, the restrict key."""
-        options = ["--schema-only"] if schema_only else []
+        """``pg_dump``, without what differs between two dumps of one schema: comments, blank lines, the restrict key.
+
+        And without Interlock's own schema, in which it writes down what waits for COMMIT.
+        """
+        options = ["--exclude-schema=interlock", *(["--schema-only"] if schema_only else [])]
         text = self.run("pg_dump", "--no-sync", *options, database=database).stdout
         lines = (line for line in text.splitlines() if line.strip())
         return "\n".join(line for line in lines if not line.startswith(("--", "\\restrict", "\\unrestrict"))) + "\n"

@@ -72,9 +72,10 @@ def _remark(path: str, judged: Judged, decided: Decided, fingerprint: str) -> Re
 def _more(judged: Judged, decided: Decided) -> list[str]:
     finding, plan = decided.finding, judged.verdict.plan
     lines = [printable(line) for line in (finding.detail, decided.note) if line]
-    if decided.action is Action.REWRITE and plan is not None:
-        steps = (f"  {printable(sql)};" for step in plan.steps for sql in step.statements)
-        lines += ["Through Interlock this runs instead:", *steps]
+    if decided.action in (Action.REWRITE, Action.DEFER) and plan is not None:
+        for said, steps in (("Through Interlock this runs instead:", plan.now), ("And after COMMIT:", plan.later)):
+            if steps:
+                lines += [said, *(f"  {printable(sql)};" for step in steps for sql in step.statements)]
     elif finding.hint:
         lines += ["Use instead:", *(f"  {printable(line)}" for line in finding.hint.splitlines())]
     return [*lines, f"Policy: {printable(str(decided.because))}"]

@@ -28,7 +28,7 @@ def text(file: str, judged: Sequence[Judged], *, paint: Paint = plain) -> Iterat
     """The findings about one input, one block of lines each; nothing about a statement without one."""
     for one in judged:
         told = [d for d in one.verdict.decided if d.action is not Action.ALLOW or d.note]
-        rewritten = [d for d in told if d.action is Action.REWRITE]
+        rewritten = [d for d in told if d.action in (Action.REWRITE, Action.DEFER)]
         for decided in told:
             plan = one.verdict.plan if rewritten and decided is rewritten[-1] else None
             yield "\n".join(_finding(file, one.statement, decided, plan, paint))
@@ -45,7 +45,8 @@ def _finding(file: str, statement: Statement, decided: Decided, plan: Plan | Non
             yield f"    = {printable(finding.detail)}"
         yield from _listed("instead", finding.hint.splitlines())
     if plan is not None:
-        yield from _listed("runs instead", [step.sql for step in plan.steps])
+        yield from _listed("runs instead", [step.sql for step in plan.now])
+        yield from _listed("after COMMIT", [step.sql for step in plan.later])
     if decided.note:
         yield f"    = {printable(decided.note)}"
     yield f"    = policy: {decided.because}" + (
@@ -102,7 +103,7 @@ def summary(files: Sequence[tuple[str, Sequence[Judged]]]) -> str:
         found.append(f"{would} would be otherwise if the policy's mode were enforce")
     said = f"checked {_count(len(statements), 'statement')} in {_count(len(files), 'file')}: {', '.join(found) or 'nothing to say'}"
     files_again = ((file, one) for file, one in statements if file != "-")  # stdin is gone by now
-    rewritten = next((file for file, one in files_again if one.verdict.action is Action.REWRITE), None)
+    rewritten = next((file for file, one in files_again if one.verdict.action in (Action.REWRITE, Action.DEFER)), None)
     return said + (f"\nSee what would run: interlock plan {rewritten}" if rewritten else "")
 
 

@@ -23,6 +23,10 @@ BESIDE_COPY = (
     "it stands in one query string with a COPY, which talks to the client meanwhile",
     "Send the statements one by one.",
 )
+IN_WALSENDER = (
+    "on a replication connection nothing can be asked or written down",
+    "Send it on a connection of the usual kind.",
+)
 BEHIND_ROLLBACK = (
     "the transaction has failed, and until it is rolled back the server answers nothing",
     "Send ROLLBACK by itself.",

@@ -34,6 +34,7 @@ class Group:
         self.members: set[Member] = set()
         self.since = time.monotonic()  # since when jobs wait
         self.asked = 0.0  # when the database was asked last
+        self.has_jobs = False  # known, as against not asked yet
         self._waiting = True  # nobody has asked yet
 
     @property
@@ -42,13 +43,19 @@ class Group:
 
     @waiting.setter
     def waiting(self, value: bool) -> None:
-        if value and not self._waiting:
-            self.since = time.monotonic()
         self._waiting = value
         if not value:
+            self.has_jobs = False
             self.asked = time.monotonic()
         for member in list(self.members):
             member.attend()
+
+    def begin(self) -> None:
+        """There are jobs."""
+        if not self.has_jobs:
+            self.since = time.monotonic()
+        self.has_jobs = True
+        self.waiting = True
 
     def at_rest(self, but: Member) -> bool:
         """Whether no other member is in a transaction."""

@@ -48,7 +48,17 @@ from proxy.session.case import (
     readable,
     version_number,
 )
-from proxy.session.defer import BEHIND_ROLLBACK, BESIDE_COPY, BESIDE_EXECUTE, InSteps, as_raised, looks, new_job, waits
+from proxy.session.defer import (
+    BEHIND_ROLLBACK,
+    BESIDE_COPY,
+    BESIDE_EXECUTE,
+    IN_WALSENDER,
+    InSteps,
+    as_raised,
+    looks,
+    new_job,
+    waits,
+)
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
 from proxy.sql.interest import matters, stands_alone
@@ -255,6 +265,11 @@ class Guard:
             return await self._reject(rejected, cases, len(statements), simple=simple)
         case = cases[0]
         alone = alone and len(cases) == 1
+        deferred = [c for c in cases if c.verdict.action is Action.DEFER]
+        if deferred and case.facts.read_only:
+            return Outcome.PASS  # Postgres refuses it
+        if deferred and self.walsender:
+            return await self._reject_unwritten(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple)
         if policy.mode == "observe":
             return await self._let_pass(case, alone=alone, simple=simple)
         for warned in cases:
@@ -267,9 +282,6 @@ class Guard:
             if plan is None:
                 return await self._let_pass(case, alone=alone, simple=simple)
             return await self._run(case, plan, policy, simple=simple)
-        deferred = [c for c in cases if c.verdict.action is Action.DEFER]
-        if deferred and case.facts.read_only:
-            return Outcome.PASS  # Postgres says so itself
         if deferred and len(statements) == 1:
             return await self._defer(case, policy, simple=simple, in_block=in_block)
         if len(statements) == 1:

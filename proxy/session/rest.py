@@ -56,6 +56,11 @@ class Rest:
         """Whether the end of the client's transaction is to be told here before the client hears of it."""
         return self.group is not None and (self._pending or self.group.waiting)
 
+    @property
+    def due(self) -> bool:
+        """Whether there are jobs, or may be when the transaction is over: reason enough to stay without the client."""
+        return self.group is not None and (self._pending or self.group.has_jobs)
+
     async def moment(self) -> bytes:
         """Do what may be done now that the client is in no transaction.
 
@@ -92,8 +97,8 @@ class Rest:
             self._pending = False
             self.member.attend()
             mine = await jobs.of_session(own, self.guard.token) if await jobs.exists(own) else []
-            if mine and not group.waiting:
-                group.waiting = True
+            if mine:
+                group.begin()
         if not group.waiting:
             return b""
         waiting = await jobs.waiting(own)

@@ -193,7 +193,7 @@ class Session:
         if self._rest.resting:
             return  # what was committed is finished whether or not anybody waits for it
         if self._settling is None:
-            if self.relay.keeps_ready and self.relay.status and not self.server.closed:
+            if self._rest.due and self.relay.status and self.relay.can_end and not self.server.closed:
                 self._settling = asyncio.get_running_loop().create_task(self._leave())
             else:
                 self._end()

@@ -151,8 +151,8 @@ class Conversation:
 
     @property
     def mid_cycle(self) -> bool:
-        """Whether a ReadyForQuery is still to come for something that was sent."""
-        return any(kind in _ENDS_IN_READY for kind in self._owed)
+        """Whether a ReadyForQuery is still to come for what was sent last."""
+        return bool(self._owed) and self._owed[-1] in _ENDS_IN_READY
 
     def _suspended(self) -> bool:
         known = self._executed()

@@ -83,6 +83,11 @@ class Relay(Replies):
         return not (self._owed or self._client_left or self._server_left or self.blind)
 
     @property
+    def can_end(self) -> bool:
+        """Whether what the client sent can be brought to an end without it: it stopped inside no message and no COPY."""
+        return not (self._client_left or self.copying or self._from_client.size or self.held or self.blind)
+
+    @property
     def buffered(self) -> int:
         """Bytes of the client's that wait."""
         return self._from_client.size

@@ -25,6 +25,12 @@ small_tables: { under: 0kB }
 """
 
 
+REJECTING = (
+    POLICY + "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject },"
+    " not-null-scan: { action: rewrite, in_transaction: reject } }"
+)
+
+
 @pytest.fixture
 def orders(database: str) -> str:
     """The URL of a database with ``customers`` and ``orders``."""
@@ -37,6 +43,12 @@ def orders(database: str) -> str:
 def guarded(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
     """The URL of ``orders`` through an Interlock to which no table is small."""
     return through(share_proxy(POLICY), orders)
+
+
+@pytest.fixture
+def rejecting(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
+    """The URL of ``orders`` through an Interlock that puts no index off until COMMIT."""
+    return through(share_proxy(REJECTING), orders)
 
 
 def start_guard(start_proxy: Callable[..., Proxy], folder: Path, more: str = "", *flags: str) -> Proxy:

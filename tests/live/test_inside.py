@@ -65,9 +65,9 @@ def test_an_index_in_a_block_is_rejected_at_its_place(sql: str, prepare: bool, o
         "DO $$ BEGIN PERFORM set_config('search_path', 'other', false); CREATE INDEX ON nowhere (email); END $$",
     ],
 )
-def test_what_an_earlier_statement_of_the_text_does_is_not_forgotten(sql: str, guarded: str) -> None:
+def test_what_an_earlier_statement_of_the_text_does_is_not_forgotten(sql: str, rejecting: str) -> None:
     """The facts were asked before all of it: of what it changes they say nothing, so that it is taken for large."""
-    assert "would block" in (rejected(guarded, sql).message_primary or "")
+    assert "would block" in (rejected(rejecting, sql).message_primary or "")
 
 
 @pytest.mark.parametrize(

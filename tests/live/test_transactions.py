@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 
 from tests.binaries import run_client
-from tests.live.conftest import POLICY, through
-from tests.proxies import Proxy
 
 INDEX = "CREATE INDEX i ON orders (email)"
-REJECTING = POLICY + "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject } }"
-
-
-@pytest.fixture
-def guarded(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
-    """The URL of ``orders`` through an Interlock that puts nothing off until COMMIT."""
-    return through(share_proxy(REJECTING), orders)
 
 
 def indexes(url: str) -> list[str]:
@@ -28,8 +17,8 @@ def indexes(url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
-def test_a_rejection_leaves_the_transaction_truly_failed(prepare: bool, orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_rejection_leaves_the_transaction_truly_failed(prepare: bool, orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute("INSERT INTO customers VALUES (1000, 'x')")
         with pytest.raises(psycopg.Error) as caught:
@@ -52,8 +41,8 @@ def test_a_rejection_leaves_the_transaction_truly_failed(prepare: bool, orders: 
     assert indexes(orders) == ["orders_total_idx"]
 
 
-def test_a_savepoint_saves_the_rest(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_savepoint_saves_the_rest(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute("INSERT INTO customers VALUES (1000, 'x')")
         connection.execute("SAVEPOINT s")
@@ -65,8 +54,8 @@ def test_a_savepoint_saves_the_rest(orders: str, guarded: str) -> None:
         assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (1,)
 
 
-def test_of_several_statements_in_one_query_none_runs(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_of_several_statements_in_one_query_none_runs(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(f"CREATE TABLE other (id int); {INDEX}")
         assert caught.value.diag.sqlstate == "IL001"
@@ -75,8 +64,8 @@ def test_of_several_statements_in_one_query_none_runs(orders: str, guarded: str)
         assert connection.execute("SELECT to_regclass('other')").fetchone() == (None,)
 
 
-def test_a_pipeline_is_a_transaction(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_pipeline_is_a_transaction(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         with pytest.raises(psycopg.Error) as caught, connection.pipeline():
             connection.execute("INSERT INTO customers VALUES (1000, 'x')")
             connection.execute(INDEX)
@@ -87,9 +76,9 @@ def test_a_pipeline_is_a_transaction(orders: str, guarded: str) -> None:
 
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 def test_a_table_of_the_same_transaction_is_left_alone(
-    prepare: bool, postgres: object, orders: str, guarded: str
+    prepare: bool, postgres: object, orders: str, rejecting: str
 ) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute("CREATE TABLE fresh (id bigint, customer_id bigint)", prepare=prepare)
         connection.execute("CREATE INDEX fresh_idx ON fresh (id)", prepare=prepare)
@@ -101,22 +90,22 @@ def test_a_table_of_the_same_transaction_is_left_alone(
                                   " AND contype IN ('c','f','p')").fetchone() == (3,)  # fmt: skip
 
 
-def test_and_in_one_query_string(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_and_in_one_query_string(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE fresh (id bigint); CREATE INDEX fresh_idx ON fresh (id); INSERT INTO fresh VALUES (1)"
         )
         assert connection.execute("SELECT count(*) FROM fresh").fetchone() == (1,)
 
 
-def test_a_temporary_table_is_left_alone(guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_temporary_table_is_left_alone(rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("CREATE TEMP TABLE mine (id int)")
         connection.execute("BEGIN; CREATE INDEX ON mine (id); COMMIT")
 
 
-def test_a_table_of_another_transaction_is_not_new(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_table_of_another_transaction_is_not_new(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("CREATE TABLE earlier (id bigint)")
         connection.execute("BEGIN")
         connection.execute("ALTER TABLE earlier ADD COLUMN b int")
@@ -125,8 +114,8 @@ def test_a_table_of_another_transaction_is_not_new(orders: str, guarded: str) ->
         assert caught.value.diag.sqlstate == "IL001"
 
 
-def test_a_short_change_in_a_transaction_restores_the_clients_settings(orders: str, guarded: str) -> None:
-    with psycopg.connect(guarded, autocommit=True) as connection:
+def test_a_short_change_in_a_transaction_restores_the_clients_settings(orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         connection.execute("SET lock_timeout = '7s'")
         connection.execute("BEGIN")
         connection.execute("ALTER TABLE orders ADD COLUMN x int")
@@ -140,16 +129,16 @@ def test_a_short_change_in_a_transaction_restores_the_clients_settings(orders: s
         assert rows.fetchall() == [("x",)]
 
 
-def test_psql_prints_the_caret_and_the_remedy(orders: str, guarded: str) -> None:
-    done = run_client("psql", "-1", "-c", INDEX, url=guarded, check=False)
+def test_psql_prints_the_caret_and_the_remedy(orders: str, rejecting: str) -> None:
+    done = run_client("psql", "-1", "-c", INDEX, url=rejecting, check=False)
     assert done.returncode == 1
     assert "LINE 1: CREATE INDEX i ON orders (email)" in done.stderr
     assert "--single-transaction" in done.stderr
 
 
-def test_the_unnamed_statement_survives(orders: str, guarded: str) -> None:
+def test_the_unnamed_statement_survives(orders: str, rejecting: str) -> None:
     """Our own queries must not take the client's unnamed statement or portals away."""
-    with psycopg.connect(guarded, autocommit=True) as connection:
+    with psycopg.connect(rejecting, autocommit=True) as connection:
         pg = connection.pgconn
         pg.prepare(b"", b"SELECT 42")
         pg.prepare(b"ddl", b"ALTER TABLE orders ADD COLUMN z int")

@@ -88,10 +88,21 @@ class Ways:
         yield from (self.direct, self.guarded)
 
 
+REJECTING = "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject } }"
+
+
 @pytest.fixture
-def guarded(postgres: Server, database: str, start_proxy: Callable[..., Proxy], tmp_path: Path) -> Iterator[Way]:
+def more() -> str:
+    """What the policy says besides; tests that want another give it as a parameter."""
+    return ""
+
+
+@pytest.fixture
+def guarded(
+    postgres: Server, database: str, start_proxy: Callable[..., Proxy], tmp_path: Path, more: str
+) -> Iterator[Way]:
     """An empty database behind an Interlock to which no table is small."""
-    proxy = start_guard(start_proxy, tmp_path)
+    proxy = start_guard(start_proxy, tmp_path, more)
     yield Way(postgres, database_name(database), proxy.url(database))
     print(proxy.stderr_text())  # which pytest shows if the test failed
 

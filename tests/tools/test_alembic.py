@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server
-from tests.tools.conftest import HERE, Ran, Way, Ways, direct, run_python, same
+from tests.tools.conftest import HERE, REJECTING, Ran, Way, Ways, direct, run_python, same
 
 pytest.importorskip("alembic")
 
@@ -65,6 +65,19 @@ def test_all_migrations(driver: str, migrated: Way, guarded: Way, project: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
 def test_a_migration_in_a_transaction(driver: str, forked: Ways, project: Path) -> None:
+    """Its index is there when the tool is done, and was built without holding anybody up."""
+    (project / "versions/0015_slug.py").write_text(LATER.format(block=""))
+    for way in forked:
+        ran = alembic(project, way, "upgrade", "head", driver=driver)
+        assert ran.status == 0, ran.output
+    same(*forked)
+    assert forked.guarded.rows["alembic_version"] == ['{"version_num": "0015"}']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [REJECTING], ids=["rejecting"])
+@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
+def test_a_migration_in_a_transaction_that_may_not_wait(driver: str, forked: Ways, project: Path) -> None:
     """Refused as a whole, and recorded as not applied; with the remedy of the message it runs."""
     way = forked.guarded
     before = way.schema, way.rows

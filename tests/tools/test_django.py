@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server
-from tests.tools.conftest import HERE, Ran, Way, Ways, direct, run_python, same
+from tests.tools.conftest import HERE, REJECTING, Ran, Way, Ways, direct, run_python, same
 
 django = pytest.importorskip("django")
 OLDEST = 14  # that Django 5.2 and 6 take
@@ -65,6 +65,17 @@ def test_all_migrations(driver: str, migrated: Way, guarded: Way, project: Path)
 
 @pytest.mark.slow
 def test_a_migration_in_a_transaction(forked: Ways, project: Path) -> None:
+    """Its index is there when the tool is done, and was built without holding anybody up."""
+    (project / "shop/migrations/0015_slug.py").write_text(LATER)
+    for way in forked:
+        ran = manage(project, way, "migrate")
+        assert ran.status == 0, ran.output
+    same(*forked)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [REJECTING], ids=["rejecting"])
+def test_a_migration_in_a_transaction_that_may_not_wait(forked: Ways, project: Path) -> None:
     """Refused as a whole, and recorded as not applied; with the remedy of the message it runs."""
     way = forked.guarded
     before = way.schema, way.rows

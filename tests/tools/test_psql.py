@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import Server, run_client
-from tests.tools.conftest import HERE, Ran, Way, Ways, direct, same
+from tests.tools.conftest import HERE, REJECTING, Ran, Way, Ways, direct, same
 
 FIRST, *OTHERS = sorted((HERE / "psql").glob("*.sql"))
 LATER = """
@@ -46,6 +46,17 @@ def test_all_scripts(migrated: Way, guarded: Way) -> None:
 
 @pytest.mark.slow
 def test_in_one_transaction(forked: Ways) -> None:
+    """The index is there when psql is done, and was built without holding anybody up."""
+    for way in forked:
+        ran = psql(way, "-1", "-f", "-", text=LATER)
+        assert ran.status == 0, ran.output
+    assert "after COMMIT: CREATE INDEX CONCURRENTLY posts_slug_idx ON posts (slug)" in ran.output
+    same(*forked)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [REJECTING], ids=["rejecting"])
+def test_in_one_transaction_where_it_may_not_wait(forked: Ways) -> None:
     """Refused as a whole; without -1 it runs."""
     way = forked.guarded
     before = way.schema, way.rows

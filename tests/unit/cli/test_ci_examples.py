@@ -16,7 +16,7 @@ from proxy.cli.check import command
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
-BLOCKING = "BEGIN;\nCREATE INDEX i ON orders (email);\nCOMMIT;\n"
+BLOCKING = "BEGIN;\nALTER TABLE orders SET LOGGED;\nCOMMIT;\n"
 
 
 def yaml_of(name: str) -> Any:
@@ -50,7 +50,7 @@ def repository(tmp_path: Path) -> Path:
 def test_the_hook_stops_a_commit_that_would_block(repository: Path) -> None:
     hook = EXAMPLES / "pre-commit" / "interlock-check.sh"
     rejected = sh(f"{shlex.quote(str(hook))} migrations/1.sql", repository)
-    assert (rejected.returncode, "reject  index-not-concurrent" in rejected.stdout) == (1, True)
+    assert (rejected.returncode, "reject  set-logged" in rejected.stdout) == (1, True)
     (repository / "fine.sql").write_text("CREATE TABLE t (a int);\n")
     assert sh(f"{shlex.quote(str(hook))} fine.sql", repository).returncode == 0
     assert sh(shlex.quote(str(hook)), repository).returncode == 0
