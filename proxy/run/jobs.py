@@ -138,6 +138,7 @@ END = (
     " finished_at = CASE WHEN $2::pg_catalog.text OPERATOR(pg_catalog.=) 'waiting' THEN NULL ELSE pg_catalog.now() END"
     " WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.int8"
 )
+REMOVE = "/* interlock */ DELETE FROM interlock.jobs WHERE id OPERATOR(pg_catalog.=) $1::pg_catalog.int8"
 PRUNE = (
     "/* interlock */ DELETE FROM interlock.jobs WHERE state OPERATOR(pg_catalog.=) 'done'"
     f" AND finished_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '{KEPT}'::pg_catalog.interval)"
@@ -360,6 +361,11 @@ async def claim(own: Connection, job: int, *, states: Sequence[str] = ("waiting"
         return True
     await unclaim(own, job)
     return False
+
+
+async def remove(own: Connection, job: int) -> None:
+    """Take back a job, in the transaction that wrote it down."""
+    await own.fetch(REMOVE, str(job))
 
 
 async def unclaim(own: Connection, job: int) -> None:

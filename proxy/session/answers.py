@@ -13,6 +13,7 @@ from proxy import tools
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.errors import PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
+from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.statements import Statement, Unreadable
 from proxy.wire import messages
 
@@ -110,6 +111,30 @@ def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
         "F": decided.because.file,
         "L": str(decided.because.line),
         "R": decided.finding.rule,
+    }
+
+
+def dependent(statement: Statement, why: GivesUp | Refused | Taken | None) -> dict[str, str]:
+    """Refusal of a statement because of what waits for COMMIT."""
+    kind = statement.node.kind
+    match why:
+        case Taken(name=name):
+            return {"S": "ERROR", "V": "ERROR", "C": "42P07", "M": f'relation "{name}" already exists'}
+        case Refused(name=name, what=what):
+            detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
+            subject = f'"{name}"'
+        case _:
+            detail, subject = "", "something"
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": REJECTED,
+        "M": f"{kind} cannot be done while {subject} waits for COMMIT [jobs]\n"
+        "Put it into a migration of its own, before or after this one.",
+        "D": detail,
+        "H": "Or make the index outside a transaction; then nothing waits.",
+        "P": str(statement.span.start + 1),
+        "R": "jobs",
     }
 
 

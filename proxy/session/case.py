@@ -12,6 +12,7 @@ from proxy.policy.verdict import Verdict
 from proxy.run.execute import Budget
 from proxy.run.leap import StepResult
 from proxy.run.patience import Patience
+from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
 
 # Statements that may run in a transaction block together with a set_config in front of them.
@@ -36,6 +37,8 @@ class Case:
     sqlstate: str = ""
     took_ms: float = 0.0
     standard_conforming_strings: bool = True  # how its literals are read
+    dependent: GivesUp | Refused | Taken | None = None  # what it has to do with what waits for COMMIT
+    freed: bool = False  # it names an index whose DROP waits for COMMIT
 
 
 def patient_step(case: Case) -> Step | None:

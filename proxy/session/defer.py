@@ -94,7 +94,8 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
     job = new_job(case, who, token).sql
-    return (*looks(case, policy), *now, *rehearsals(case.statement, case.facts), job)
+    rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
+    return (*looks(case, policy), *now, *rehearsed, job)
 
 
 class InSteps:

@@ -27,7 +27,7 @@ from proxy.plans.plan import Plan, Step
 from proxy.plans.rehearsal import rehearsals
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
-from proxy.policy.verdict import Action
+from proxy.policy.verdict import Action, Verdict
 from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
@@ -59,6 +59,7 @@ from proxy.session.defer import (
     new_job,
     waits,
 )
+from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
 from proxy.sql.interest import matters, stands_alone
@@ -113,6 +114,7 @@ class Guard:
         self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.at_rest: Callable[[], Awaitable[bytes]] = _nothing  # to be told when the client's transaction is over
         self.on_deferred: Callable[[], None] = lambda: None
+        self.has_deferred: Callable[[], bool] = lambda: False
         self.client_min_messages = "notice"
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
@@ -201,6 +203,7 @@ class Guard:
     async def _examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
+        pending = await self._pending() if any(matters(s.node) for s in statements) else []
         for statement in statements:
             if not matters(statement.node):
                 if isinstance(statement.node, SetVariable):
@@ -213,11 +216,39 @@ class Guard:
                 facts = after(one, facts)
             earlier.append(statement)
             length = statement.span.end - statement.span.start
+            facts = with_pending(facts, pending)
             verdict = await aside.call(length, decide, statement, facts, policy)
             found = await aside.call(length, effect, statement, facts)
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
-            cases.append(Case(statement, facts, verdict, found, standard_conforming_strings=scs))
+            case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
+            cases.append(case)
+            if pending:
+                self._depend(case, pending)
+            if case.verdict.action is Action.DEFER and case.verdict.plan is not None:
+                tables = tuple(changed_tables(case))
+                pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
         return cases
+
+    async def _pending(self) -> list[Pending]:
+        """What waits for the COMMIT of the transaction that is open."""
+        if not self.has_deferred() or self._cannot_ask:
+            return []
+        found = await jobs.of_session(self.own, self.token)
+        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
+
+    def _depend(self, case: Case, pending: list[Pending]) -> None:
+        """What becomes of a case while something waits that it may be about."""
+        match dependent(case.statement, case.facts, case.verdict, pending):
+            case Verdict() as verdict:
+                case.verdict = verdict
+            case GivesUp() | Refused() as answer:
+                case.dependent = answer
+            case None:
+                pass
+        if name := taken(case.statement, pending):
+            case.dependent = Taken(name)
+        drops = {name for one in pending for name in one.drops}
+        case.freed = bool(drops & words(case.statement.sql))
 
     async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
         """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
@@ -261,10 +292,14 @@ class Guard:
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
+        if refused := next((c for c in cases if isinstance(c.dependent, Refused | Taken)), None):
+            return await self._refuse_dependent(refused, cases, simple=simple)
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
         case = cases[0]
         alone = alone and len(cases) == 1
+        if any(c.dependent is not None for c in cases):
+            return await self._give_up(cases, statements, simple=simple, in_block=in_block)
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
         if deferred and case.facts.read_only:
             return Outcome.PASS  # Postgres refuses it
@@ -382,7 +417,7 @@ class Guard:
                 await self.own.run([(sql, ())])
             for step in case.verdict.plan.now:
                 await run_inside(runner, step, savepoint=in_block)
-            for sql in rehearsals(case.statement, case.facts):
+            for sql in () if case.freed else rehearsals(case.statement, case.facts):
                 await self.own.run([(sql, ())])
             await jobs.add(self.own, new_job(case, self.who, self.token))
             if simple:
@@ -398,6 +433,41 @@ class Guard:
         self.on_deferred()
         self.say(waits(case))
         await self._answer_done(case.statement.node.kind.encode(), simple)
+        return Outcome.ANSWERED
+
+    async def _give_up(
+        self, cases: list[Case], statements: Sequence[Statement], *, simple: bool, in_block: bool
+    ) -> Outcome:
+        """A statement that takes back what waits."""
+        case = next(c for c in cases if isinstance(c.dependent, GivesUp))
+        given = case.dependent
+        assert isinstance(given, GivesUp)
+        if len(statements) > 1:
+            return await self._refuse_dependent(case, cases, simple=simple)
+        try:
+            if in_block:
+                await self.own.sync()
+            for job in given.jobs:
+                await jobs.remove(self.own, job)
+            for sql in (*given.run, *((case.statement.sql,) if given.as_written else ())):
+                await self.own.run([(sql, ())], notices=False)
+            if simple:
+                await self.own.sync()
+        except ServerError as error:
+            case.outcome, case.sqlstate = "failed", error.sqlstate
+            await self.fail(moved(error.fields, case.statement), simple=simple)
+            return Outcome.ANSWERED
+        case.outcome = "done"
+        self.say("taken back: what it is about had been waiting for COMMIT")
+        await self._answer_done(case.statement.node.kind.encode(), simple)
+        return Outcome.ANSWERED
+
+    async def _refuse_dependent(self, case: Case, cases: list[Case], *, simple: bool) -> Outcome:
+        fields = answers.dependent(case.statement, case.dependent)
+        for other in cases:
+            other.outcome = "rejected" if other is case else "not run"
+        case.sqlstate = fields["C"]
+        await self.fail(fields, simple=simple, reason="it is about what waits for COMMIT")
         return Outcome.ANSWERED
 
     async def _forward(

@@ -46,6 +46,11 @@ class Rest:
         self.resting = False
         self._pending = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether jobs were written down in the transaction that is open, or one before it of which nothing is known."""
+        return self._pending
+
     def begin(self) -> None:
         """A job has been written down in the transaction that is open."""
         self._pending = True

@@ -82,6 +82,7 @@ class Session:
         self._rest = Rest(self._guard, self)
         self._guard.at_rest = self._rest.moment
         self._guard.on_deferred = self._rest.begin
+        self._guard.has_deferred = lambda: self._rest.pending
         if not replication:
             self._rest.group = self._groups.join(self, who.user, who.database, address(who.client))
         self.attend()

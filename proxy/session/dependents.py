@@ -1,0 +1,325 @@
+"""Statements about what waits for COMMIT: the index of a transaction that is not there yet, the constraint not yet valid.
+
+They wait too, behind it, where they can; what gives up what waits takes it back; and what would pull the ground
+from under it is refused.  Pure: what waits is told by the rows of the transaction itself, savepoints included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from proxy.catalog.after import after
+from proxy.catalog.facts import Facts, Relation
+from proxy.plans.plan import Lock, Plan, Step
+from proxy.policy.verdict import Action, Verdict
+from proxy.sql import lexer, read
+from proxy.sql.lexer import LexError
+from proxy.sql.statements import (
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    AlterTable,
+    ConstraintKind,
+    CreateIndex,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropNotNull,
+    Name,
+    Other,
+    OtherAction,
+    SetNotNull,
+    Statement,
+    ValidateConstraint,
+)
+
+UNIQUE = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Something that waits.  ``job`` is None while it stands in the text that is just looked at."""
+
+    sql: str
+    steps: tuple[Step, ...]
+    tables: tuple[int, ...] = ()
+    give_up: tuple[str, ...] = ()
+    job: int | None = None
+
+    @cached_property
+    def statement(self) -> Statement | None:
+        return next(iter(read.read(self.sql)), None)
+
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """Names of indexes and constraints that will be there, or be valid, only then."""
+        names = {step.index[1] for step in self.steps if step.index is not None and not self.drops}
+        match self.statement:
+            case Statement(node=CreateIndex(name=Name(name=name))):
+                names.add(name)
+            case Statement(node=AlterTable(actions=actions)):
+                names |= {a.constraint.name for a in actions if isinstance(a, AddConstraint) and a.constraint.name}
+                names |= {a.name for a in actions if isinstance(a, ValidateConstraint)}
+        for step in self.steps:
+            for sql in step.statements:
+                for s in read.read(sql):
+                    if isinstance(s.node, AlterTable):
+                        names |= {a.name for a in s.node.actions if isinstance(a, ValidateConstraint)}
+                        names |= {
+                            a.constraint.name
+                            for a in s.node.actions
+                            if isinstance(a, AddConstraint) and a.constraint.name
+                        }
+        return frozenset(names)
+
+    @cached_property
+    def drops(self) -> frozenset[str]:
+        """Names of indexes that will be gone only then."""
+        match self.statement:
+            case Statement(node=DropIndex(names=names)):
+                return frozenset(name.name for name in names)
+            case _:
+                return frozenset()
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All names in it, columns among them."""
+        return words(self.sql)
+
+    @cached_property
+    def later_words(self) -> frozenset[str]:
+        """All names in what is still to be run."""
+        return frozenset(word for step in self.steps for sql in step.statements for word in words(sql))
+
+    @cached_property
+    def is_unique(self) -> bool:
+        match self.statement:
+            case Statement(node=CreateIndex(unique=unique)):
+                return unique
+            case Statement(node=AlterTable(actions=actions)):
+                return any(isinstance(a, AddConstraint) and a.constraint.kind in UNIQUE for a in actions)
+            case _:
+                return False
+
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether it is about one thing only, so that it can be given up as a whole."""
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return len(actions) == 1
+            case Statement(node=CreateIndex()):
+                return True
+            case _:
+                return False
+
+
+@dataclass(frozen=True, slots=True)
+class GivesUp:
+    """The statement takes back what waits: these jobs go, ``run`` runs instead of it, and it itself if ``as_written``."""
+
+    jobs: tuple[int, ...]
+    run: tuple[str, ...]
+    as_written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be done before COMMIT, and not behind what waits either."""
+
+    name: str  # of what waits
+    what: str  # the statement that makes it wait
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """It would make an index under the name of one that waits."""
+
+    name: str
+
+
+def words(sql: str) -> frozenset[str]:
+    try:
+        return frozenset(t.value for t in lexer.lex(sql) if t.kind in ("word", "quoted", "uquoted"))
+    except LexError:
+        return frozenset()
+
+
+def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
+    """Facts in which names that will be taken are taken, for the next default name, and those that will be free are free."""
+    for one in pending:
+        if one.drops and one.statement is not None:
+            facts = after(one.statement, facts)
+    names = frozenset(name for one in pending for name in one.made)
+    if not names:
+        return facts
+    return replace(facts, taken_names={schema: taken | names for schema, taken in facts.taken_names.items()})
+
+
+def dependent(
+    statement: Statement, facts: Facts, verdict: Verdict, pending: Sequence[Pending]
+) -> Verdict | GivesUp | Refused | None:
+    """What becomes of a statement while ``pending`` waits; None: it has nothing to do with it."""
+    node = statement.node
+    made = {name: one for one in pending for name in one.made}
+    match node:
+        case Other(kind="COMMENT"):
+            about = _commented(statement)
+            return _behind(statement, facts, verdict) if about in made else None
+        case AlterTable(object_type="INDEX", relation=name) if name.name in made:
+            return _behind(statement, facts, verdict)
+        case DropIndex(names=names) if any(name.name in made for name in names):
+            if len(names) == 1 and (given := _given_up(made[names[0].name])):
+                return given
+            return _behind(statement, facts, verdict)
+        case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
+            return None  # the server says that the name is taken: ``taken``
+        case AlterTable(object_type="TABLE") as alter:
+            return _alter(statement, alter, facts, verdict, pending, made)
+        case _:
+            return None
+
+
+def taken(statement: Statement, pending: Sequence[Pending]) -> str | None:
+    """The name of a new index that one that waits has already."""
+    match statement.node:
+        case CreateIndex(name=Name(name=name), if_not_exists=False) if any(name in one.made for one in pending):
+            return name
+        case _:
+            return None
+
+
+def _alter(
+    statement: Statement,
+    alter: AlterTable,
+    facts: Facts,
+    verdict: Verdict,
+    pending: Sequence[Pending],
+    made: dict[str, Pending],
+) -> Verdict | GivesUp | Refused | None:
+    relation = facts.find(alter.relation)
+    oid = relation.oid if relation is not None else 0
+    here = [one for one in pending if not oid or oid in one.tables or not one.tables]
+    if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made)):
+        return given
+    waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
+    for action in alter.actions:
+        if (under := _undermines(action, here) or _needs(action, pending, facts)) is not None:
+            return Refused(*under)
+    if not waits:
+        return None
+    if len(waits) < len(alter.actions):
+        name = next(iter(words(waits[0].span.of(statement.text)) & set(made)), alter.relation.name)
+        return Refused(name, made[name].sql if name in made else statement.sql)
+    if verdict.action is Action.REJECT and not all(_is_proven(action, made, relation) for action in waits):
+        return None
+    return _behind(statement, facts, verdict)
+
+
+def _is_proven(action: object, made: dict[str, Pending], relation: Relation | None) -> bool:
+    """Whether a primary key over an index that waits finds its columns NOT NULL already."""
+    if not isinstance(action, AddConstraint) or action.constraint.using_index not in made or relation is None:
+        return False
+    index = made[action.constraint.using_index].statement
+    node = index.node if index is not None else None
+    if not isinstance(node, CreateIndex):
+        return False
+    return all(c is not None and c in relation.columns and relation.columns[c].not_null for c in node.columns)
+
+
+def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a column that must be there at once has a foreign key to what will be unique only then."""
+    if not isinstance(action, AddColumn):
+        return None
+    for c in action.column.constraints:
+        for one in pending if c.references is not None else ():
+            assert c.references is not None
+            if one.is_unique and _is_about(one, facts.find(c.references), c.references):
+                return next(iter(one.made), ""), one.sql
+    return None
+
+
+def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending], facts: Facts) -> bool:
+    match action:
+        case OtherAction(what=what, name=name) if name in made:
+            return what.startswith(("CLUSTER", "REPLICA IDENTITY", "RENAME CONSTRAINT", "ALTER CONSTRAINT"))
+        case ValidateConstraint(name=name) | DropConstraint(name=name):
+            return name in made
+        case AddConstraint(constraint=c) if c.using_index is not None:
+            return c.using_index in made
+        case AddConstraint(constraint=c) if c.references is not None:
+            parent = facts.find(c.references)
+            return any(one.is_unique and _is_about(one, parent, c.references) for one in pending)
+        case _:
+            return False
+
+
+def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
+    return relation.oid in one.tables if relation is not None and one.tables else name.name in one.words
+
+
+def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending]) -> GivesUp | None:
+    match action:
+        case DropConstraint(name=name) if name in made:
+            return _given_up(made[name])
+        case DropNotNull(column=column):
+            for one in here:
+                node = one.statement.node if one.statement else None
+                if isinstance(node, AlterTable) and len(node.actions) == 1:
+                    only = node.actions[0]
+                    if isinstance(only, SetNotNull) and only.column == column and (given := _given_up(one)):
+                        return replace(given, as_written=True)
+        case _:
+            pass
+    return None
+
+
+def _given_up(one: Pending) -> GivesUp | None:
+    return GivesUp((one.job,), one.give_up, as_written=False) if one.is_single and one.job is not None else None
+
+
+def _undermines(action: object, here: Sequence[Pending]) -> tuple[str, str] | None:
+    """Whether what waits would not find its column, or its table, under the name that it knows."""
+    match action:
+        case DropColumn(column=column):
+            pass
+        case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
+            here = [one for one in here if column in one.later_words]
+        case OtherAction(what="RENAME TO" | "SET SCHEMA"):
+            return next(((next(iter(one.made | one.drops), ""), one.sql) for one in here if not one.drops), None)
+        case DropNotNull(column=column):
+            here = [one for one in here if isinstance(one.statement and one.statement.node, AlterTable)]
+        case _:
+            return None
+    for one in here:
+        if column in one.words:
+            return next(iter(one.made | one.drops), column), one.sql
+    return None
+
+
+def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
+    """The statement as it is, or the steps that it is rewritten into, behind what waits."""
+    if verdict.plan is not None and verdict.action is Action.DEFER:
+        steps = tuple(replace(step, when="after_commit") for step in verdict.plan.steps)
+        return replace(verdict, plan=Plan(verdict.plan.title, steps))
+    node = statement.node
+    about: Iterable[Name] = (node.relation,) if isinstance(node, AlterTable) and node.object_type == "TABLE" else ()
+    found = (facts.find(name) for name in about)
+    relations = tuple((r.schema, r.name) for r in found if r is not None and r.exists)
+    lock = Lock.ACCESS_EXCLUSIVE if relations else Lock.NONE
+    step = Step((statement.sql,), lock, "as written, behind what it is about", relations=relations, when="after_commit")
+    return replace(verdict, action=Action.DEFER, plan=Plan(node.kind, (step,)))
+
+
+def _commented(statement: Statement) -> str:
+    """The index or constraint that a COMMENT is about."""
+    try:
+        tokens = lexer.lex(statement.sql)
+    except LexError:
+        return ""
+    if len(tokens) < 5 or tokens[2].value not in ("index", "constraint"):
+        return ""
+    names = [t for t in tokens[3:] if t.kind in ("word", "quoted")]
+    stop = next((i for i, t in enumerate(names) if t.kind == "word" and t.value in ("is", "on")), len(names))
+    return names[stop - 1].value if stop else ""

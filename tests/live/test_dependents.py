@@ -1,0 +1,113 @@
+"""Statements of a transaction about what waits for its COMMIT: done behind it, taken back with it, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import psycopg
+import pytest
+
+from tests.live.conftest import ORDERS, POLICY
+from tests.proxies import Proxy
+from tests.servers import Server
+
+INDEX = "CREATE INDEX i ON orders (email)"
+UNIQUE = "CREATE UNIQUE INDEX i ON orders (id)"
+CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
+KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
+NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
+
+SAME: list[Sequence[str]] = [
+    (INDEX, "COMMENT ON INDEX i IS 'x'"),
+    (INDEX, "COMMENT ON INDEX public.i IS 'is on'"),
+    (INDEX, INDEX),
+    (INDEX, "CREATE INDEX IF NOT EXISTS i ON orders (email)"),
+    ("CREATE INDEX ON orders (email)", "CREATE INDEX ON orders (email)"),
+    ("CREATE INDEX ON orders (email); CREATE INDEX ON orders (email)",),
+    (INDEX + "; COMMENT ON INDEX i IS 'x'",),
+    (INDEX, "ALTER INDEX i RENAME TO j"),
+    (INDEX, "DROP INDEX i"),
+    (INDEX, "DROP INDEX IF EXISTS i"),
+    (INDEX, "SAVEPOINT a", "DROP INDEX i", "ROLLBACK TO a"),
+    (INDEX, "CREATE INDEX j ON orders (id)", "DROP INDEX i, j"),
+    ("DROP INDEX orders_total_idx", "CREATE INDEX orders_total_idx ON orders (id)"),
+    ("DROP INDEX orders_total_idx; CREATE INDEX orders_total_idx ON orders (id)",),
+    (UNIQUE, "ALTER TABLE orders ADD CONSTRAINT i PRIMARY KEY USING INDEX i"),
+    (UNIQUE, "ALTER TABLE orders ADD CONSTRAINT k UNIQUE USING INDEX i"),
+    (UNIQUE, "ALTER TABLE orders REPLICA IDENTITY USING INDEX i"),
+    (INDEX, "ALTER TABLE orders CLUSTER ON i"),
+    (CHECK, "ALTER TABLE orders VALIDATE CONSTRAINT c"),
+    (CHECK, "COMMENT ON CONSTRAINT c ON orders IS 'x'"),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d"),
+    (CHECK, "ALTER TABLE orders DROP CONSTRAINT c"),
+    (KEY, "ALTER TABLE orders DROP CONSTRAINT f"),
+    (KEY, "SAVEPOINT s", "ALTER TABLE orders DROP CONSTRAINT f", "ROLLBACK TO s"),
+    (NOT_NULL, "ALTER TABLE orders ALTER email DROP NOT NULL"),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders DROP CONSTRAINT orders_pkey"),
+    ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
+    (INDEX, "ALTER TABLE orders ADD COLUMN more text", "CREATE INDEX ON orders (more)", "UPDATE orders SET more = 'x'"),
+    (INDEX, "DROP TABLE orders"),
+    (INDEX, "TRUNCATE orders"),
+    ("CREATE TABLE n (a int)", "CREATE INDEX ON n (a)", "COMMENT ON INDEX n_a_idx IS 'x'", INDEX),
+]  # fmt: skip
+
+REFUSED: list[Sequence[str]] = [
+    (INDEX, "ALTER TABLE orders DROP COLUMN email"),
+    (INDEX, "ALTER TABLE orders RENAME COLUMN email TO mail"),
+    (INDEX, "ALTER TABLE orders RENAME TO o2"),
+    (INDEX, "ALTER TABLE orders SET SCHEMA pg_temp"),
+    (INDEX + "; ALTER TABLE orders DROP COLUMN email",),
+    ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
+]
+
+
+def run(url: str, statements: Sequence[str], *, prepare: bool) -> list[str]:
+    said = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for sql in ("BEGIN", *statements, "COMMIT"):
+            try:
+                said.append(connection.execute(sql, prepare=prepare and ";" not in sql).statusmessage or "")
+            except psycopg.Error as error:
+                said.append(f"{error.sqlstate} {error.diag.message_primary}")
+    return said
+
+
+@pytest.fixture
+def ways(postgres: Server, share_proxy: Callable[[str], Proxy]) -> tuple[str, str, Proxy]:
+    """Two databases alike, by name, and the proxy before the second."""
+    names = (postgres.create_database(), postgres.create_database())
+    for name in names:
+        with psycopg.connect(postgres.url(name), autocommit=True) as connection:
+            connection.execute(ORDERS)
+    return (*names, share_proxy(POLICY))
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize("statements", SAME, ids=[" / ".join(s)[:80] for s in SAME])
+def test_it_ends_as_it_would_directly(
+    statements: Sequence[str], prepare: bool, ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    direct, through, proxy = ways
+    wanted = run(postgres.url(direct), statements, prepare=prepare)
+    assert run(proxy.url(through), statements, prepare=prepare) == wanted
+    assert postgres.dump(through) == postgres.dump(direct)
+    with psycopg.connect(postgres.url(through)) as connection:
+        if connection.execute("SELECT to_regclass('interlock.jobs')").fetchone() != (None,):
+            assert connection.execute("SELECT statement FROM interlock.jobs WHERE state <> 'done'").fetchall() == []
+    for name in (direct, through):
+        postgres.drop_database(name)
+
+
+@pytest.mark.parametrize("statements", REFUSED, ids=[" / ".join(s)[:80] for s in REFUSED])
+def test_it_is_refused_and_all_of_it_is_as_before(
+    statements: Sequence[str], ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    direct, through, proxy = ways
+    before = postgres.dump(through)
+    said = run(proxy.url(through), statements, prepare=False)
+    assert said[-2].startswith("IL001")
+    assert "waits for COMMIT [jobs]\n" in said[-2]
+    assert said[-1] == "ROLLBACK"
+    assert postgres.dump(through) == before
+    for name in (direct, through):
+        postgres.drop_database(name)
