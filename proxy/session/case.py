@@ -76,6 +76,15 @@ def patient_step(case: Case) -> Step | None:
     return Step((case.statement.sql,), found.lock, "as written", relations=found.relations, budget="locks")
 
 
+def builds(case: Case) -> bool:
+    """Whether it builds something concurrently, and so waits for other sessions' snapshots."""
+    match case.statement.node:
+        case CreateIndex() | Other(kind="REINDEX"):
+            return True
+        case _:
+            return case.verdict.plan is not None and any(not step.transaction for step in case.verdict.plan.steps)
+
+
 def patient_plan(case: Case) -> Plan | None:
     step = patient_step(case)
     if step is None:

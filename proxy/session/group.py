@@ -26,6 +26,9 @@ class Member(Protocol):
     def attend(self) -> None:
         """Note whether jobs wait for the group."""
 
+    async def let_go(self) -> None:
+        """Give up the snapshot of a portal that has been executed to its end, if the client left one open."""
+
 
 class Group:
     """``waiting``: there are jobs to do, or there may be; the members watch for the moment then."""
@@ -60,6 +63,12 @@ class Group:
     def at_rest(self, but: Member) -> bool:
         """Whether no other member is in a transaction."""
         return not any(member.in_transaction for member in self.members if member is not but)
+
+    async def let_go(self, but: Member) -> None:
+        """Before a concurrent build: it would wait for every snapshot that the other members still hold."""
+        for member in list(self.members):
+            if member is not but:
+                await member.let_go()
 
     def waited_s(self) -> float:
         return time.monotonic() - self.since

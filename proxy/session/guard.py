@@ -41,6 +41,7 @@ from proxy.session.case import (
     Case,
     as_it_is,
     budget,
+    builds,
     changed_tables,
     moved,
     patient_plan,
@@ -85,6 +86,10 @@ async def _nothing() -> bytes:
     return b""
 
 
+async def _no_snapshots() -> None:
+    return None
+
+
 class Outcome(Enum):
     PASS = auto()  # nothing was done: the client's message goes on
     ANSWERED = auto()
@@ -114,6 +119,7 @@ class Guard:
         self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.at_rest: Callable[[], Awaitable[bytes]] = _nothing  # to be told when the client's transaction is over
         self.on_deferred: Callable[[], None] = lambda: None
+        self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.has_deferred: Callable[[], bool] = lambda: False
         self.client_min_messages = "notice"
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
@@ -312,6 +318,8 @@ class Guard:
                 self._tell(warning, "warning")
         if policy.mode == "warn" or self.walsender:
             return await self._let_pass(case, alone=alone, simple=simple)
+        if alone and builds(case):
+            await self.let_go()
         if alone:
             plan = case.verdict.plan if case.verdict.action is Action.REWRITE else patient_plan(case)
             if plan is None:

@@ -66,6 +66,11 @@ class Rest:
         """Whether there are jobs, or may be when the transaction is over: reason enough to stay without the client."""
         return self.group is not None and (self._pending or self.group.has_jobs)
 
+    async def let_go(self) -> None:
+        """Have the other sessions of this client give up the snapshots that they do not need."""
+        if self.group is not None:
+            await self.group.let_go(self.member)
+
     async def moment(self) -> bytes:
         """Do what may be done now that the client is in no transaction.
 
@@ -170,6 +175,7 @@ class Rest:
         if not await jobs.claim(guard.own, job.id):
             return b""  # another session has it
         begun = time.monotonic()
+        await self.let_go()
         guard.say(f"committed; now job {job.id}: {job.title}")
         try:
             results = await run_job(guard.own, job, budget(guard.policy(), inside=False), guard.say, guard.cancelled)

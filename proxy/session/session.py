@@ -82,6 +82,7 @@ class Session:
         self._rest = Rest(self._guard, self)
         self._guard.at_rest = self._rest.moment
         self._guard.on_deferred = self._rest.begin
+        self._guard.let_go = self._rest.let_go
         self._guard.has_deferred = lambda: self._rest.pending
         if not replication:
             self._rest.group = self._groups.join(self, who.user, who.database, address(who.client))
@@ -91,6 +92,7 @@ class Session:
         self._settling: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._paused = False
+        self._gated = False
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
@@ -120,6 +122,30 @@ class Session:
     def attend(self) -> None:
         """Watch for the end of the client's transaction while jobs wait for it."""
         self.relay.keeps_ready = self._rest.wanted
+
+    async def let_go(self) -> None:
+        """Close the unnamed portal, if it has been executed to its end in a transaction that is now idle.
+
+        Some drivers (Postgrex, pgjdbc) leave it open; with it the transaction keeps a snapshot, for which a
+        CREATE INDEX CONCURRENTLY on another connection of theirs would wait, and they for it.
+        """
+        relay = self.relay
+        if relay.status != b"T" or not relay.quiet or relay.pipeline_open or relay.suspended or relay.copying:
+            return
+        if self._settling is not None or relay.held is not None or self.client.closed or self.server.closed:
+            return
+        self._settling = asyncio.current_task()  # what the client sends meanwhile waits
+        self._gated = True
+        try:
+            await self._own.close_portal(b"")
+        except (ServerError, ConnectionLost) as error:
+            log.info("%s: a portal was not closed: %s", self.who.label, error)
+        finally:
+            self._own.release()
+            self._gated = False
+            self._settling = None
+            if relay.held is not None:
+                self._begin_settling()
 
     # ------------------------------------------------ bytes
 
@@ -167,6 +193,8 @@ class Session:
 
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
+        if self._gated:
+            return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
         if kind == DESCRIBE:

@@ -1,0 +1,194 @@
+"""Tools that hold a lock on one connection while they migrate on another, as recorded: Ecto's and Flyway's messages.
+
+A concurrent build waits for the snapshot of the first, and the tool for the second: directly this hangs for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from proxy.wire import messages as m
+from tests.live.conftest import POLICY, through
+from tests.live.raw import Raw, kinds
+from tests.live.test_wire_traps import S, b, cs, dp, ds, e, p, q
+from tests.proxies import Proxy
+
+H = m.flush()
+LOCK = b'LOCK TABLE "schema_migrations" IN SHARE UPDATE EXCLUSIVE MODE'
+VERSIONS = b'SELECT s0."version" FROM "schema_migrations" AS s0'
+RECORD = b'INSERT INTO "schema_migrations" ("version", "inserted_at") VALUES (20240101000004, now())'
+INDEX = b'CREATE INDEX "orders_email_index" ON "orders" ("email")'
+CONCURRENTLY = b'CREATE INDEX CONCURRENTLY "orders_email_index" ON "orders" ("email")'
+
+
+@pytest.fixture
+def guarded(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute(
+            'CREATE TABLE "schema_migrations" ("version" bigint PRIMARY KEY, "inserted_at" timestamp(0))'
+        )
+    return through(share_proxy(POLICY + "jobs: { wait_for_group: 2s }\n"), orders)
+
+
+@pytest.fixture
+def pair(guarded: str) -> Iterator[tuple[Raw, Raw]]:
+    """The two connections of a tool's pool."""
+    with Raw(guarded) as one, Raw(guarded) as other:
+        yield one, other
+
+
+def ecto(raw: Raw, sql: bytes) -> str:
+    """A statement as Postgrex sends it: Parse, Describe, Flush; then Bind, Execute, Close, Sync."""
+    raw.send(p(sql) + ds() + H)
+    said = kinds(raw.until("n"))
+    raw.send(b() + e() + cs() + S)
+    return said + kinds(raw.until("Z"))
+
+
+def ecto_query(raw: Raw, sql: bytes) -> None:
+    """A SELECT, whose unnamed portal it leaves open."""
+    raw.send(cs(b"ecto_482") + p(sql, b"ecto_482") + ds(b"ecto_482") + H)
+    raw.until("T")
+    raw.send(b(name=b"ecto_482") + e() + S)
+    raw.until("Z")
+
+
+def ask(raw: Raw, sql: bytes) -> None:
+    raw.send(q(sql))
+    raw.until("Z")
+
+
+def valid(url: str) -> bool | None:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('orders_email_index')"
+        ).fetchone()
+        return None if row is None else row[0]
+
+
+def recorded(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT count(*) FROM schema_migrations").fetchone()[0]  # type: ignore[index]
+
+
+def locks(raw: Raw) -> None:
+    ask(raw, b"BEGIN")
+    ecto(raw, LOCK)
+    ecto_query(raw, VERSIONS)
+
+
+def migrates(raw: Raw, index: bytes = INDEX) -> None:
+    ask(raw, b"BEGIN")
+    assert "C3Z" in ecto(raw, index)
+    ask(raw, RECORD)
+    ask(raw, b"COMMIT")
+
+
+def test_ecto_with_its_lock_on_another_connection(pair: tuple[Raw, Raw], orders: str) -> None:
+    lock, work = pair
+    locks(lock)
+    migrates(work)
+    assert (valid(orders), recorded(orders)) == (None, 1)  # answered, for the lock still stands
+    ask(lock, b"COMMIT")
+    assert valid(orders) is True
+
+
+def test_ecto_on_two_nodes(pair: tuple[Raw, Raw], guarded: str, orders: str) -> None:
+    lock, work = pair
+    with Raw(guarded) as other_lock:
+        locks(lock)
+        ask(other_lock, b"BEGIN")
+        other_lock.send(p(LOCK) + ds() + H)
+        other_lock.until("n")
+        other_lock.send(b() + e() + cs() + S)  # it waits, and has a snapshot meanwhile
+        migrates(work)
+        ask(lock, b"COMMIT")
+        other_lock.until("Z")
+        ecto_query(other_lock, VERSIONS)
+        ask(other_lock, b"COMMIT")
+    assert (valid(orders), recorded(orders)) == (True, 1)
+
+
+def test_ecto_writes_concurrently_itself_beside_its_lock(pair: tuple[Raw, Raw], orders: str) -> None:
+    """Directly it hangs: the lock's portal is left open, and with it its snapshot."""
+    lock, work = pair
+    locks(lock)
+    assert "C3Z" in ecto(work, CONCURRENTLY)
+    assert valid(orders) is True
+    ask(lock, b"SELECT 1")
+    ask(lock, b"COMMIT")
+
+
+def test_a_portal_with_rows_to_come_is_not_closed(pair: tuple[Raw, Raw], orders: str) -> None:
+    lock, work = pair
+    ask(lock, b"BEGIN")
+    lock.send(p(b"SELECT generate_series(1, 5)") + b() + e(limit=2) + S)
+    assert "s" in kinds(lock.until("Z"))
+    work.send(q(CONCURRENTLY))
+    lock.send(e() + S)
+    assert kinds(lock.until("Z")).count("D") == 3
+    ask(lock, b"COMMIT")
+    work.until("Z")
+    assert valid(orders) is True
+
+
+def test_flyway_with_its_lock_in_a_transaction(pair: tuple[Raw, Raw], orders: str) -> None:
+    """BEGIN in the flight of the first statement, COMMIT without text."""
+    lock, work = pair
+    lock.send(p(b"BEGIN") + b() + e() + p(b"SELECT pg_try_advisory_xact_lock(77433833903597)") + b() + dp() + e() + S)
+    lock.until("Z")
+    for raw in pair:
+        raw.send(p(b"COMMIT", b"S_1") + S)
+        raw.until("Z")
+    work.send(p(b"BEGIN") + b() + e() + p(INDEX) + b() + dp() + e() + S)
+    assert "CZ" in kinds(work.until("Z")).replace("N", "")
+    lock.send(p(RECORD) + b() + dp() + e() + S)
+    lock.until("Z")
+    work.send(b(name=b"S_1") + e() + S)
+    work.until("Z")
+    assert valid(orders) is None
+    lock.send(b(name=b"S_1") + e() + S)
+    lock.until("Z")
+    assert (valid(orders), recorded(orders)) == (True, 1)
+
+
+def test_who_locks_may_end_without_a_word(pair: tuple[Raw, Raw], orders: str) -> None:
+    lock, work = pair
+    locks(lock)
+    migrates(work)
+    lock.send(m.terminate())
+    wait_until(lambda: valid(orders) is True)
+
+
+def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
+    lock, work = pair
+    locks(lock)
+    migrates(work)
+    lock.close()
+    work.close()
+    wait_until(lambda: valid(orders) is True)
+
+
+def test_a_transaction_of_the_same_user_from_elsewhere_is_waited_for_and_not_for_ever(
+    pair: tuple[Raw, Raw], orders: str
+) -> None:
+    """It may be the same tool's, through another proxy: then it waits for our answer."""
+    _, work = pair
+    with psycopg.connect(orders) as elsewhere:
+        elsewhere.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        elsewhere.execute("SELECT 1")
+        migrates(work)
+        assert valid(orders) is None
+    ask(work, b"SELECT 1")
+    assert valid(orders) is True
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
