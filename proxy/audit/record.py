@@ -57,11 +57,12 @@ def record(
     literals: bool = False,
     standard_conforming_strings: bool = True,
     id: str | None = None,
+    job: int | None = None,
 ) -> dict[str, Any]:
     """A record for ``AuditLog.append``, its members in the order in which they are documented.
 
     ``relations``: the names that the statement locks, for people.  ``steps``: what ran, each with sql, lock, waited_ms,
-    took_ms, attempts, outcome and sqlstate.  ``literals``: leave literals out, besides the secrets that always are.
+    took_ms, attempts, outcome and sqlstate.  ``job``: what was done is the job of that number, after a COMMIT.  ``literals``: leave literals out, besides the secrets that always are.
     """
 
     def clean(sql: str) -> str:
@@ -83,6 +84,7 @@ def record(
         "sqlstate": sqlstate,
         "took_ms": round(took_ms, 3),
         "in_transaction": facts.in_transaction,
+        **({"job": job} if job is not None else {}),
     }
 
 

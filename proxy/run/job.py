@@ -44,15 +44,20 @@ TABLES = (
 
 
 async def run_job(
-    own: Connection, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+    own: Connection,
+    job: Job,
+    budget: Budget,
+    say: Callable[[str], None],
+    cancelled: asyncio.Event,
+    results: list[StepResult] | None = None,
 ) -> list[StepResult]:
-    """Do a claimed job, outside a transaction, and note what became of it.
+    """Do a claimed job, outside a transaction, and note what became of it.  ``results`` takes what became of each step.
 
     Raises PlanFailed: it is kept as failed, or, if it was cancelled, goes on waiting; ConnectionLost: it is still
     claimed by a session that is gone, and whoever claims it next begins again.
     """
     try:
-        results = await _run(own, job, budget, say, cancelled)
+        results = await _run(own, job, budget, say, cancelled, [] if results is None else results)
     except PlanFailed as failed:
         error = failed.error
         state = "waiting" if error.get("C") == QUERY_CANCELED and cancelled.is_set() else "failed"
@@ -63,10 +68,16 @@ async def run_job(
 
 
 async def _run(
-    own: Connection, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+    own: Connection,
+    job: Job,
+    budget: Budget,
+    say: Callable[[str], None],
+    cancelled: asyncio.Event,
+    results: list[StepResult],
 ) -> list[StepResult]:
     known, role, version = await _settings(own, (*OURS, *job.settings))
     runner = Runner(own, budget, _facts(known, version), say, cancelled)
+    runner.results = results
     # Only what is different: the client hears of changes to some of them.
     changed = {name: value for name, value in job.settings.items() if name not in known or known[name].value != value}
     as_other = job.role != (job.login if role == "none" else role)

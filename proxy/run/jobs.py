@@ -83,7 +83,11 @@ INSPECT = f"""/* interlock */ SELECT c.oid IS NOT NULL,
         AND {len(COLUMNS)} OPERATOR(pg_catalog.=) (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
             AND a.attname OPERATOR(pg_catalog.=) ANY (ARRAY[{_NAMES}]::pg_catalog.name[])), false),
-    pg_catalog.has_database_privilege(d.oid, 'CREATE'), n.oid IS NOT NULL
+    pg_catalog.has_database_privilege(d.oid, 'CREATE'), n.oid IS NOT NULL,
+    COALESCE(pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
+        AND pg_catalog.has_table_privilege(c.oid, 'DELETE')
+        AND pg_catalog.has_column_privilege(c.oid, 'state', 'UPDATE'), false)
     FROM pg_catalog.pg_database d
     JOIN pg_catalog.pg_roles me ON me.rolname OPERATOR(pg_catalog.=) current_user
     LEFT JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) 'interlock'
@@ -238,7 +242,7 @@ def _passes(sql: str) -> bool:
 async def exists(own: Connection) -> bool:
     """Whether the table is there, and may be used.  Raises JobsUnusable, ServerError."""
     row = (await own.fetch(INSPECT))[0]
-    there, trusted, owner, comment, sound, may_create, has_schema = (
+    there, trusted, owner, comment, sound, may_create, has_schema, may_use = (
         column == b"t" if column in (b"t", b"f") else (column or b"").decode("utf-8", "replace") for column in row
     )
     if not there:
@@ -260,6 +264,12 @@ async def exists(own: Connection) -> bool:
         raise JobsUnusable(
             f"interlock.jobs is of version {version}, and this Interlock knows version {VERSION}",
             "Use the newer Interlock, by which it was made.",
+        )
+    if not may_use:
+        raise JobsUnusable(
+            "this role may not use interlock.jobs, in which what waits for COMMIT is written down",
+            "GRANT USAGE ON SCHEMA interlock TO PUBLIC; GRANT SELECT, INSERT, DELETE ON interlock.jobs TO PUBLIC;"
+            " GRANT UPDATE (state, attempts, error, started_at, finished_at) ON interlock.jobs TO PUBLIC;",
         )
     if not sound:
         raise JobsUnusable(

@@ -9,6 +9,8 @@ Source: Postgres docs, "Error and Notice Message Fields" (53.8); "Error Message 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from proxy import tools
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.errors import PlanFailed
@@ -160,6 +162,27 @@ def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
         **{key: error[key] for key in "stcn" if key in error},
         "R": "jobs",
     }
+
+
+def unfinished(failed: Sequence[Job], *, severity: str) -> dict[str, str]:
+    """What is said to who changes the schema while a job of an earlier migration has failed."""
+    first = failed[0]
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return {
+        "S": severity,
+        "V": severity,
+        "C": REJECTED if severity == "ERROR" else "01000",
+        "M": f"an earlier migration is not finished: job {first.id}{more}: {first.title} [jobs]\n"
+        f"Mend the cause, then: interlock jobs retry {first.id}",
+        "D": f"It failed: {first.error.get('M', 'no reason is known')}",
+        "H": f"interlock jobs show {first.id} says what is missing, interlock jobs cancel {first.id} gives it up.",
+        "R": "jobs",
+    }
+
+
+def unfinished_notice(failed: Sequence[Job]) -> bytes:
+    fields = unfinished(failed, severity="WARNING")
+    return messages.notice_response({**fields, "M": f"interlock: {fields['M']}"})
 
 
 def worst(verdict: Verdict) -> Decided:

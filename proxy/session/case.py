@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from proxy.catalog.effect import Effect
+from proxy.catalog.effect import Effect, effect
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.policy.load import Policy
-from proxy.policy.verdict import Verdict
+from proxy.policy.verdict import Action, Verdict
 from proxy.run.execute import Budget
+from proxy.run.jobs import Job
 from proxy.run.leap import StepResult
 from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused, Taken
+from proxy.sql.read import read
 from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
 
 # Statements that may run in a transaction block together with a set_config in front of them.
@@ -38,7 +41,17 @@ class Case:
     took_ms: float = 0.0
     standard_conforming_strings: bool = True  # how its literals are read
     dependent: GivesUp | Refused | Taken | None = None  # what it has to do with what waits for COMMIT
+    job: int | None = None  # the job that it is, where it is done after COMMIT
     freed: bool = False  # it names an index whose DROP waits for COMMIT
+
+
+def of_job(job: Job) -> Case:
+    """A job that is done, as the audit log wants to hear of it."""
+    statement = read(job.statement)[0]
+    facts = Facts(
+        0, live=True, now=datetime.now(UTC), user=job.role, session_user=job.login, application_name=job.application
+    )
+    return Case(statement, facts, Verdict(Action.DEFER), effect(statement, facts), job=job.id)
 
 
 def patient_step(case: Case) -> Step | None:

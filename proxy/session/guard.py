@@ -33,7 +33,7 @@ from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
-from proxy.run.jobs import JobsUnusable
+from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.session import answers, aside
@@ -121,6 +121,7 @@ class Guard:
         self.on_deferred: Callable[[], None] = lambda: None
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.has_deferred: Callable[[], bool] = lambda: False
+        self.has_asked = False  # for jobs that have failed
         self.client_min_messages = "notice"
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
@@ -235,6 +236,18 @@ class Guard:
                 pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
         return cases
 
+    async def _failed_jobs(self, policy: Policy) -> list[Job]:
+        """Jobs of earlier migrations that have failed; asked once, unless they are in the way."""
+        asked = self.has_asked and policy.jobs.on_failed_job is not Action.REJECT
+        if asked or policy.jobs.on_failed_job is Action.ALLOW or self._cannot_ask:
+            return []
+        self.has_asked = True
+        try:
+            return [job for job in await jobs.unfinished(self.own) if job.state == "failed"]
+        except JobsUnusable as error:
+            log.warning("%s: jobs cannot be read: %s", self.who.label, error)
+            return []
+
     async def _pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
         if not self.has_deferred() or self._cannot_ask:
@@ -302,6 +315,10 @@ class Guard:
             return await self._refuse_dependent(refused, cases, simple=simple)
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
+        if policy.mode == "enforce" and (failed := await self._failed_jobs(policy)):
+            if policy.jobs.on_failed_job is Action.REJECT:
+                return await self._refuse(answers.unfinished(failed, severity="ERROR"), simple=simple)
+            self._tell(answers.unfinished_notice(failed), "warning")
         case = cases[0]
         alone = alone and len(cases) == 1
         if any(c.dependent is not None for c in cases):

@@ -68,6 +68,7 @@ class Ledger:
             took_ms=case.took_ms,
             literals=policy.audit.redact_literals,
             standard_conforming_strings=case.standard_conforming_strings,
+            job=case.job,
         )
         self._waiting.append(entry)
         self._write_waiting()

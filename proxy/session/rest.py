@@ -16,11 +16,11 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import QUERY_CANCELED, PlanFailed
+from proxy.run.errors import PlanFailed
 from proxy.run.job import run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
-from proxy.session.case import budget
+from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Member
 from proxy.wire import messages
 
@@ -175,21 +175,26 @@ class Rest:
         if not await jobs.claim(guard.own, job.id):
             return b""  # another session has it
         begun = time.monotonic()
+        policy = guard.policy()
         await self.let_go()
         guard.say(f"committed; now job {job.id}: {job.title}")
+        case = of_job(job)
         try:
-            results = await run_job(guard.own, job, budget(guard.policy(), inside=False), guard.say, guard.cancelled)
+            patience = budget(policy, inside=False)
+            await run_job(guard.own, job, patience, guard.say, guard.cancelled, case.steps)
+            case.outcome = "done"
         except PlanFailed as failed:
+            case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
             return self._failed(job, failed, mine=mine)
-        blocked = max((r.blocked_ms for r in results), default=0.0)
-        guard.say_done(time.monotonic() - begun, blocked)
+        finally:
+            case.took_ms = (time.monotonic() - begun) * 1000
+            guard.ledger.record(guard.who, case, policy)
+        guard.say_done(time.monotonic() - begun, max((r.blocked_ms for r in case.steps), default=0.0))
         return b""
 
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
         fields = answers.job_failed(job, failed)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
-        if failed.error.get("C") == QUERY_CANCELED:
-            log.warning("%s: job %d was cancelled and waits", self.guard.who.label, job.id)
         if mine or self._is_ours(job):
             return messages.error_response(fields)
         return answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))

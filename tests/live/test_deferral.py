@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
+
+from tests.live.conftest import POLICY, through
+from tests.proxies import Proxy
 
 INDEX = "CREATE INDEX i ON orders (email)"
 
@@ -32,5 +40,99 @@ def test_an_index_is_there_when_commit_is_answered(prepare: bool, orders: str, g
         assert "i" not in valid_indexes(orders)
         assert connection.execute("COMMIT").statusmessage == "COMMIT"
         assert valid_indexes(orders)["i"]
-        print(said)
+    assert said[0] == "interlock: after COMMIT: CREATE INDEX CONCURRENTLY i ON orders (email)"
+    assert said[-1].endswith("nothing was blocked")
     assert states(orders) == ["done"]
+
+
+def test_the_audit_log_has_the_statement_and_then_its_job(orders: str, share_proxy: Callable[[str], Proxy]) -> None:
+    proxy = share_proxy(POLICY)
+    with psycopg.connect(through(proxy, orders)) as connection:
+        connection.execute(INDEX)
+        connection.commit()
+    records = [json.loads(line) for line in proxy.audit.read_text().splitlines()]
+    mine = [r for r in records if r["session"]["database"] == orders.rpartition("/")[2]]
+    assert [(r["action"], r["outcome"], r.get("job")) for r in mine] == [
+        ("defer", "deferred", None),
+        ("defer", "done", 1),
+    ]
+    assert [s["outcome"] for s in mine[1]["steps"]] == ["done"]
+
+
+def break_after_the_look(url: str) -> None:
+    """A duplicate that comes between the look at the rows and the build."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("INSERT INTO orders (id, email) VALUES (1, 'e1')")
+
+
+def test_a_job_that_fails_is_told_with_the_answer_to_commit(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE UNIQUE INDEX i ON orders (email)")
+        connection.execute("INSERT INTO customers VALUES (1000, 'x')")
+        break_after_the_look(orders)
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute("COMMIT")
+        d = caught.value.diag
+        assert d.sqlstate == "IL003"
+        assert (d.message_primary or "").startswith(
+            "the migration is committed, but not finished: CREATE UNIQUE INDEX i ON orders (email) failed: "
+        )
+        assert "interlock jobs retry 1" in (d.message_primary or "")
+        assert "Key (email)=(e1) is duplicated." in (d.message_detail or "")
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (1,)
+    assert "i" not in valid_indexes(orders)
+    assert states(orders) == ["failed"]
+
+
+@pytest.mark.parametrize("action", ["allow", "warn", "reject"])
+def test_later_migrations_hear_of_it(action: str, orders: str, share_proxy: Callable[[str], Proxy]) -> None:
+    url = through(share_proxy(POLICY + f"jobs: {{ on_failed_job: {action} }}"), orders)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE UNIQUE INDEX i ON orders (email)")
+        break_after_the_look(orders)
+        with pytest.raises(psycopg.Error):
+            connection.execute("COMMIT")
+    with psycopg.connect(url, autocommit=True) as connection:
+        said: list[str] = []
+        connection.add_notice_handler(lambda d: said.append(d.message_primary or ""))
+        if action == "reject":
+            with pytest.raises(psycopg.Error, match="an earlier migration is not finished: job 1") as caught:
+                connection.execute("CREATE TABLE other (id int)")
+            assert caught.value.sqlstate == "IL001"
+            connection.execute("SELECT 1")
+        else:
+            connection.execute("CREATE TABLE other (id int)")
+        assert any("an earlier migration is not finished" in text for text in said) is (action == "warn")
+
+
+def test_a_cancelled_job_goes_on_waiting_and_is_done_by_whoever_comes_next(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader, psycopg.connect(guarded, autocommit=True) as connection:
+        with ThreadPoolExecutor(2) as pool:
+            report = pool.submit(reader.execute, "SELECT pg_sleep(100) FROM orders LIMIT 1")  # the build waits for it
+            connection.execute("BEGIN")
+            connection.execute(INDEX)
+            answer = pool.submit(connection.execute, "COMMIT")
+            wait_until(lambda: "i" in valid_indexes(orders))
+            connection.cancel()
+            with pytest.raises(psycopg.Error) as caught:
+                answer.result()
+            assert caught.value.sqlstate == "IL003"
+            reader.cancel()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                report.result()
+        assert states(orders) == ["waiting"]
+        assert "i" not in valid_indexes(orders)
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("SELECT 1")
+    assert valid_indexes(orders)["i"]
+    assert states(orders) == ["done"]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
