@@ -16,7 +16,7 @@ from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.run.connection import SET_CONFIG, Connection, ConnectionLost, ServerError
-from proxy.run.errors import DUPLICATE, PlanFailed, as_the_authors, place, surely, unplaced
+from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
 from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
@@ -53,6 +53,7 @@ class Runner:
         self.cancelled = cancelled
         self.locks = Locks(own, budget.locks, facts, say, cancelled)
         self.results: list[StepResult] = []
+        self.resumes = False  # it will be run again: a cancelled step is left as it is, and taken up then
         self.tag = b""
 
     async def run(self, plan: Plan, *, as_written: bool = False) -> None:
@@ -73,6 +74,8 @@ class Runner:
                 placed = as_written or step.edits
                 fields = place(error.fields, step) if placed else unplaced(error.fields)
                 fields = as_the_authors(fields, step)
+                if self.resumes and self.cancelled.is_set() and error.sqlstate == QUERY_CANCELED:
+                    raise PlanFailed(fields) from None
                 if await self._left_something(step, error):
                     ours.append(step)
                 left = await self._undo(ours)

@@ -78,6 +78,7 @@ async def _run(
     known, role, version = await _settings(own, (*OURS, *job.settings))
     runner = Runner(own, budget, _facts(known, version), say, cancelled)
     runner.results = results
+    runner.resumes = True
     # Only what is different: the client hears of changes to some of them.
     changed = {name: value for name, value in job.settings.items() if name not in known or known[name].value != value}
     as_other = job.role != (job.login if role == "none" else role)

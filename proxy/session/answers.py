@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from proxy import tools
 from proxy.policy.verdict import Action, Decided, Verdict
-from proxy.run.errors import PlanFailed
+from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.statements import Statement, Unreadable
@@ -145,6 +145,18 @@ def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
     error = failed.error
     detail = [f"{error.get('M', 'error')} (SQLSTATE {error.get('C', '')}).", error.get("D", "")]
     left = [f"  {sql};" for sql in failed.left]
+    if error.get("C") == QUERY_CANCELED:
+        return {
+            "S": "ERROR",
+            "V": "ERROR",
+            "C": JOB_FAILED,
+            "M": f"the migration is committed, but not finished: {job.title} was cancelled\n"
+            "It is begun again by the next session, or by: interlock jobs run",
+            "D": " ".join(part for part in detail if part),
+            "H": "Do not run the migration again: it is recorded as done."
+            f" interlock jobs show {job.id} says what is missing, interlock jobs cancel {job.id} gives it up.",
+            "R": "jobs",
+        }
     return {
         "S": "ERROR",
         "V": "ERROR",

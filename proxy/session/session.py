@@ -93,6 +93,7 @@ class Session:
         self._quiet: asyncio.Future[None] | None = None
         self._paused = False
         self._gated = False
+        self._leaving = False
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
@@ -219,7 +220,7 @@ class Session:
     # ------------------------------------------------ ends
 
     def _client_lost(self, error: Exception | None) -> None:
-        if self._rest.resting:
+        if self._rest.resting or self._leaving:
             return  # what was committed is finished whether or not anybody waits for it
         if self._settling is None:
             if self._rest.due and self.relay.status and self.relay.can_end and not self.server.closed:
@@ -354,6 +355,7 @@ class Session:
 
     async def _leave(self) -> None:
         """The client is gone, and jobs wait: its connection does them, as if a new session had come."""
+        self._leaving = True
         try:
             async with asyncio.timeout(LEAVING_S):
                 if not self.relay.quiet:
@@ -376,6 +378,7 @@ class Session:
 
     async def _settle_one(self, held: Message) -> None:
         if held.type == TERMINATE:
+            self._leaving = True
             self.client.close()
             self.relay.drop_held()
             await self._leave()
