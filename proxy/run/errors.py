@@ -14,6 +14,7 @@ from proxy.sql import edit
 T = TypeVar("T")
 
 QUERY_CANCELED = "57014"
+DEADLOCK = "40P01"
 DUPLICATE = ("42P07", "42710")  # duplicate_table (indexes too), duplicate_object: what is there was there before
 LATE_CANCELS = 5  # how many cancel requests cannot stop the way back
 CANCELLED = {

@@ -16,7 +16,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
 from proxy.run import jobs
 from proxy.run.connection import SET_CONFIG, Connection, ServerError
-from proxy.run.errors import QUERY_CANCELED, PlanFailed, surely
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
 from proxy.run.jobs import Job
 from proxy.run.leap import StepResult
@@ -53,14 +53,15 @@ async def run_job(
 ) -> list[StepResult]:
     """Do a claimed job, outside a transaction, and note what became of it.  ``results`` takes what became of each step.
 
-    Raises PlanFailed: it is kept as failed, or, if it was cancelled, goes on waiting; ConnectionLost: it is still
+    Raises PlanFailed: it is kept as failed, or, if it was cancelled or met a deadlock, goes on waiting; ConnectionLost: it is still
     claimed by a session that is gone, and whoever claims it next begins again.
     """
     try:
         results = await _run(own, job, budget, say, cancelled, [] if results is None else results)
     except PlanFailed as failed:
         error = failed.error
-        state = "waiting" if error.get("C") == QUERY_CANCELED and cancelled.is_set() else "failed"
+        again = error.get("C") == DEADLOCK or (error.get("C") == QUERY_CANCELED and cancelled.is_set())
+        state = "waiting" if again else "failed"
         await surely(lambda: jobs.end(own, job.id, state, error))
         raise
     await surely(lambda: jobs.end(own, job.id, "done"))

@@ -8,11 +8,14 @@ to end does it, and its answer is the one that is held back.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 KEPT = 1000  # groups without members that are remembered, so that who comes again need not ask again
+LOOK_S = 0.5  # how soon a cancel request is noticed
 AGAIN_S = 60.0  # after which it asks all the same: another proxy's job may wait
 
 
@@ -75,11 +78,41 @@ class Group:
 
 
 class Groups:
-    """All groups of a process."""
+    """All groups of a process, and in which databases something is being built for them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._groups: dict[tuple[str, str, str], Group] = {}
         self._clock = clock
+        self._builds: dict[str, int] = {}  # by database
+        self._over: asyncio.Condition | None = None
+
+    def builds_in(self, database: str) -> bool:
+        """Whether something is being built there concurrently."""
+        return database in self._builds
+
+    @contextlib.asynccontextmanager
+    async def building(self, database: str) -> AsyncIterator[None]:
+        """Something is, while the block runs."""
+        self._builds[database] = self._builds.get(database, 0) + 1
+        try:
+            yield
+        finally:
+            self._builds[database] -= 1
+            if not self._builds[database]:
+                del self._builds[database]
+            async with self._condition():
+                self._condition().notify_all()
+
+    async def built(self, database: str, cancelled: asyncio.Event) -> None:
+        """Until nothing is being built there, or the client cancels."""
+        while self.builds_in(database) and not cancelled.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S), self._condition():
+                    await self._condition().wait()
+
+    def _condition(self) -> asyncio.Condition:
+        self._over = self._over or asyncio.Condition()
+        return self._over
 
     def join(self, member: Member, user: str, database: str, host: str) -> Group:
         group = self._groups.setdefault((user, database, host), Group())

@@ -8,10 +8,12 @@ answered as the server would have, and the server is in the state that the clien
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -120,6 +122,7 @@ class Guard:
         self.at_rest: Callable[[], Awaitable[bytes]] = _nothing  # to be told when the client's transaction is over
         self.on_deferred: Callable[[], None] = lambda: None
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
+        self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_asked = False  # for jobs that have failed
         self.client_min_messages = "notice"
@@ -341,7 +344,8 @@ class Guard:
             plan = case.verdict.plan if case.verdict.action is Action.REWRITE else patient_plan(case)
             if plan is None:
                 return await self._let_pass(case, alone=alone, simple=simple)
-            return await self._run(case, plan, policy, simple=simple)
+            async with self.building() if builds(case) else contextlib.nullcontext():
+                return await self._run(case, plan, policy, simple=simple)
         if deferred and len(statements) == 1:
             return await self._defer(case, policy, simple=simple, in_block=in_block)
         if len(statements) == 1:

@@ -16,12 +16,12 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import PlanFailed
+from proxy.run.errors import DEADLOCK, PlanFailed
 from proxy.run.job import run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
 from proxy.session.case import budget, of_job
-from proxy.session.group import Group, Member
+from proxy.session.group import Group, Groups, Member
 from proxy.wire import messages
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Rest:
     ``resting``  jobs are being done, on this session's connection; its client waits
     """
 
-    def __init__(self, guard: Guard, member: Member) -> None:
+    def __init__(self, guard: Guard, member: Member, groups: Groups) -> None:
+        self.groups = groups
         self.guard = guard
         self.member = member
         self.group: Group | None = None
@@ -140,6 +141,8 @@ class Rest:
             holders = await self._holders()
             if not holders or self.guard.cancelled.is_set():
                 return not holders
+            if any(holder.wait_event == "advisory" for holder in holders):
+                return False  # another node, which waits for the migration lock of this very session
             if not group.at_rest(self.member) or time.monotonic() > bound:
                 return False
             if not said:
@@ -181,7 +184,8 @@ class Rest:
         case = of_job(job)
         try:
             patience = budget(policy, inside=False)
-            await run_job(guard.own, job, patience, guard.say, guard.cancelled, case.steps)
+            async with self.groups.building(guard.who.database):
+                await run_job(guard.own, job, patience, guard.say, guard.cancelled, case.steps)
             case.outcome = "done"
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
@@ -195,6 +199,11 @@ class Rest:
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
         fields = answers.job_failed(job, failed)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
+        if failed.error.get("C") == DEADLOCK:
+            self.guard.say(
+                f"job {job.id} was in the way of another session, and waits for a better moment: {job.title}"
+            )
+            return b""
         if mine or self._is_ours(job):
             return messages.error_response(fields)
         return answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 
 from proxy import tools
@@ -40,6 +41,7 @@ REPLICATION_COMMANDS = frozenset(
 )  # fmt: skip
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
 ALONE_S = 10.0  # how long to wait for the Sync of an Execute that came without
+WAITS = re.compile(rb"pg_advisory_(?:xact_)?lock|\block\s+table\b", re.IGNORECASE)  # may wait for another session
 LEAVING_S = 30.0  # to end what a vanished client has left running
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
@@ -79,7 +81,8 @@ class Session:
         self._guard = Guard(self._own, client, who, ledger, policy, self.cancelled)
         self._guard.walsender = replication == "database"
         self._groups = groups or Groups()
-        self._rest = Rest(self._guard, self)
+        self._rest = Rest(self._guard, self, self._groups)
+        self._guard.building = lambda: self._groups.building(who.database)
         self._guard.at_rest = self._rest.moment
         self._guard.on_deferred = self._rest.begin
         self._guard.let_go = self._rest.let_go
@@ -200,6 +203,8 @@ class Session:
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
         if kind == DESCRIBE:
             return False
+        if kind in (QUERY, PARSE) and self._groups.builds_in(self.who.database) and WAITS.search(body):
+            return True
         if kind == TERMINATE:
             return relay.keeps_ready
         if self._looks and kind in (QUERY, PARSE):
@@ -384,6 +389,9 @@ class Session:
             await self._leave()
             return
         reading = self._reading()
+        if held.type in (QUERY, PARSE) and WAITS.search(held.body):
+            # Who waits for the migration lock of a session that builds has a snapshot, for which the build waits.
+            await self._groups.built(self.who.database, self.cancelled)
         if self.relay.skipping or await self._is_refused_anyway(held, reading):
             self._pass()  # the server ignores it, or says 25P02 itself
         elif held.type == QUERY:

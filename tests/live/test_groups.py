@@ -192,3 +192,48 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_second_node_waits_in_an_advisory_lock_for_the_first(guarded: str, orders: str) -> None:
+    """golang-migrate, sqlx, tern: while it waits it has a snapshot; the build would wait for it, and it for the build."""
+    with Raw(guarded) as first, Raw(guarded) as second:
+        ask(first, b"SELECT pg_advisory_lock(42)")
+        second.send(q(b"SELECT pg_advisory_lock(42)"))
+        wait_until(lambda: waiters(orders) == 1)
+        first.send(q(INDEX + b"; " + RECORD))
+        first.until("Z")
+        assert (valid(orders), recorded(orders)) == (None, 1)
+        ask(first, b"SELECT pg_advisory_unlock(42)")
+        assert "E" not in kinds(second.until("Z"))
+        ask(second, b"SELECT pg_advisory_unlock(42)")
+    wait_until(lambda: valid(orders) is True)
+
+
+def test_a_second_node_that_comes_while_the_first_builds_is_held_back(guarded: str, orders: str) -> None:
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute("CREATE ROLE reader SUPERUSER LOGIN" if not has_role(orders) else "SELECT 1")
+    somebody_else = orders.replace("postgres@", "reader@")
+    with Raw(guarded) as first, Raw(guarded) as second, psycopg.connect(somebody_else) as report:
+        report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        report.execute("SELECT count(*) FROM orders")
+        ask(first, b"SELECT pg_advisory_lock(42)")
+        first.send(q(INDEX + b"; " + RECORD))
+        wait_until(lambda: valid(orders) is False)  # it builds, and waits for the report
+        second.send(q(b"SELECT pg_advisory_lock(42)"))
+        report.rollback()
+        first.until("Z")
+        assert valid(orders) is True
+        ask(first, b"SELECT pg_advisory_unlock(42)")
+        assert "E" not in kinds(second.until("Z"))
+
+
+def has_role(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'reader'").fetchone() is not None
+
+
+def waiters(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
+        assert row is not None
+        return int(row[0])
