@@ -193,6 +193,13 @@ class Server:
         """Run psql, pg_dump, pgbench or another client program on a database, with ``text`` on its standard input."""
         return run_client(program, *arguments, url=self.url(database), text=text, check=check)
 
+    def become_standby(self) -> None:
+        """Restart as a hot standby that has no primary: all can be read, and nothing written."""
+        (self.data / "standby.signal").touch()
+        _give(self.data / "standby.signal")
+        pg_ctl = binaries(self.version) / "pg_ctl"
+        run(*_as_owner(pg_ctl, "-D", self.data, "-w", "-s", "-m", "fast", "-l", self.log, "restart"))
+
     def stop(self) -> None:
         """Stop the server and remove its data; calling twice does no harm."""
         if self._watch.stdin and not self._watch.stdin.closed:

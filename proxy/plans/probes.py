@@ -7,21 +7,28 @@ comparetup_index_btree (utils/sort/tuplesortvariants.c).  Where such a query can
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
-from proxy.plans.build_index import default_name
+from proxy.plans import elements, orphans
+from proxy.plans.build_index import default_name, is_leftover
 from proxy.plans.default_names import name_of
 from proxy.plans.done import EQ
-from proxy.plans.elements import elements
+from proxy.plans.on_copy import INDEXED, index_on_copy
+from proxy.plans.probe import Probe, place_of
 from proxy.plans.target import Target, literal, target
 from proxy.sql.statements import (
+    Action,
+    AddColumn,
     AddConstraint,
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    DropConstraint,
+    DropDefault,
+    DropNotNull,
+    OtherAction,
+    SetDefault,
     SetNotNull,
     Statement,
     TableConstraint,
@@ -29,61 +36,11 @@ from proxy.sql.statements import (
     quote_identifier,
 )
 
-NO_DETAIL = "''"
-UNKNOWN = (
-    "interlock: the rows could not be looked through in the time that jobs.preflight_timeout allows;"
-    " whether they fit shows after COMMIT"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """``query`` gives one row of two texts for a row in the way: the name of its table, and the error's DETAIL."""
-
-    query: str
-    sqlstate: str
-    message: tuple[str, ...]  # what stands before, and what behind the name of the table; one part: all of it
-    schema: str
-    constraint: str = ""
-    column: str = ""
-
-    @property
-    def sql(self) -> str:
-        """A statement that fails if there is such a row, and does nothing if that cannot be found out.
-
-        It cannot be if the rows may not be read, or not all of them (row security), or not in the time that
-        statement_timeout gives it.
-        """
-        said = {
-            "SCHEMA": literal(self.schema),
-            "TABLE": "row_of",
-            **({"COLUMN": literal(self.column)} if self.column else {}),
-            **({"CONSTRAINT": literal(self.constraint)} if self.constraint else {}),
-        }
-        message = literal(self.message[0])
-        if len(self.message) > 1:
-            message = f"pg_catalog.concat({message}, row_of, {literal(self.message[1])})"
-        using = ", ".join(f"{option} = {value}" for option, value in said.items())
-        body = (
-            "DECLARE row_of pg_catalog.text; about pg_catalog.text;"
-            " secured pg_catalog.text := pg_catalog.current_setting('row_security');"
-            " bound pg_catalog.text := pg_catalog.current_setting('statement_timeout');"
-            " begun pg_catalog.timestamptz := pg_catalog.clock_timestamp();"
-            " BEGIN BEGIN PERFORM pg_catalog.set_config('row_security', 'off', true);"
-            f" EXECUTE {literal(self.query)} INTO row_of, about;"
-            " PERFORM pg_catalog.set_config('row_security', secured, true);"
-            " EXCEPTION WHEN query_canceled THEN"
-            f" IF bound {EQ} '0' OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<)"
-            " (begun OPERATOR(pg_catalog.+) bound::pg_catalog.interval) THEN RAISE; END IF;"
-            f" RAISE NOTICE '{UNKNOWN}'; row_of := NULL;"
-            " WHEN OTHERS THEN row_of := NULL; END;"
-            " IF row_of IS NOT NULL THEN"
-            f" IF about OPERATOR(pg_catalog.=) '' THEN RAISE EXCEPTION USING ERRCODE = '{self.sqlstate}',"
-            f" MESSAGE = {message}, {using};"
-            f" ELSE RAISE EXCEPTION USING ERRCODE = '{self.sqlstate}', MESSAGE = {message}, DETAIL = about, {using};"
-            " END IF; END IF; END"
-        )
-        return f"DO LANGUAGE plpgsql {literal(body)}"
+# Postgres builds indexes first, then reads the rows for NOT NULL and CHECK, then looks for orphans.
+ORDER = {"23505": 0, "23502": 1, "23514": 1, "23503": 2}
+HARMLESS = (
+    AddColumn, AddConstraint, DropConstraint, DropDefault, DropNotNull, SetDefault, SetNotNull, ValidateConstraint,
+)  # fmt: skip
 
 
 def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
@@ -93,153 +50,120 @@ def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
             found = _unique_index(statement, node, facts)
             return (found,) if found else ()
         case AlterTable(object_type="TABLE") as node if (relation := facts.find(node.relation)) and relation.exists:
-            return tuple(
+            if any(_changes_rows(action) for action in node.actions):
+                return ()  # what the rows will be like is not to be seen yet
+            every = [
                 probe
                 for action in node.actions
-                if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
+                if isinstance(action, AddConstraint | SetNotNull)
                 for probe in _of_action(statement, node, action, relation, facts)
-            )
+            ]
+            return tuple(sorted(every, key=lambda probe: ORDER[probe.sqlstate]))
         case _:
             return ()
 
 
+def _changes_rows(action: Action) -> bool:
+    """Whether after an action the rows of the table, or what a name in a later one means, may be others."""
+    if isinstance(action, OtherAction):
+        return any(word in action.what for word in ("EXPRESSION", "INHERIT", "RENAME", "SCHEMA"))
+    return not isinstance(action, HARMLESS)
+
+
 def _of_action(
-    statement: Statement,
-    alter: AlterTable,
-    action: AddConstraint | SetNotNull | ValidateConstraint,
-    relation: Relation,
-    facts: Facts,
+    statement: Statement, alter: AlterTable, action: AddConstraint | SetNotNull, relation: Relation, facts: Facts
 ) -> list[Probe]:
     table = target(alter.relation, relation, statement)
-    only = "ONLY " if alter.only else ""
     match action:
         case SetNotNull(column=column):
-            return [_not_null(table, column, only)] if column in relation.columns else []
-        case ValidateConstraint():
-            return []
+            return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
             return []
         case AddConstraint(constraint=c):
             name = name_of(action, statement, facts)
             known = all(column in relation.columns for column in c.columns)
-            if name is None or not known:
+            if name is None or not known or _is_taken(c, name, alter, relation, facts):
                 return []
-            return _constraint(statement, c, name, table, relation, facts, only)
+            return _constraint(statement, c, name, table, relation, facts, alter.only)
+
+
+def _is_taken(c: TableConstraint, name: str, alter: AlterTable, relation: Relation, facts: Facts) -> bool:
+    """Whether Postgres will refuse the name, before it looks at a row."""
+    if any(isinstance(action, DropConstraint) and action.name == name for action in alter.actions):
+        return False
+    there = relation.constraints.get(name)
+    pool = facts.taken_names.get(relation.schema, frozenset()) if c.kind in INDEXED else frozenset()
+    return (there is not None and there.validated) or (name in pool and not is_leftover(name, facts, relation))
 
 
 def _constraint(
-    statement: Statement, c: TableConstraint, name: str, table: Target, relation: Relation, facts: Facts, only: str
+    statement: Statement, c: TableConstraint, name: str, table: Target, relation: Relation, facts: Facts, only: bool
 ) -> list[Probe]:
     match c.kind:
         case ConstraintKind.CHECK if c.expression is not None:
-            return [_check(c.expression.of(statement.text), name, table, only)]
+            return [_check(c.expression.of(statement.text), name, table, _only(only or c.no_inherit))]
         case ConstraintKind.NOT_NULL if c.columns:
-            return [_not_null(table, c.columns[0], only)]
+            return [_not_null(table, c.columns[0], _only(only or c.no_inherit))]
         case ConstraintKind.FOREIGN_KEY:
-            found = _foreign_key(statement, c, name, table, relation, facts)
+            found = orphans.orphans(statement, c, name, table, relation, facts)
             return [found] if found else []
-        case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
-            nullable = (
-                [x for x in c.columns if not relation.columns[x].not_null]
-                if c.kind is ConstraintKind.PRIMARY_KEY
-                else []
-            )
+        case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if not relation.partitioned:
+            nulls: list[Probe] = []
+            if c.kind is ConstraintKind.PRIMARY_KEY:
+                nullable = [column for column in c.columns if not relation.columns[column].not_null]
+                nulls = [_not_null(table, column, _only(only)) for column in nullable]
             keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
-            return [
-                *(_not_null(table, column, only) for column in nullable),
-                _unique(table, name, keys, nulls_not_distinct=c.nulls_not_distinct, name_of_constraint=name),
-            ]
+            return [_unique(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]
         case _:
             return []
 
 
+def _only(only: bool) -> str:
+    return "ONLY " if only else ""
+
+
 def _not_null(table: Target, column: str, only: str) -> Probe:
     return Probe(
-        f"SELECT {_relname(table)}, {NO_DETAIL} FROM {only}{table.sql} WHERE {quote_identifier(column)} IS NULL LIMIT 1",
+        f"SELECT {place_of(f'{quote_identifier(table.name)}.tableoid')}, '' FROM {only}{table.sql}"
+        f" WHERE {quote_identifier(column)} IS NULL LIMIT 1",
         "23502",
         (f'column "{column}" of relation "', '" contains null values'),
-        table.schema,
         column=column,
     )
 
 
 def _check(expression: str, name: str, table: Target, only: str) -> Probe:
+    """IS FALSE, for NOT would be worked into the expression, whose parts may then be tried in another order."""
     return Probe(
-        f"SELECT {_relname(table)}, {NO_DETAIL} FROM {only}{table.sql} WHERE NOT ({expression}\n) LIMIT 1",
+        f"SELECT {place_of(f'{quote_identifier(table.name)}.tableoid')}, '' FROM {only}{table.sql}"
+        f" WHERE ({expression}\n) IS FALSE LIMIT 1",
         "23514",
         (f'check constraint "{name}" of relation "', '" is violated by some row'),
-        table.schema,
         constraint=name,
+        evaluates=True,
     )
-
-
-def _relname(table: Target) -> str:
-    """The name of the table that a row stands in: a child's, perhaps."""
-    oid = f"{quote_identifier(table.name)}.tableoid"
-    return f"(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c WHERE c.oid {EQ} {oid})"
-
-
-def _foreign_key(
-    statement: Statement, c: TableConstraint, name: str, table: Target, relation: Relation, facts: Facts
-) -> Probe | None:
-    assert c.references is not None
-    parent = facts.find(c.references)
-    if parent is None or not parent.exists:
-        return None
-    referenced = c.referenced_columns or next((k.columns for k in parent.constraints.values() if k.kind == "p"), ())
-    if len(referenced) != len(c.columns):
-        return None
-    own = [f"fk.{quote_identifier(column)}" for column in c.columns]
-    other = [f"pk.{quote_identifier(column)}" for column in referenced]
-    full = _matches_full(statement, c)
-    there = " AND ".join(f"{a} {EQ} {b}" for a, b in zip(other, own, strict=True))
-    some = (" OR " if full else " AND ").join(f"{column} IS NOT NULL" for column in own)
-    of = target(c.references, parent, statement)
-    detail = (
-        f"pg_catalog.concat({literal(_key(c.columns))}, {_values(own)}, "
-        + literal(f') is not present in table "{of.name}".')
-        + ")"
-    )
-    only = "" if relation.kind == "p" else "ONLY "
-    only_parent = "" if parent.kind == "p" else "ONLY "
-    return Probe(
-        f"SELECT {literal(table.name)}, {detail} FROM {only}{table.sql} fk LEFT JOIN {only_parent}{of.sql} pk ON {there}"
-        f" WHERE {other[0]} IS NULL AND ({some}) LIMIT 1",
-        "23503",
-        (f'insert or update on table "{table.name}" violates foreign key constraint "{name}"',),
-        table.schema,
-        constraint=name,
-    )
-
-
-def _matches_full(statement: Statement, c: TableConstraint) -> bool:
-    words = statement.text[c.body.start : c.body.end].upper().split()
-    return any(a == "MATCH" and b.startswith("FULL") for a, b in itertools.pairwise(words))
 
 
 def _unique_index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:
+    """An index is of the table alone; each partition of one has its own."""
     relation = facts.find(node.relation)
-    keys = elements(statement, node)
-    if relation is None or not relation.exists or keys is None or node.method != "btree":
+    keys = elements.elements(statement, node)
+    if relation is None or not relation.exists or keys is None or node.method != "btree" or relation.partitioned:
         return None
-    table = target(node.relation, relation, statement)
+    named = facts.find(node.name) if node.name else None
+    if node.name and named and named.exists and not is_leftover(node.name.name, facts, relation, node):
+        return None  # the name is taken: an error, or IF NOT EXISTS is content with it
     name = node.name.name if node.name else default_name(statement, node, facts, relation)
     if name is None:
         return None
     return _unique(
-        table,
+        target(node.relation, relation, statement),
         name,
         keys,
         where=node.where.of(statement.text) if node.where else "",
-        nulls_not_distinct=_nulls_not_distinct(statement, node),
-        name_of_constraint=name,
-        only="ONLY " if node.only else "",
+        nulls_not_distinct=elements.says(statement, node.relation.span.end, "nulls", "not", "distinct"),
+        made=index_on_copy(statement, node, relation) if None in node.columns else (),
     )
-
-
-def _nulls_not_distinct(statement: Statement, node: CreateIndex) -> bool:
-    words = statement.sql.upper().split()
-    return any(words[i : i + 3] == ["NULLS", "NOT", "DISTINCT"] for i in range(len(words)))
 
 
 def _unique(
@@ -249,29 +173,23 @@ def _unique(
     *,
     where: str = "",
     nulls_not_distinct: bool = False,
-    name_of_constraint: str = "",
-    only: str = "",
+    made: tuple[str, ...] = (),
 ) -> Probe:
-    """``keys`` are expressions with the words for each in the DETAIL."""
+    """``keys`` are expressions with the words for each in the DETAIL; OFFSET has the predicate come before them."""
     values = [f"k{n}" for n in range(len(keys))]
     listed = ", ".join(f"({expression}\n) AS k{n}" for n, (expression, _) in enumerate(keys))
-    some = "" if nulls_not_distinct else " WHERE " + " AND ".join(f"{value} IS NOT NULL" for value in values)
-    inner = f"SELECT {listed} FROM {only}{table.sql}" + (f" WHERE ({where}\n)" if where else "")
-    detail = f"pg_catalog.concat({literal(_key([words for _, words in keys]))}, {_values(values)}, ') is duplicated.')"
+    some = "" if nulls_not_distinct else " WHERE " + " AND ".join(f"{value} IS DISTINCT FROM NULL" for value in values)
+    inner = f"SELECT {listed} FROM ONLY {table.sql}" + (f" WHERE ({where}\n) IS TRUE OFFSET 0" if where else "")
     return Probe(
-        f"SELECT {literal(table.name)}, {detail} FROM ({inner}) q{some} GROUP BY {', '.join(values)}"
-        " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
+        f"SELECT {literal(table.schema)}, {literal(table.name)}, {orphans.shown(values)} FROM ({inner}) q{some}"
+        f" GROUP BY {', '.join(values)} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
         "23505",
         (f'could not create unique index "{name}"',),
-        table.schema,
-        constraint=name_of_constraint,
+        constraint=name,
+        detail=("Key (", ", ".join(words for _, words in keys), ")=(", ") is duplicated."),
+        made=made,
+        evaluates=True,
     )
 
 
-def _key(columns: Sequence[str]) -> str:
-    return f"Key ({', '.join(columns)})=("
-
-
-def _values(columns: Sequence[str]) -> str:
-    shown = (f"COALESCE(pg_catalog.format('%s', {column}), 'null')" for column in columns)
-    return "pg_catalog.concat_ws(', ', " + ", ".join(shown) + ")"
+__all__ = ["EQ", "Probe", "probes"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
-from proxy.plans.plan import Edit
-from proxy.plans.target import literal, own_name, qualify
+from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
+from proxy.plans.target import literal
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
@@ -23,7 +23,6 @@ from proxy.sql.statements import (
 )
 
 OVER = "IL000"  # the SQLSTATE with which the rehearsal takes itself back
-INDEXED = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 
 
 def rehearsals(statement: Statement, facts: Facts) -> tuple[str, ...]:
@@ -35,19 +34,11 @@ def rehearsals(statement: Statement, facts: Facts) -> tuple[str, ...]:
         case CreateIndex(relation=name) as node if relation := _plain(name, facts):
             if _names_table(statement, node.relation.span.end, statement.span.end, relation):
                 return ()
-            copy = _copy_of(relation)
-            start = statement.span.start
-            made = Edit(name.span.start - start, name.span.end - start, copy)
-            return (_sql(relation, copy, edit.apply(statement.sql, (made,)), _owned(relation)),)
+            return (_sql(relation, onto_copy(statement, node, relation)[0], _owned(relation)),)
         case AlterTable(relation=name) as alter if relation := _plain(name, facts):
             return tuple(
-                _sql(relation, copy, f"ALTER TABLE {copy} {text}", _single_key(alter, action, relation))
-                for action in alter.actions
-                if isinstance(action, AddConstraint)
-                and action.constraint.kind in INDEXED
-                and action.constraint.using_index is None
-                for copy in (_copy_of(relation),)
-                for text in (action.span.of(statement.text),)
+                _sql(relation, _head(relation) + action.span.of(statement.text), _single_key(alter, action, relation))
+                for action in _indexed(alter)
             )
         case _:
             return ()
@@ -59,15 +50,33 @@ def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str 
     if not at.isdigit():
         return None
     match statement.node:
-        case CreateIndex(relation=name) if relation := _plain(name, facts):
-            start = statement.span.start
-            made = Edit(name.span.start - start, name.span.end - start, _copy_of(relation))
-            if query == edit.apply(statement.sql, (made,)):
-                place = edit.original_position(int(at), (made,))
-                return str(place) if place else None
+        case CreateIndex(relation=name) as node if relation := _plain(name, facts):
+            sql, made = onto_copy(statement, node, relation)
+            place = edit.original_position(int(at), (made,)) if query == sql else None
+            return str(place) if place else None
+        case AlterTable(relation=name) as alter if relation := _plain(name, facts):
+            head = _head(relation)
+            for action in _indexed(alter):
+                if query == head + action.span.of(statement.text) and int(at) > len(head):
+                    return str(int(at) - len(head) + action.span.start - statement.span.start)
         case _:
             pass
     return None
+
+
+def _indexed(alter: AlterTable) -> list[AddConstraint]:
+    """The constraints that an index is built for."""
+    return [
+        action
+        for action in alter.actions
+        if isinstance(action, AddConstraint)
+        and action.constraint.kind in INDEXED
+        and action.constraint.using_index is None
+    ]
+
+
+def _head(relation: Relation) -> str:
+    return f"ALTER TABLE {copy_of(relation)} "
 
 
 def _plain(name: Name, facts: Facts) -> Relation | None:
@@ -76,10 +85,6 @@ def _plain(name: Name, facts: Facts) -> Relation | None:
     if relation is None or not relation.exists or relation.kind not in ("r", "m") or not relation.schema:
         return None
     return relation
-
-
-def _copy_of(relation: Relation) -> str:
-    return qualify(relation.schema, own_name("re", str(relation.oid)))
 
 
 def _names_table(statement: Statement, start: int, end: int, relation: Relation) -> bool:
@@ -91,10 +96,9 @@ def _names_table(statement: Statement, start: int, end: int, relation: Relation)
     return any(token.kind in ("word", "quoted", "uquoted") and token.value == relation.name for token in tokens)
 
 
-def _sql(relation: Relation, copy: str, sql: str, first: str) -> str:
-    source = qualify(relation.schema, relation.name)
+def _sql(relation: Relation, sql: str, first: str) -> str:
     body = (
-        f"BEGIN {first} BEGIN EXECUTE {literal(f'CREATE TABLE {copy} (LIKE {source} INCLUDING GENERATED)')};"
+        f"BEGIN {first} BEGIN EXECUTE {literal(make_copy(relation))};"
         f" EXECUTE {literal(sql)}; RAISE EXCEPTION USING ERRCODE = '{OVER}';"
         f" EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END; END"
     )

@@ -6,13 +6,14 @@ What is read back is believed only as far as its shape goes: it stood in somebod
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.plans.plan import Edit, Failure, Lock, Step
 
 VERSION = 1
+T = TypeVar("T")
 
 
 class UnreadablePlan(Exception):
@@ -20,40 +21,87 @@ class UnreadablePlan(Exception):
 
 
 def encode(steps: Sequence[Step]) -> str:
-    """Steps as JSON."""
+    """Steps as JSON, in ASCII."""
     return json.dumps({"version": VERSION, "steps": [asdict(step) for step in steps]}, ensure_ascii=True)
 
 
 def decode(text: str) -> tuple[Step, ...]:
     """The steps in what ``encode`` made.  Raises UnreadablePlan."""
     try:
-        stored = json.loads(text)
-        version = stored["version"]
-        if version != VERSION:
-            raise UnreadablePlan(f"the plan is of version {version}; this Interlock reads version {VERSION}")
-        return tuple(_step(step) for step in stored["steps"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadablePlan(f"the plan cannot be read: {error!r}") from error
+        stored = _object(json.loads(text), "version", "steps")
+        version = _is(int, stored["version"])
+    except (ValueError, RecursionError) as error:
+        raise UnreadablePlan(f"the plan cannot be read: {error}") from error
+    if version > VERSION:
+        raise UnreadablePlan(f"the plan is of version {version}; this Interlock reads plans up to version {VERSION}")
+    try:
+        return _all(_step, stored["steps"])
+    except ValueError as error:
+        raise UnreadablePlan(f"the plan has been changed: {error}") from error
 
 
-def _step(stored: dict[str, Any]) -> Step:
-    known = {f.name for f in fields(Step)}
-    if unknown := set(stored) - known:
-        raise UnreadablePlan(f"the plan has parts that are not known here: {', '.join(sorted(unknown))}")
-    step = dict(stored)
-    step["statements"] = tuple(_text(sql) for sql in step["statements"])
-    step["lock"] = Lock(step["lock"])
-    step["relations"] = tuple((_text(schema), _text(name)) for schema, name in step["relations"])
-    step["undo"] = tuple(_text(sql) for sql in step["undo"])
-    step["hides"] = tuple(Failure(**{**f, "words": tuple(f["words"])}) for f in step["hides"])
-    step["edits"] = tuple(Edit(**edit) for edit in step["edits"])
-    step["index"] = None if step["index"] is None else (_text(step["index"][0]), _text(step["index"][1]))
-    if step["budget"] not in ("locks", "builds") or type(step["transaction"]) is not bool:
-        raise UnreadablePlan("the plan has a step that cannot be")
-    return Step(**step)
+def _step(value: Any) -> Step:
+    s = _object(value, *(f.name for f in fields(Step)))
+    return Step(
+        statements=_all(_text, s["statements"]),
+        lock=Lock(_text(s["lock"])),
+        why=_text(s["why"]),
+        relations=_all(_pair, s["relations"]),
+        transaction=_is(bool, s["transaction"]),
+        budget=_one_of(s["budget"], "locks", "builds"),
+        when=_one_of(s["when"], "now", "after_commit"),
+        done=None if s["done"] is None else _text(s["done"]),
+        undo=_all(_text, s["undo"]),
+        hides=_all(_failure, s["hides"]),
+        edits=_all(_edit, s["edits"]),
+        index=None if s["index"] is None else _pair(s["index"]),
+    )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+def _failure(value: Any) -> Failure:
+    f = _object(value, *(f.name for f in fields(Failure)))
+    return Failure(
+        _text(f["sqlstate"]), _text(f["constraint"]), _text(f["instead"]), _all(_text, f["words"]),
+        _text(f["column"]), _text(f["name"]),
+    )  # fmt: skip
+
+
+def _edit(value: Any) -> Edit:
+    e = _object(value, "start", "end", "text")
+    return Edit(_is(int, e["start"]), _is(int, e["end"]), _text(e["text"]))
+
+
+def _object(value: Any, *names: str) -> dict[str, Any]:
+    """An object with exactly these parts."""
+    found: dict[str, Any] = _is(dict, value)
+    if set(found) != set(names):
+        raise ValueError(f"it has the parts {', '.join(sorted(found)) or 'none'}, and not {', '.join(sorted(names))}")
+    return found
+
+
+def _all(each: Callable[[Any], T], value: Any) -> tuple[T, ...]:
+    return tuple(each(one) for one in _is(list, value))
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    match _all(_text, value):
+        case (first, second):
+            return first, second
+        case _:
+            raise ValueError(f"{value!r} is no pair")
+
+
+def _one_of(value: Any, *allowed: Any) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
+    return value
+
+
+def _text(value: Any) -> str:
+    return _is(str, value)
+
+
+def _is(kind: type[T], value: Any) -> T:
+    if type(value) is not kind:  # True is no number
+        raise ValueError(f"{value!r} is no {kind.__name__}")
     return value

@@ -65,6 +65,11 @@ class Connection:
         self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
         self.is_lost = False
 
+    @property
+    def skipping(self) -> bool:
+        """Whether the server ignores everything up to the client's Sync, after an error in its pipeline."""
+        return self.relay.skipping
+
     # ------------------------------------------------ arrivals
 
     def wake(self) -> None:

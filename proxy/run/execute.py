@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
-from proxy.run.connection import SET_CONFIG, Connection, ConnectionLost, ServerError
+from proxy.run.asking import Asking
+from proxy.run.connection import SET_CONFIG, ConnectionLost, ServerError
 from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
 from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.patience import Patience
@@ -40,7 +41,7 @@ class Runner:
 
     def __init__(
         self,
-        own: Connection,
+        own: Asking,
         budget: Budget,
         facts: Facts,
         say: Callable[[str], None],

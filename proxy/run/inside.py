@@ -48,7 +48,7 @@ async def run_inside(runner: Runner, step: Step, *, savepoint: bool) -> None:
             except ServerError as error:
                 if not is_lock_timeout(error.fields):
                     raise
-            if waiting.over() or not savepoint or own.relay.skipping:
+            if waiting.over() or not savepoint or own.skipping:
                 raise ServerError(_gave_up(step, waiting, result.attempts))
             await own.run([(ROLLBACK, ()), (RELEASE, ())])
             await locks.pause(patience.pause(result.attempts), waiting, result)

@@ -15,7 +15,8 @@ from proxy.catalog.facts import Facts, Setting
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
 from proxy.run import jobs
-from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.asking import Asking
+from proxy.run.connection import SET_CONFIG, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
 from proxy.run.jobs import Job
@@ -44,7 +45,7 @@ TABLES = (
 
 
 async def run_job(
-    own: Connection,
+    own: Asking,
     job: Job,
     budget: Budget,
     say: Callable[[str], None],
@@ -69,7 +70,7 @@ async def run_job(
 
 
 async def _run(
-    own: Connection,
+    own: Asking,
     job: Job,
     budget: Budget,
     say: Callable[[str], None],
@@ -103,7 +104,7 @@ async def _run(
     return runner.results
 
 
-async def _settings(own: Connection, names: Iterable[str]) -> tuple[dict[str, Setting], str, int]:
+async def _settings(own: Asking, names: Iterable[str]) -> tuple[dict[str, Setting], str, int]:
     rows = await own.fetch(SETTINGS, _array(names))
     texts = [[(column or b"").decode("utf-8", "replace") for column in row] for row in rows]
     return {t[0]: Setting(t[1], t[2]) for t in texts}, texts[0][3], int(texts[0][4])
@@ -117,7 +118,7 @@ def _facts(settings: dict[str, Setting], version: int) -> Facts:
     return Facts(server_version=version, live=True, now=datetime.now(UTC), settings=kept)
 
 
-async def _cleared(own: Connection, step: Step) -> list[Step]:
+async def _cleared(own: Asking, step: Step) -> list[Step]:
     """A step that clears away what an earlier attempt at a build has left, if it has."""
     builds = not step.transaction and any(
         isinstance(s.node, CreateIndex) for sql in step.statements for s in read.read(sql)

@@ -17,7 +17,8 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Step
-from proxy.run.connection import SET_CONFIG, Connection, ConnectionLost, Reply, ServerError
+from proxy.run.asking import Asking
+from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
 from proxy.run.errors import CANCELLED, is_lock_timeout
 from proxy.run.patience import LOCK_NOT_AVAILABLE, Patience
 from proxy.run.settings import milliseconds
@@ -90,7 +91,7 @@ class Locks:
     """
 
     def __init__(
-        self, own: Connection, locks: Patience, facts: Facts, say: Callable[[str], None], cancelled: asyncio.Event
+        self, own: Asking, locks: Patience, facts: Facts, say: Callable[[str], None], cancelled: asyncio.Event
     ) -> None:
         self.own = own
         self.locks = locks

@@ -15,7 +15,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from proxy.run.connection import Connection, ServerError
+from proxy.run.asking import Asking
+from proxy.run.connection import ServerError
 from proxy.run.errors import CANCELLED, QUERY_CANCELED, surely
 from proxy.run.leap import SAY_EVERY_S
 
@@ -29,7 +30,7 @@ PAUSE_S = 0.1
 
 @contextlib.asynccontextmanager
 async def turn(
-    own: Connection, tables: Iterable[int], cancelled: asyncio.Event, say: Callable[[str], None]
+    own: Asking, tables: Iterable[int], cancelled: asyncio.Event, say: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Hold the turn of each table, by OID, while the block runs.
 
@@ -46,7 +47,7 @@ async def turn(
             await _give_back(own, oid)
 
 
-async def _take(own: Connection, oid: int, cancelled: asyncio.Event, say: Callable[[str], None]) -> bool:
+async def _take(own: Asking, oid: int, cancelled: asyncio.Event, say: Callable[[str], None]) -> bool:
     said = time.monotonic() - SAY_EVERY_S
     while True:
         try:
@@ -67,7 +68,7 @@ async def _take(own: Connection, oid: int, cancelled: asyncio.Event, say: Callab
             raise ServerError(CANCELLED)
 
 
-async def _give_back(own: Connection, oid: int) -> None:
+async def _give_back(own: Asking, oid: int) -> None:
     await surely(lambda: own.fetch(RELEASE, str(SPACE), _int4(oid)))
 
 

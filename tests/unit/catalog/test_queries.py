@@ -11,9 +11,31 @@ from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 from pglast.visitors import Visitor
 
 from proxy.catalog import blockers, leftover, lookup
+from proxy.run import job, jobs, store
 
-QUERIES = {"lookup": lookup.SQL, "blockers": blockers.SQL, "snapshots": blockers.SNAPSHOTS, "leftover": leftover.SQL}
-OURS = ("pg_catalog",)
+QUERIES = {
+    "lookup": lookup.SQL,
+    "blockers": blockers.SQL,
+    "snapshots": blockers.SNAPSHOTS,
+    "leftover": leftover.SQL,
+    "jobs: inspect": store.INSPECT,
+    "jobs: make, the lock": store.TRY,
+    "jobs: of a session": jobs.OF_SESSION,
+    "jobs: unfinished": jobs.UNFINISHED,
+    "jobs: all": jobs.ALL,
+    "jobs: one": jobs.ONE,
+    "jobs: insert": f"/* interlock */ {jobs.INSERT}",
+    "jobs: claim": jobs.CLAIM,
+    "jobs: unclaim": jobs.UNCLAIM,
+    "jobs: begin": jobs.BEGIN,
+    "jobs: end": jobs.END,
+    "jobs: remove": jobs.REMOVE,
+    "jobs: prune": jobs.PRUNE,
+    "job: settings": job.SETTINGS,
+    "job: tables": job.TABLES,
+    **{f"jobs: make {n}": f"/* interlock */ {sql}" for n, sql in enumerate(store.MAKE)},
+}
+OURS = ("pg_catalog", "interlock")
 
 
 class Unqualified(Visitor):
@@ -63,8 +85,8 @@ class Unqualified(Visitor):
 def unqualified(sql: str) -> list[str]:
     (raw,) = pglast.parse_sql(sql)
     statement = raw.stmt
-    assert isinstance(statement, ast.SelectStmt)
-    ctes = frozenset(cte.ctename for cte in statement.withClause.ctes) if statement.withClause else frozenset()
+    with_clause = getattr(statement, "withClause", None)
+    ctes = frozenset(cte.ctename for cte in with_clause.ctes) if with_clause else frozenset()
     visitor = Unqualified(ctes)
     visitor(statement)
     return visitor.found

@@ -1,0 +1,103 @@
+"""A query that finds a row in the way of a statement, as a statement that raises the error of the author's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.plans.done import EQ
+from proxy.plans.target import literal
+
+# A cancel request has the same SQLSTATE as statement_timeout, whose clock begins a little before ours.
+_NEARLY = (
+    "(begun OPERATOR(pg_catalog.+) (bound::pg_catalog.interval OPERATOR(pg_catalog.*) 0.9::pg_catalog.float8)"
+    " OPERATOR(pg_catalog.-) '50 ms'::pg_catalog.interval)"
+)
+_LATER = "whether they fit shows after COMMIT"
+TIMED_OUT = f"interlock: the rows could not be looked through in the time that jobs.preflight_timeout allows; {_LATER}"
+UNREAD = f"interlock: the rows could not be looked through, for this role may not read them all; {_LATER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """``query`` gives one row of three texts for a row in the way: schema and name of its table, and what the DETAIL says of it.
+
+    ``detail``     what stands before and behind that in the DETAIL, if there is one; the second part is the index's key
+    ``made``       statements that make such an index elsewhere, from which the words for its key are learnt; the last: where
+    ``evaluates``  whether expressions of the author's are evaluated, whose own errors are then the statement's
+    """
+
+    query: str
+    sqlstate: str
+    message: tuple[str, ...]  # what stands before, and what behind the name of the table; one part: all of it
+    constraint: str = ""
+    column: str = ""
+    detail: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    evaluates: bool = False
+
+    @property
+    def sql(self) -> str:
+        """A statement that fails if there is such a row, and says so if that cannot be found out.
+
+        It cannot be if the rows may not be read, or not all of them (row security), or not in the time that
+        statement_timeout gives it.  It takes no lock but ACCESS SHARE.
+        """
+        own = "IF SQLSTATE OPERATOR(pg_catalog.~) '^(22|P0001)' THEN RAISE; END IF; " if self.evaluates else ""
+        body = (
+            "DECLARE schema_of pg_catalog.text; row_of pg_catalog.text; about pg_catalog.text;"
+            f" words pg_catalog.text := {literal(self.detail[1] if len(self.detail) == 4 else '')};"
+            " secured pg_catalog.text := pg_catalog.current_setting('row_security');"
+            " bound pg_catalog.text := pg_catalog.current_setting('statement_timeout');"
+            " begun pg_catalog.timestamptz := pg_catalog.clock_timestamp();"
+            " BEGIN BEGIN PERFORM pg_catalog.set_config('row_security', 'off', true);"
+            f" EXECUTE {literal(self.query)} INTO schema_of, row_of, about;"
+            " PERFORM pg_catalog.set_config('row_security', secured, true);"
+            " EXCEPTION WHEN query_canceled THEN"
+            f" IF bound {EQ} '0' OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) {_NEARLY} THEN RAISE; END IF;"
+            f" RAISE NOTICE '{TIMED_OUT}'; RETURN;"
+            f" WHEN insufficient_privilege THEN RAISE NOTICE '{UNREAD}'; RETURN;"
+            f" WHEN OTHERS THEN {own}RETURN; END;"
+            f" IF row_of IS NULL THEN RETURN; END IF; {self._learn()}{self._raise()} END"
+        )
+        return f"DO LANGUAGE plpgsql {literal(body)}"
+
+    def _learn(self) -> str:
+        """The words that Postgres itself has for the key of an index; all that is made goes with the error."""
+        if not self.made:
+            return ""
+        *made, where = self.made
+        steps = "".join(f" EXECUTE {literal(sql)};" for sql in made)
+        return (
+            f"BEGIN{steps} SELECT pg_catalog.string_agg(pg_catalog.pg_get_indexdef(i.indexrelid, n, true), ', '"
+            " ORDER BY n USING OPERATOR(pg_catalog.<)) INTO words FROM pg_catalog.pg_index i"
+            " CROSS JOIN LATERAL pg_catalog.generate_series(1, i.indnkeyatts) AS g(n)"
+            f" WHERE i.indrelid {EQ} {literal(where)}::pg_catalog.regclass;"
+            " EXCEPTION WHEN OTHERS THEN NULL; END; "
+        )
+
+    def _raise(self) -> str:
+        message = literal(self.message[0])
+        if len(self.message) > 1:
+            message = f"pg_catalog.concat({message}, row_of, {literal(self.message[1])})"
+        said = [f"ERRCODE = '{self.sqlstate}'", f"MESSAGE = {message}", "SCHEMA = schema_of", "TABLE = row_of"]
+        if self.detail:
+            before, behind = self.detail[0], self.detail[-1]
+            between = f"words, {literal(self.detail[2])}, " if len(self.detail) == 4 else ""
+            said.append(f"DETAIL = pg_catalog.concat({literal(before)}, {between}about, {literal(behind)})")
+        if self.column:
+            said.append(f"COLUMN = {literal(self.column)}")
+        if self.constraint:
+            said.append(f"CONSTRAINT = {literal(self.constraint)}")
+        return f"RAISE EXCEPTION USING {', '.join(said)};"
+
+
+def place_of(oid: str) -> str:
+    """Schema and name, as two columns, of the table that a row stands in: a child's, perhaps."""
+    names = (
+        ("n.nspname", f" JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace"),
+        ("c.relname", ""),
+    )
+    return ", ".join(
+        f"(SELECT {name}::pg_catalog.text FROM pg_catalog.pg_class c{join} WHERE c.oid {EQ} {oid})"
+        for name, join in names
+    )
