@@ -17,7 +17,6 @@ from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.statements import Statement, Unreadable
-from proxy.wire import messages
 
 REJECTED = "IL001"
 UNREADABLE = "IL002"
@@ -26,7 +25,8 @@ JOB_FAILED = "IL003"
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
 
 
-def notice(text: str, *, severity: str = "NOTICE", detail: str = "", hint: str = "") -> bytes:
+def notice(text: str, *, severity: str = "NOTICE", detail: str = "", hint: str = "") -> dict[str, str]:
+    """The fields of a notice of ours."""
     fields = {
         "S": severity,
         "V": severity,
@@ -37,7 +37,7 @@ def notice(text: str, *, severity: str = "NOTICE", detail: str = "", hint: str =
         fields["D"] = detail
     if hint:
         fields["H"] = hint
-    return messages.notice_response(fields)
+    return fields
 
 
 def hears(client_min_messages: str, severity: str) -> bool:
@@ -184,7 +184,8 @@ def unfinished(failed: Sequence[Job], *, severity: str) -> dict[str, str]:
         "S": severity,
         "V": severity,
         "C": REJECTED if severity == "ERROR" else "01000",
-        "M": f"an earlier migration is not finished: job {first.id}{more}: {first.title} [jobs]\n"
+        "M": ("" if severity == "ERROR" else "interlock: ")
+        + f"an earlier migration is not finished: job {first.id}{more}: {first.title} [jobs]\n"
         f"Mend the cause, then: interlock jobs retry {first.id}",
         "D": f"It failed: {first.error.get('M', 'no reason is known')}",
         "H": f"interlock jobs show {first.id} says what is missing, interlock jobs cancel {first.id} gives it up.",
@@ -192,17 +193,12 @@ def unfinished(failed: Sequence[Job], *, severity: str) -> dict[str, str]:
     }
 
 
-def unfinished_notice(failed: Sequence[Job]) -> bytes:
-    fields = unfinished(failed, severity="WARNING")
-    return messages.notice_response({**fields, "M": f"interlock: {fields['M']}"})
-
-
 def worst(verdict: Verdict) -> Decided:
     """The finding that the verdict's action comes from."""
     return max(verdict.decided, key=lambda d: d.action.rank)
 
 
-def warnings(verdict: Verdict) -> list[bytes]:
+def warnings(verdict: Verdict) -> list[dict[str, str]]:
     """A WARNING for each finding that the policy only warns about."""
     return [
         notice(

@@ -58,8 +58,9 @@ def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan
     assert plan is not None
+    now = "; ".join(one_line(step.sql) for step in plan.now)
     later = "; ".join(one_line(step.sql) for step in plan.later)
-    return f"after COMMIT: {later}"
+    return f"now {now}; after COMMIT {later}" if now else f"after COMMIT {later}"
 
 
 def looks(case: Case, policy: Policy) -> tuple[str, ...]:

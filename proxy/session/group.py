@@ -23,6 +23,10 @@ class Member(Protocol):
     """A session, as the others of its group see it."""
 
     @property
+    def token(self) -> str:
+        """What the jobs that it writes down are marked with."""
+
+    @property
     def in_transaction(self) -> bool:
         """Whether its client has a transaction open, or something of it is running."""
 

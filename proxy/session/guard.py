@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +25,6 @@ from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
-from proxy.plans.rehearsal import rehearsals
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Verdict
@@ -36,7 +34,6 @@ from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import Job, JobsUnusable
-from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.session import answers, aside
 from proxy.session.case import (
@@ -48,23 +45,16 @@ from proxy.session.case import (
     moved,
     patient_plan,
     patient_step,
-    readable,
     version_number,
 )
 from proxy.session.defer import (
-    BEHIND_ROLLBACK,
-    BESIDE_COPY,
-    BESIDE_EXECUTE,
     IN_WALSENDER,
-    InSteps,
-    as_raised,
-    looks,
-    new_job,
-    waits,
 )
+from proxy.session.deferral import Deferral
 from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
+from proxy.session.voice import Voice
 from proxy.sql.interest import matters, stands_alone
 from proxy.sql.opinion import disagreement
 from proxy.sql.statements import (
@@ -72,20 +62,14 @@ from proxy.sql.statements import (
     SetVariable,
     Span,
     Statement,
-    Transaction,
     Unreadable,
 )
-from proxy.wire import messages
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
 opinions = logging.getLogger("interlock.opinion")
 if opinions.level == logging.NOTSET:  # serve --cross-check has not turned it on
     opinions.setLevel(logging.CRITICAL)
-
-
-async def _nothing() -> bytes:
-    return b""
 
 
 async def _no_snapshots() -> None:
@@ -95,6 +79,10 @@ async def _no_snapshots() -> None:
 class Outcome(Enum):
     PASS = auto()  # nothing was done: the client's message goes on
     ANSWERED = auto()
+
+
+def _answered(answered: bool) -> Outcome:
+    return Outcome.ANSWERED if answered else Outcome.PASS
 
 
 class Guard:
@@ -118,14 +106,13 @@ class Guard:
         self.ledger = ledger
         self.policy = policy
         self.cancelled = cancelled
-        self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
-        self.at_rest: Callable[[], Awaitable[bytes]] = _nothing  # to be told when the client's transaction is over
-        self.on_deferred: Callable[[], None] = lambda: None
+        self.voice = Voice(own, client, who)
+        self.deferral = Deferral(
+            own, client, who, self.voice, lambda case, policy: self._runner(case, policy, inside=True), cancelled
+        )
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
-        self.has_deferred: Callable[[], bool] = lambda: False
         self.has_asked = False  # for jobs that have failed
-        self.client_min_messages = "notice"
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
     # ------------------------------------------------ the whole of it
@@ -150,7 +137,7 @@ class Guard:
             in_transaction = relay.status != b"I" or not alone or len(statements) > 1 or self.walsender
             cases = await self._examine(statements, in_transaction, policy)
         except ServerError as error:  # only where the client's transaction failed with it
-            await self.fail(error.fields, simple=simple)
+            await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
         if not cases:
             return Outcome.PASS
@@ -213,7 +200,8 @@ class Guard:
     async def _examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
-        pending = await self._pending() if any(matters(s.node) for s in statements) else []
+        ask = any(matters(s.node) for s in statements) and not self._cannot_ask
+        pending = await self.deferral.pending() if ask else []
         for statement in statements:
             if not matters(statement.node):
                 if isinstance(statement.node, SetVariable):
@@ -251,13 +239,6 @@ class Guard:
             log.warning("%s: jobs cannot be read: %s", self.who.label, error)
             return []
 
-    async def _pending(self) -> list[Pending]:
-        """What waits for the COMMIT of the transaction that is open."""
-        if not self.has_deferred() or self._cannot_ask:
-            return []
-        found = await jobs.of_session(self.own, self.token)
-        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
-
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
         match dependent(case.statement, case.facts, case.verdict, pending):
@@ -292,7 +273,7 @@ class Guard:
                 raise  # the client's own cancel request, or its statement_timeout
             log.warning("facts could not be read (%s); nothing is taken for safe", error)
             facts = unknown
-        self.client_min_messages = (
+        self.voice.client_min_messages = (
             facts.settings["client_min_messages"].value if "client_min_messages" in facts.settings else "notice"
         )
         return facts
@@ -315,27 +296,27 @@ class Guard:
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
         if refused := next((c for c in cases if isinstance(c.dependent, Refused | Taken)), None):
-            return await self._refuse_dependent(refused, cases, simple=simple)
+            return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
         if policy.mode == "enforce" and (failed := await self._failed_jobs(policy)):
             if policy.jobs.on_failed_job is Action.REJECT:
                 return await self._refuse(answers.unfinished(failed, severity="ERROR"), simple=simple)
-            self._tell(answers.unfinished_notice(failed), "warning")
+            self.voice.tell(answers.unfinished(failed, severity="WARNING"))
         case = cases[0]
         alone = alone and len(cases) == 1
         if any(c.dependent is not None for c in cases):
-            return await self._give_up(cases, statements, simple=simple, in_block=in_block)
+            return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
         if deferred and case.facts.read_only:
             return Outcome.PASS  # Postgres refuses it
         if deferred and self.walsender:
-            return await self._reject_unwritten(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple)
+            return _answered(await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple))
         if policy.mode == "observe":
             return await self._let_pass(case, alone=alone, simple=simple)
         for warned in cases:
             for warning in answers.warnings(warned.verdict):
-                self._tell(warning, "warning")
+                self.voice.tell(warning)
         if policy.mode == "warn" or self.walsender:
             return await self._let_pass(case, alone=alone, simple=simple)
         if alone and builds(case):
@@ -347,13 +328,16 @@ class Guard:
             async with self.building() if builds(case) else contextlib.nullcontext():
                 return await self._run(case, plan, policy, simple=simple)
         if deferred and len(statements) == 1:
-            return await self._defer(case, policy, simple=simple, in_block=in_block)
+            return _answered(await self.deferral.one(case, policy, simple=simple, in_block=in_block))
         if len(statements) == 1:
             step = patient_step(case)
             if step is None:
                 return Outcome.PASS
             return await self._run_inside(case, step, policy, simple=simple, in_block=in_block)
-        return await self._forward(cases, statements, policy, text, in_block=in_block)
+        failed_before = self._cannot_ask
+        return _answered(
+            await self.deferral.string(cases, statements, policy, text, in_block=in_block, failed=failed_before)
+        )
 
     async def _let_pass(self, case: Case, *, alone: bool, simple: bool) -> Outcome:
         """PASS, but for what Postgres refuses after another statement of the same pipeline: ours, that asked for the facts.
@@ -368,10 +352,10 @@ class Guard:
             reply = (await self.own.run([(case.statement.sql, ())]))[0]
         except ServerError as error:
             case.outcome, case.sqlstate = "failed", error.sqlstate
-            await self.fail(moved(error.fields, case.statement), simple=simple)
+            await self.voice.fail(moved(error.fields, case.statement), simple=simple)
             return Outcome.ANSWERED
         case.outcome = "done"
-        await self._answer_done(reply.tag, simple)
+        await self.voice.done(reply.tag, simple=simple)
         return Outcome.ANSWERED
 
     async def _run(self, case: Case, plan: Plan, policy: Policy, *, simple: bool) -> Outcome:
@@ -381,7 +365,7 @@ class Guard:
         try:
             await self.own.sync()
             if rewritten:
-                async with turn(self.own, changed_tables(case), self.cancelled, self.say):
+                async with turn(self.own, changed_tables(case), self.cancelled, self.voice.say):
                     runner = await self._run_in_turn(case, policy)
             else:
                 runner = self._runner(case, policy)
@@ -393,16 +377,16 @@ class Guard:
                 fields["H"] = "\n".join(
                     ["Interlock could not take everything back; run by hand:", *(f"  {sql};" for sql in failed.left)]
                 )
-            await self.fail(moved(fields, case.statement), simple=simple)
+            await self.voice.fail(moved(fields, case.statement), simple=simple)
             return Outcome.ANSWERED
         if case.verdict.action is Action.REJECT:
             return await self._reject(case, [case], 1, simple=simple)
         case.outcome = "done"
         if case.verdict.action is Action.REWRITE:
-            self.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
-            await self._answer_done(case.statement.node.kind.encode(), simple)
+            self.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
+            await self.voice.done(case.statement.node.kind.encode(), simple=simple)
         else:
-            await self._answer_done(runner.tag, simple)
+            await self.voice.done(runner.tag, simple=simple)
         return Outcome.ANSWERED
 
     async def _run_in_turn(self, case: Case, policy: Policy) -> Runner:
@@ -428,149 +412,15 @@ class Guard:
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
-            await self.fail(moved(fields, case.statement), simple=simple)
+            await self.voice.fail(moved(fields, case.statement), simple=simple)
             return Outcome.ANSWERED
         case.outcome = "done"
-        await self._answer_done(runner.tag, simple)
+        await self.voice.done(runner.tag, simple=simple)
         return Outcome.ANSWERED
-
-    async def _defer(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> Outcome:
-        """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""
-        assert case.verdict.plan is not None
-        runner = self._runner(case, policy, inside=True)
-        try:
-            if in_block:
-                await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await jobs.prepare(self.own, self.cancelled)
-            for sql in looks(case, policy):
-                await self.own.run([(sql, ())])
-            for step in case.verdict.plan.now:
-                await run_inside(runner, step, savepoint=in_block)
-            for sql in () if case.freed else rehearsals(case.statement, case.facts):
-                await self.own.run([(sql, ())])
-            await jobs.add(self.own, new_job(case, self.who, self.token))
-            if simple:
-                await self.own.sync()  # a Query commits what was executed before it without a Sync
-        except JobsUnusable as error:
-            return await self._reject_unwritten(case, error, simple=simple)
-        except (PlanFailed, ServerError) as failed:
-            fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
-            case.outcome, case.sqlstate = "failed", fields.get("C", "")
-            await self.fail(moved(fields, case.statement), simple=simple)
-            return Outcome.ANSWERED
-        case.outcome = "deferred"
-        self.on_deferred()
-        self.say(waits(case))
-        await self._answer_done(case.statement.node.kind.encode(), simple)
-        return Outcome.ANSWERED
-
-    async def _give_up(
-        self, cases: list[Case], statements: Sequence[Statement], *, simple: bool, in_block: bool
-    ) -> Outcome:
-        """A statement that takes back what waits."""
-        case = next(c for c in cases if isinstance(c.dependent, GivesUp))
-        given = case.dependent
-        assert isinstance(given, GivesUp)
-        if len(statements) > 1:
-            return await self._refuse_dependent(case, cases, simple=simple)
-        try:
-            if in_block:
-                await self.own.sync()
-            for job in given.jobs:
-                await jobs.remove(self.own, job)
-            for sql in (*given.run, *((case.statement.sql,) if given.as_written else ())):
-                await self.own.run([(sql, ())], notices=False)
-            if simple:
-                await self.own.sync()
-        except ServerError as error:
-            case.outcome, case.sqlstate = "failed", error.sqlstate
-            await self.fail(moved(error.fields, case.statement), simple=simple)
-            return Outcome.ANSWERED
-        case.outcome = "done"
-        self.say("taken back: what it is about had been waiting for COMMIT")
-        await self._answer_done(case.statement.node.kind.encode(), simple)
-        return Outcome.ANSWERED
-
-    async def _refuse_dependent(self, case: Case, cases: list[Case], *, simple: bool) -> Outcome:
-        fields = answers.dependent(case.statement, case.dependent)
-        for other in cases:
-            other.outcome = "rejected" if other is case else "not run"
-        case.sqlstate = fields["C"]
-        await self.fail(fields, simple=simple, reason="it is about what waits for COMMIT")
-        return Outcome.ANSWERED
-
-    async def _forward(
-        self, cases: list[Case], statements: Sequence[Statement], policy: Policy, text: str, *, in_block: bool
-    ) -> Outcome:
-        """A Query of several statements, as it is but for those of which something is deferred.
-
-        No lock in it waits in a queue for longer than the policy says, as far as that can be seen to.
-        """
-        deferred = [case for case in cases if case.verdict.action is Action.DEFER]
-        # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
-        talks = any(s.node.kind == "COPY" for s in statements)
-        elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
-        if deferred and (talks or elsewhere or self._cannot_ask):
-            why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
-            return await self._reject_unwritten(deferred[0], why, simple=True)
-        setting = cases[0].facts.settings.get("lock_timeout")
-        patient = not (
-            talks
-            or elsewhere
-            or any(isinstance(s.node, SetVariable | Transaction) for s in statements)
-            or all(patient_step(case) is None and case.verdict.plan is None for case in cases)
-            or setting is None
-            or (setting.by_client and setting.value != "0")
-        )
-        if not (patient or deferred):
-            return Outcome.PASS
-        string = InSteps(cases, statements, self.who, self.token, policy)
-        try:
-            if deferred:
-                await self._prepare_jobs(in_block=in_block)
-                self.on_deferred()
-        except JobsUnusable as error:
-            return await self._reject_unwritten(deferred[0], error, simple=True)
-        except ServerError as error:
-            await self.fail(error.fields, simple=True)
-            return Outcome.ANSWERED
-        ours: list[list[bytes | None]] = []
-        if patient:
-            await self.own.set("lock_timeout", f"{policy.locks.timeout.ms}ms", local=in_block)
-            ours = await self.own.fetch("SHOW lock_timeout")
-        raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
-        await self.own.forward(raw, self.client, string.reword, string.retag)
-        for case in cases:
-            case.outcome = "failed" if case.sqlstate else "deferred" if case in deferred else "done"
-        # What is no longer ours the string itself has set, by set_config.
-        if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
-            local = in_block and self.own.relay.status == b"T"
-            await self.own.run([as_before("lock_timeout", setting, local=local)])
-        for case in deferred:
-            if not case.sqlstate and self.own.relay.status != b"E":
-                self.say(waits(case))
-        await self._ready()
-        return Outcome.ANSWERED
-
-    async def _prepare_jobs(self, *, in_block: bool) -> None:
-        """Before a Query of several statements: outside a transaction block in a transaction of its own."""
-        if in_block or await jobs.exists(self.own):
-            await jobs.prepare(self.own, self.cancelled)
-            return
-        await self.own.run([("BEGIN", ())])
-        try:
-            await jobs.prepare(self.own, self.cancelled)
-        finally:
-            await self.own.run([("COMMIT", ())])
-
-    async def _reject_unwritten(self, case: Case, error: JobsUnusable, *, simple: bool) -> Outcome:
-        """What must wait for COMMIT cannot be written down."""
-        case.outcome, case.sqlstate = "rejected", answers.REJECTED
-        return await self._refuse(answers.unwritten(case.verdict, error), simple=simple)
 
     def _runner(self, case: Case, policy: Policy, *, inside: bool = False) -> Runner:
         self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
-        runner = Runner(self.own, budget(policy, inside=inside), case.facts, self.say, self.cancelled)
+        runner = Runner(self.own, budget(policy, inside=inside), case.facts, self.voice.say, self.cancelled)
         case.steps = runner.results
         return runner
 
@@ -592,7 +442,7 @@ class Guard:
 
     async def _syntax_error(self, case: Case, fields: dict[str, str]) -> Outcome:
         case.outcome, case.sqlstate = "failed", fields.get("C", "")
-        await self.fail(moved(fields, case.statement), simple=True)
+        await self.voice.fail(moved(fields, case.statement), simple=True)
         return Outcome.ANSWERED
 
     async def _reject(self, case: Case, cases: list[Case], of: int, *, simple: bool) -> Outcome:
@@ -610,52 +460,8 @@ class Guard:
 
     async def _refuse(self, fields: dict[str, str], *, simple: bool) -> Outcome:
         """Nothing of the client's text runs; where a transaction or pipeline is open it fails, and truly."""
-        await self.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
+        await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
         return Outcome.ANSWERED
-
-    # ------------------------------------------------ answering
-
-    def say(self, text: str) -> None:
-        log.info("%s: %s", self.who.label, text)
-        self._tell(answers.notice(text), "notice")
-
-    def _tell(self, notice: bytes, severity: str) -> None:
-        if answers.hears(self.client_min_messages, severity):
-            self.client.write(notice)
-
-    def say_done(self, seconds: float, blocked_ms: float) -> None:
-        blocked = (
-            f"the application was blocked for at most {blocked_ms:.0f} ms" if blocked_ms else "nothing was blocked"
-        )
-        self.say(f"done in {readable(seconds)}; {blocked}")
-
-    async def _answer_done(self, tag: bytes, simple: bool) -> None:
-        self.client.write(messages.command_complete(tag))
-        if simple:
-            await self._ready()
-
-    async def _answer_error(self, fields: dict[str, str], simple: bool) -> None:
-        self.client.write(messages.error_response(fields))
-        if simple:
-            await self._ready()
-
-    async def _ready(self) -> None:
-        """The answer to a Query is complete."""
-        if self.own.relay.status == b"I":
-            self.client.write(await self.at_rest())
-        self.client.write(messages.ready_for_query(self.own.relay.status))
-
-    async def fail(self, fields: dict[str, str], *, simple: bool, reason: str = "the statement failed") -> None:
-        """Answer with an error, and bring the server, whatever it knows of it, into the state that follows one.
-
-        A transaction or pipeline that is open has failed; in the extended protocol it skips to Sync, after a Query not.
-        """
-        relay = self.own.relay
-        if simple and relay.skipping:
-            await self.own.sync()
-        elif (relay.status == b"T" or relay.executes) if simple else not relay.skipping:
-            await self.own.fail(reason, simple=simple)
-        await self._answer_error(fields, simple)
 
 
 __all__ = ["ConnectionLost", "Guard", "Outcome"]

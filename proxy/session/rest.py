@@ -107,7 +107,7 @@ class Rest:
         if self._pending:
             self._pending = False
             self.member.attend()
-            mine = await jobs.of_session(own, self.guard.token) if await jobs.exists(own) else []
+            mine = await jobs.of_session(own, self.guard.deferral.token) if await jobs.exists(own) else []
             if mine:
                 group.begin()
         if not group.waiting:
@@ -147,7 +147,7 @@ class Rest:
                 return False
             if not said:
                 said = True
-                self.guard.say(f"waiting for another session of this client's: {blockers.describe(holders[0])}")
+                self.guard.voice.say(f"waiting for another session of this client's: {blockers.describe(holders[0])}")
             await asyncio.sleep(PAUSE_S)
 
     async def _holders(self) -> list[Blocker]:
@@ -166,7 +166,7 @@ class Rest:
 
     def _say_left(self, left: list[Job]) -> None:
         for job in left:
-            self.guard.say(
+            self.guard.voice.say(
                 f"job {job.id} waits until no session of this client is in a transaction: {job.title}",
             )
 
@@ -180,12 +180,12 @@ class Rest:
         begun = time.monotonic()
         policy = guard.policy()
         await self.let_go()
-        guard.say(f"committed; now job {job.id}: {job.title}")
+        guard.voice.say(f"committed; now job {job.id}: {job.title}")
         case = of_job(job)
         try:
             patience = budget(policy, inside=False)
             async with self.groups.building(guard.who.database):
-                await run_job(guard.own, job, patience, guard.say, guard.cancelled, case.steps)
+                await run_job(guard.own, job, patience, guard.voice.say, guard.cancelled, case.steps)
             case.outcome = "done"
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
@@ -193,25 +193,26 @@ class Rest:
         finally:
             case.took_ms = (time.monotonic() - begun) * 1000
             guard.ledger.record(guard.who, case, policy)
-        guard.say_done(time.monotonic() - begun, max((r.blocked_ms for r in case.steps), default=0.0))
+        guard.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in case.steps), default=0.0))
         return b""
 
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
         fields = answers.job_failed(job, failed)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
         if failed.error.get("C") == DEADLOCK:
-            self.guard.say(
+            self.guard.voice.say(
                 f"job {job.id} was in the way of another session, and waits for a better moment: {job.title}"
             )
             return b""
         if mine or self._is_ours(job):
-            return messages.error_response(fields)
-        return answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
+            return self.guard.voice.error(fields)
+        said = answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
+        return self.guard.voice.notice(said)
 
     def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         group = self.group
-        return group is not None and any(getattr(member, "token", "") == job.session for member in group.members)
+        return group is not None and any(member.token == job.session for member in group.members)
 
 
 __all__ = ["ConnectionLost", "Rest"]

@@ -83,10 +83,10 @@ class Session:
         self._groups = groups or Groups()
         self._rest = Rest(self._guard, self, self._groups)
         self._guard.building = lambda: self._groups.building(who.database)
-        self._guard.at_rest = self._rest.moment
-        self._guard.on_deferred = self._rest.begin
+        self._guard.voice.at_rest = self._rest.moment
+        self._guard.deferral.on_deferred = self._rest.begin
         self._guard.let_go = self._rest.let_go
-        self._guard.has_deferred = lambda: self._rest.pending
+        self._guard.deferral.has_deferred = lambda: self._rest.pending
         if not replication:
             self._rest.group = self._groups.join(self, who.user, who.database, address(who.client))
         self.attend()
@@ -115,6 +115,11 @@ class Session:
         if not self.relay.status:
             return True
         return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
+
+    @property
+    def token(self) -> str:
+        """What the jobs that it writes down are marked with."""
+        return self._guard.deferral.token
 
     @property
     def in_transaction(self) -> bool:
@@ -430,7 +435,7 @@ class Session:
             elif portal in self._prepared.spent:
                 await self._own.close_portal(portal)  # as written it has been run, or refused, once
         except ServerError as error:
-            await self._guard.fail(error.fields, simple=False)
+            await self._guard.voice.fail(error.fields, simple=False)
             self._own.release()
             self._let_go()
             return
@@ -458,7 +463,7 @@ class Session:
                     self.server.write(self.relay.replace_held(messages.query(reading.encode(replacement))))
                     return Outcome.PASS
         except ServerError as error:
-            await self._guard.fail(error.fields, simple=simple)
+            await self._guard.voice.fail(error.fields, simple=simple)
             self._own.release()
             self._let_go()
             return Outcome.ANSWERED
@@ -497,7 +502,7 @@ class Session:
         try:
             replacement = await explain.replacement(text, self._guard, reading) if text is not None else None
         except ServerError as error:
-            await self._guard.fail(error.fields, simple=False)
+            await self._guard.voice.fail(error.fields, simple=False)
             self._own.release()
             self._let_go()
             return True

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from proxy.session.reading import CODECS, Reading
+from proxy.wire import messages as m
+from tests.live.raw import Raw
 from tests.servers import Server
 
 # Postgres docs, "Character Set Support", table 23.3; without aliases, and MULE_INTERNAL, which UTF8 does not convert to.
@@ -77,3 +79,14 @@ def test_every_codec_is_of_an_encoding() -> None:
 )
 def test_what_cannot_be_decoded_is_said(encoding: str, text: bytes) -> None:
     assert Reading(client_encoding=encoding).decode(text) is None
+
+
+def test_our_own_words_come_in_the_clients_encoding(orders: str, rejecting: str) -> None:
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute('CREATE TABLE "grüße" (a int); INSERT INTO "grüße" VALUES (1)')
+    with Raw(rejecting) as raw:
+        raw.query("SET client_encoding = LATIN1")
+        raw.send(m.query("BEGIN; CREATE INDEX ON grüße (a)".encode("latin-1")))
+        said = raw.until("Z")
+    (body,) = [body for kind, body in said if kind == "E"]
+    assert 'writes to "grüße"'.encode("latin-1") in body

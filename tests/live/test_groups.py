@@ -13,7 +13,7 @@ import pytest
 
 from proxy.wire import messages as m
 from tests.live.conftest import POLICY, through
-from tests.live.raw import Raw, kinds
+from tests.live.raw import Raw, error, kinds
 from tests.live.test_wire_traps import S, b, cs, dp, ds, e, p, q
 from tests.proxies import Proxy
 
@@ -95,6 +95,19 @@ def test_ecto_with_its_lock_on_another_connection(pair: tuple[Raw, Raw], orders:
     assert (valid(orders), recorded(orders)) == (None, 1)  # answered, for the lock still stands
     ask(lock, b"COMMIT")
     assert valid(orders) is True
+
+
+def test_the_lock_connection_hears_of_a_job_that_fails(pair: tuple[Raw, Raw], orders: str) -> None:
+    lock, work = pair
+    locks(lock)
+    ask(work, b"BEGIN")
+    ecto(work, b'CREATE UNIQUE INDEX "orders_email_index" ON "orders" ("email")')
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute("INSERT INTO orders (id, email) VALUES (1, 'e1')")
+    ask(work, b"COMMIT")
+    lock.send(q(b"COMMIT"))
+    assert error(lock.until("Z"))["C"] == "IL003"
+    assert valid(orders) is None
 
 
 def test_ecto_on_two_nodes(pair: tuple[Raw, Raw], guarded: str, orders: str) -> None:

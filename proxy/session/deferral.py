@@ -1,0 +1,214 @@
+"""Acting inside a transaction where a part waits for its COMMIT, and a whole string of statements at once."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+
+from proxy.net import Peer
+from proxy.plans.rehearsal import rehearsals
+from proxy.policy.load import Policy
+from proxy.policy.verdict import Action
+from proxy.run import jobs
+from proxy.run.connection import Connection, ServerError
+from proxy.run.errors import PlanFailed
+from proxy.run.execute import Runner
+from proxy.run.inside import run_inside
+from proxy.run.jobs import JobsUnusable
+from proxy.run.settings import as_before
+from proxy.session import answers
+from proxy.session.case import Case, moved, patient_step
+from proxy.session.defer import (
+    BEHIND_ROLLBACK,
+    BESIDE_COPY,
+    BESIDE_EXECUTE,
+    InSteps,
+    as_raised,
+    looks,
+    new_job,
+    waits,
+)
+from proxy.session.dependents import GivesUp, Pending
+from proxy.session.ledger import Who
+from proxy.session.reading import Reading
+from proxy.session.voice import Voice
+from proxy.sql.statements import SetVariable, Statement, Transaction
+from proxy.wire import messages
+
+
+class Deferral:
+    """What one session puts off till after COMMIT.
+
+    ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction.
+    ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
+    """
+
+    def __init__(
+        self,
+        own: Connection,
+        client: Peer,
+        who: Who,
+        voice: Voice,
+        runner: Callable[[Case, Policy], Runner],
+        cancelled: asyncio.Event,
+    ) -> None:
+        self.own = own
+        self.client = client
+        self.who = who
+        self.voice = voice
+        self.runner = runner
+        self.cancelled = cancelled
+        self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
+        self.on_deferred: Callable[[], None] = lambda: None
+        self.has_deferred: Callable[[], bool] = lambda: False
+
+    async def pending(self) -> list[Pending]:
+        """What waits for the COMMIT of the transaction that is open."""
+        if not self.has_deferred():
+            return []
+        found = await jobs.of_session(self.own, self.token)
+        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
+
+    async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:
+        """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""
+        assert case.verdict.plan is not None
+        runner = self.runner(case, policy)
+        try:
+            if in_block:
+                await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
+            await jobs.prepare(self.own, self.cancelled)
+            for sql in looks(case, policy):
+                await self.own.run([(sql, ())])
+            for step in case.verdict.plan.now:
+                await run_inside(runner, step, savepoint=in_block)
+            for sql in () if case.freed else rehearsals(case.statement, case.facts):
+                await self.own.run([(sql, ())])
+            await jobs.add(self.own, new_job(case, self.who, self.token))
+            if simple:
+                await self.own.sync()  # a Query commits what was executed before it without a Sync
+        except JobsUnusable as error:
+            return await self.refuse(case, error, simple=simple)
+        except (PlanFailed, ServerError) as failed:
+            fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
+            case.outcome, case.sqlstate = "failed", fields.get("C", "")
+            await self.voice.fail(moved(fields, case.statement), simple=simple)
+            return True
+        case.outcome = "deferred"
+        self.on_deferred()
+        self.voice.say(waits(case))
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+        return True
+
+    async def give_up(
+        self, cases: list[Case], statements: Sequence[Statement], *, simple: bool, in_block: bool
+    ) -> bool:
+        """A statement that takes back what waits."""
+        case = next(c for c in cases if isinstance(c.dependent, GivesUp))
+        given = case.dependent
+        assert isinstance(given, GivesUp)
+        if len(statements) > 1:
+            return await self.refuse_dependent(case, cases, simple=simple)
+        try:
+            if in_block:
+                await self.own.sync()
+            for job in given.jobs:
+                await jobs.remove(self.own, job)
+            for sql in (*given.run, *((case.statement.sql,) if given.as_written else ())):
+                await self.own.run([(sql, ())], notices=False)
+            if simple:
+                await self.own.sync()
+        except ServerError as error:
+            case.outcome, case.sqlstate = "failed", error.sqlstate
+            await self.voice.fail(moved(error.fields, case.statement), simple=simple)
+            return True
+        case.outcome = "done"
+        self.voice.say("taken back: what it is about had been waiting for COMMIT")
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+        return True
+
+    async def refuse_dependent(self, case: Case, cases: list[Case], *, simple: bool) -> bool:
+        fields = answers.dependent(case.statement, case.dependent)
+        for other in cases:
+            other.outcome = "rejected" if other is case else "not run"
+        case.sqlstate = fields["C"]
+        await self.voice.fail(fields, simple=simple, reason="it is about what waits for COMMIT")
+        return True
+
+    async def string(
+        self,
+        cases: list[Case],
+        statements: Sequence[Statement],
+        policy: Policy,
+        text: str,
+        *,
+        in_block: bool,
+        failed: bool,
+    ) -> bool:
+        """A Query of several statements, as it is but for those of which something is deferred.
+
+        No lock in it waits in a queue for longer than the policy says, as far as that can be seen to.
+        """
+        deferred = [case for case in cases if case.verdict.action is Action.DEFER]
+        # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
+        talks = any(s.node.kind == "COPY" for s in statements)
+        elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
+        if deferred and (talks or elsewhere or failed):
+            why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
+            return await self.refuse(deferred[0], why, simple=True)
+        setting = cases[0].facts.settings.get("lock_timeout")
+        patient = not (
+            talks
+            or elsewhere
+            or any(isinstance(s.node, SetVariable | Transaction) for s in statements)
+            or all(patient_step(case) is None and case.verdict.plan is None for case in cases)
+            or setting is None
+            or (setting.by_client and setting.value != "0")
+        )
+        if not (patient or deferred):
+            return False
+        string = InSteps(cases, statements, self.who, self.token, policy)
+        try:
+            if deferred:
+                await self._prepare_jobs(in_block=in_block)
+                self.on_deferred()
+        except JobsUnusable as error:
+            return await self.refuse(deferred[0], error, simple=True)
+        except ServerError as error:
+            await self.voice.fail(error.fields, simple=True)
+            return True
+        ours: list[list[bytes | None]] = []
+        if patient:
+            await self.own.set("lock_timeout", f"{policy.locks.timeout.ms}ms", local=in_block)
+            ours = await self.own.fetch("SHOW lock_timeout")
+        raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
+        await self.own.forward(raw, self.client, string.reword, string.retag)
+        for case in cases:
+            case.outcome = "failed" if case.sqlstate else "deferred" if case in deferred else "done"
+        # What is no longer ours the string itself has set, by set_config.
+        if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
+            local = in_block and self.own.relay.status == b"T"
+            await self.own.run([as_before("lock_timeout", setting, local=local)])
+        for case in deferred:
+            if not case.sqlstate and self.own.relay.status != b"E":
+                self.voice.say(waits(case))
+        await self.voice.ready()
+        return True
+
+    async def _prepare_jobs(self, *, in_block: bool) -> None:
+        """Before a Query of several statements: outside a transaction block in a transaction of its own."""
+        if in_block or await jobs.exists(self.own):
+            await jobs.prepare(self.own, self.cancelled)
+            return
+        await self.own.run([("BEGIN", ())])
+        try:
+            await jobs.prepare(self.own, self.cancelled)
+        finally:
+            await self.own.run([("COMMIT", ())])
+
+    async def refuse(self, case: Case, error: JobsUnusable, *, simple: bool) -> bool:
+        """What must wait for COMMIT cannot be written down."""
+        case.outcome, case.sqlstate = "rejected", answers.REJECTED
+        fields = answers.unwritten(case.verdict, error)
+        await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
+        return True
