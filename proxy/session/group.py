@@ -45,6 +45,7 @@ class Group:
         self.since = time.monotonic()  # since when jobs wait
         self.asked = 0.0  # when the database was asked last
         self.has_jobs = False  # known, as against not asked yet
+        self.prepared = 0  # transactions with jobs that were prepared: whoever ends one is to look again
         self._waiting = True  # nobody has asked yet
 
     @property

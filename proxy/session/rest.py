@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("interlock")
 
 PAUSE_S = 0.1
-PREPARED = b"COMMIT PREPARED"
+ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
 
 
 class Rest:
@@ -60,7 +60,7 @@ class Rest:
     @property
     def wanted(self) -> bool:
         """Whether the end of the client's transaction is to be told here before the client hears of it."""
-        return self.group is not None and (self._pending or self.group.waiting)
+        return self.group is not None and (self._pending or self.group.waiting or self.group.prepared > 0)
 
     @property
     def due(self) -> bool:
@@ -103,13 +103,19 @@ class Rest:
 
     async def _moment(self, group: Group) -> bytes:
         own = self.guard.own
+        tag = own.relay.last_tag
         mine: list[Job] = []
         if self._pending:
+            if tag == b"PREPARE TRANSACTION":
+                group.prepared += 1
             self._pending = False
             self.member.attend()
             mine = await jobs.of_session(own, self.guard.deferral.token) if await jobs.exists(own) else []
             if mine:
                 group.begin()
+        if group.prepared and tag in ENDS_PREPARED:
+            group.prepared -= 1
+            group.waiting = True
         if not group.waiting:
             return b""
         waiting = await jobs.waiting(own)
@@ -166,9 +172,14 @@ class Rest:
 
     def _say_left(self, left: list[Job]) -> None:
         for job in left:
-            self.guard.voice.say(
-                f"job {job.id} waits until no session of this client is in a transaction: {job.title}",
+            log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
+            said = answers.notice(
+                f"committed, but not finished yet: job {job.id} waits until no session of this client is in a"
+                f" transaction: {job.title}",
+                severity="WARNING",
+                hint="It is done at the first such moment, or by: interlock jobs run",
             )
+            self.guard.voice.tell(said)
 
     # ------------------------------------------------ doing
 
