@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": "Show step by step what would run instead; run nothing.",
     "rules": "List the rules, or show the page of one.",
     "policy": "Check, show and describe policy files.",
+    "jobs": "Show, do and give up what waits for COMMIT.",
     "audit": "Read and verify the record of decisions.",
 }
 

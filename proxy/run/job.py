@@ -6,8 +6,9 @@ Settings that the session has are put aside for the ones that the author's state
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
 from proxy.catalog import leftover
@@ -24,7 +25,7 @@ from proxy.run.leap import StepResult
 from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.sql import read
-from proxy.sql.statements import CreateIndex, quote_identifier
+from proxy.sql.statements import CreateIndex, DropIndex, quote_identifier
 
 OURS = (
     "lock_timeout",
@@ -69,6 +70,35 @@ async def run_job(
     return results
 
 
+async def give_up(
+    own: Asking, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+) -> list[StepResult]:
+    """Take back what the migration's transaction did for a claimed job, and what an attempt at it has left.
+
+    What an attempt has finished stays: an index that is valid may be another's by now.  Raises as ``run_job``.
+    """
+    results: list[StepResult] = []
+    try:
+        async with _as_asked(own, job, budget, say, cancelled, results) as runner:
+            if runner is not None:
+                cleared = [s for step in job.steps for s in await _cleared(own, step)]
+                await runner.run(Plan(job.kind, (*cleared, *(_giving_up(sql, job) for sql in job.give_up))))
+    except PlanFailed as failed:
+        error = failed.error
+        await surely(lambda: jobs.end(own, job.id, "failed", error))
+        raise
+    await surely(lambda: jobs.end(own, job.id, "cancelled", job.error or None))
+    return results
+
+
+def _giving_up(sql: str, job: Job) -> Step:
+    nodes = [s.node for s in read.read(sql)]
+    if any(isinstance(n, DropIndex | CreateIndex) and n.concurrently for n in nodes):
+        lock = Lock.SHARE_UPDATE_EXCLUSIVE
+        return Step((sql,), lock, "gives it up", relations=job.relations, transaction=False, budget="builds")
+    return Step((sql,), Lock.ACCESS_EXCLUSIVE, "gives it up", relations=job.relations)
+
+
 async def _run(
     own: Asking,
     job: Job,
@@ -77,31 +107,53 @@ async def _run(
     cancelled: asyncio.Event,
     results: list[StepResult],
 ) -> list[StepResult]:
-    known, role, version = await _settings(own, (*OURS, *job.settings))
-    runner = Runner(own, budget, _facts(known, version), say, cancelled)
-    runner.results = results
-    runner.resumes = True
-    # Only what is different: the client hears of changes to some of them.
-    changed = {name: value for name, value in job.settings.items() if name not in known or known[name].value != value}
-    as_other = job.role != (job.login if role == "none" else role)
-    try:
-        # The role first: it is the one whose rights some settings ask for.
-        put_on = [("role", job.role)] if as_other else []
-        await own.run([(SET_CONFIG, (*pair, "false")) for pair in (*put_on, *changed.items())], notices=False)
-        async with turn(own, job.tables, cancelled, say):
-            if job.tables and (await own.fetch(TABLES, _array(job.tables)))[0][0] == b"0":
-                say(f"job {job.id} has nothing left to do: the table has been dropped since")
-                return []
+    if job.unreadable:
+        raise PlanFailed({"S": "ERROR", "V": "ERROR", "C": "XX000", "M": f"the job cannot be read: {job.unreadable}"})
+    async with _as_asked(own, job, budget, say, cancelled, results) as runner:
+        if runner is not None:
+            runner.resumes = True
             steps = [s for step in job.steps for s in (*await _cleared(own, step), step)]
             await runner.run(Plan(job.kind, tuple(steps)))
+    return results
+
+
+@contextlib.asynccontextmanager
+async def _as_asked(
+    own: Asking,
+    job: Job,
+    budget: Budget,
+    say: Callable[[str], None],
+    cancelled: asyncio.Event,
+    results: list[StepResult],
+) -> AsyncIterator[Runner | None]:
+    """With the role and the settings that the author's statement met, and the turn of its tables; None if all are gone.
+
+    Raises PlanFailed, also for what goes wrong in putting them on and off; ConnectionLost.
+    """
+    try:
+        known, role, version = await _settings(own, (*OURS, *job.settings))
+        runner = Runner(own, budget, _facts(known, version), say, cancelled)
+        runner.results = results
+        # Only what is different: the client hears of changes to some of them.
+        changed = {n: value for n, value in job.settings.items() if n not in known or known[n].value != value}
+        as_other = job.role != (job.login if role == "none" else role)
+        try:
+            # The role first: it is the one whose rights some settings ask for.
+            put_on = [("role", job.role)] if as_other else []
+            await own.run([(SET_CONFIG, (*pair, "false")) for pair in (*put_on, *changed.items())], notices=False)
+            async with turn(own, job.tables, cancelled, say):
+                if job.tables and (await own.fetch(TABLES, _array(job.tables)))[0][0] == b"0":
+                    say(f"job {job.id} has nothing left to do: the table has been dropped since")
+                    yield None
+                else:
+                    yield runner
+        finally:
+            if not own.is_lost:
+                back = [as_before(name, known.get(name)) for name in changed]
+                back += [(SET_CONFIG, ("role", role, "false"))] if as_other else []
+                await surely(lambda: own.run(back, notices=False))
     except ServerError as error:
         raise PlanFailed(error.fields) from None
-    finally:
-        if not own.is_lost:
-            back = [as_before(name, known.get(name)) for name in changed]
-            back += [(SET_CONFIG, ("role", role, "false"))] if as_other else []
-            await surely(lambda: own.run(back, notices=False))
-    return runner.results
 
 
 async def _settings(own: Asking, names: Iterable[str]) -> tuple[dict[str, Setting], str, int]:

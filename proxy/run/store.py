@@ -113,6 +113,7 @@ _SOUND = f"""c.relkind {EQ} 'r' AND c.relpersistence {EQ} 'p' AND c.relrowsecuri
             OR e.classid {EQ} 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.polrelid {EQ} c.oid)
             AND NOT (e.refclassid {EQ} 'pg_catalog.pg_class'::pg_catalog.regclass AND e.refobjid {EQ} c.oid))"""
 _PRIVILEGED = f"""pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+    AND pg_catalog.has_table_privilege(c.oid, 'DELETE')
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid {EQ} c.oid
         AND (a.attname {EQ} ANY (ARRAY[{", ".join(f"'{name}'" for name in (*WRITTEN, "settings"))}]::pg_catalog.name[])
             AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'INSERT')
@@ -146,6 +147,11 @@ INSPECT = f"""/* interlock */ SELECT {hexed(_FOUND)}
 TRY = "/* interlock */ SELECT pg_catalog.pg_try_advisory_xact_lock($1::pg_catalog.int4, 0)"
 INSTALL = "interlock jobs install --database URL"
 
+READ_ONLY = (
+    "nothing can be written here: the server is a standby, or the transaction is READ ONLY",
+    "Do it on the primary, in a transaction that may write.",
+)
+
 
 class JobsUnusable(Exception):
     """Nothing can be written down, or done; the message says why, ``hint`` what to do about it."""
@@ -176,10 +182,7 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
     while True:
         found = await _inspect(own)
         if found["read_only"]:
-            raise JobsUnusable(
-                "nothing can be written here: the server is a standby, or the transaction is READ ONLY",
-                "Run the migration on the primary, in a transaction that may write.",
-            )
+            raise JobsUnusable(*READ_ONLY)
         if _usable(found):
             return
         _may_be_made(found)

@@ -573,6 +573,7 @@ def test_rights_that_were_revoked(house: House) -> None:
         "REVOKE INSERT (plan) ON interlock.jobs FROM PUBLIC",
         "REVOKE UPDATE (state) ON interlock.jobs FROM PUBLIC",
         "REVOKE SELECT ON interlock.jobs FROM PUBLIC",
+        "REVOKE DELETE ON interlock.jobs FROM PUBLIC",
     ):
         house.sql(revoke)
         told: list[JobsUnusable] = []
