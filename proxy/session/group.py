@@ -30,6 +30,17 @@ class Member(Protocol):
     def in_transaction(self) -> bool:
         """Whether its client has a transaction open, or something of it is running."""
 
+    @property
+    def idle_in_transaction(self) -> bool:
+        """Whether its client has a transaction open, and asks nothing."""
+
+    @property
+    def since(self) -> float:
+        """When that began, by the monotonic clock."""
+
+    def stop_build(self) -> None:
+        """Cancel what is being built on its connection."""
+
     def attend(self) -> None:
         """Note whether jobs wait for the group."""
 
@@ -68,9 +79,13 @@ class Group:
         self.has_jobs = True
         self.waiting = True
 
-    def at_rest(self, but: Member) -> bool:
-        """Whether no other member is in a transaction."""
-        return not any(member.in_transaction for member in self.members if member is not but)
+    def at_rest(self, but: Member, *, since: float | None = None) -> bool:
+        """Whether no other member is in a transaction; with ``since``, in one that began before that moment.
+
+        Steady traffic has no moment without any; but who has waited for us began before us.
+        """
+        others = (member for member in self.members if member is not but and member.in_transaction)
+        return not any(since is None or member.since < since for member in others)
 
     async def let_go(self, but: Member) -> None:
         """Before a concurrent build: it would wait for every snapshot that the other members still hold."""

@@ -126,7 +126,7 @@ class Rest:
         left = [job for job in waiting if job not in free]
         failures = b""
         for job in free:
-            failures += await self._do(job, mine=any(job.id == one.id for one in mine))
+            failures += await self._do(group, job, mine=any(job.id == one.id for one in mine))
         if left:
             self._say_left(left)
         else:
@@ -140,7 +140,9 @@ class Rest:
         if not any(job.waits_for_others for job in waiting):
             return True
         bound = time.monotonic() + self.guard.policy().jobs.wait_for_group.ms / 1000
-        if not group.at_rest(self.member):
+        patience = self.guard.policy().jobs.wait_for_group.ms / 1000
+        since = group.since if group.waited_s() > patience else None
+        if not group.at_rest(self.member, since=since):
             return False  # theirs is the moment: when the last of them ends, it is the one to wait
         said = False
         while True:
@@ -149,7 +151,7 @@ class Rest:
                 return not holders
             if any(holder.wait_event == "advisory" for holder in holders):
                 return False  # another node, which waits for the migration lock of this very session
-            if not group.at_rest(self.member) or time.monotonic() > bound:
+            if not group.at_rest(self.member, since=since) or time.monotonic() > bound:
                 return False
             if not said:
                 said = True
@@ -170,6 +172,22 @@ class Rest:
         user = self.guard.who.user
         return [b for b in found if b.user == user and (b.state.startswith("idle in") or b.wait_event == "advisory")]
 
+    async def _watch(self, group: Group) -> None:
+        """While a job is done: stop it when another session of the client's stays idle in a transaction begun since.
+
+        It may be waiting for the answer that we hold back, and the build for its snapshot.
+        """
+        begun = time.monotonic()
+        patience = self.guard.policy().jobs.wait_for_group.ms / 1000
+        while True:
+            await asyncio.sleep(min(1.0, patience))
+            now = time.monotonic()
+            for member in group.members:
+                stays = member is not self.member and member.idle_in_transaction
+                if stays and member.since > begun and now - member.since > patience:
+                    self.member.stop_build()
+                    return
+
     def _say_left(self, left: list[Job]) -> None:
         for job in left:
             log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
@@ -183,7 +201,7 @@ class Rest:
 
     # ------------------------------------------------ doing
 
-    async def _do(self, job: Job, *, mine: bool) -> bytes:
+    async def _do(self, group: Group, job: Job, *, mine: bool) -> bytes:
         """One job; what went wrong as an error for the client, or, where it is none of its own, as a warning."""
         guard = self.guard
         if not await jobs.claim(guard.own, job.id):
@@ -195,11 +213,19 @@ class Rest:
         case = of_job(job)
         try:
             patience = budget(policy, inside=False)
-            async with self.groups.building(guard.who.database):
-                await run_job(guard.own, job, patience, guard.voice.say, guard.cancelled, case.steps)
+            watch = asyncio.create_task(self._watch(group))
+            try:
+                async with self.groups.building(guard.who.database):
+                    await run_job(guard.own, job, patience, guard.voice.say, guard.cancelled, case.steps)
+            finally:
+                watch.cancel()
             case.outcome = "done"
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
+            if watch.done() and not watch.cancelled():
+                guard.cancelled.clear()
+                self._say_left([job])
+                return b""
             return self._failed(job, failed, mine=mine)
         finally:
             case.took_ms = (time.monotonic() - begun) * 1000

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 
 from proxy import tools
@@ -95,6 +96,8 @@ class Session:
         self._settling: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._paused = False
+        self._status = b""
+        self.since = time.monotonic()  # since when the transaction status is what it is
         self._gated = False
         self._leaving = False
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
@@ -127,6 +130,16 @@ class Session:
         if not self.relay.status or self._rest.resting:
             return False
         return self.relay.status != b"I" or not self.relay.quiet or self._settling is not None
+
+    @property
+    def idle_in_transaction(self) -> bool:
+        """Whether the client has a transaction open, and asks nothing."""
+        return self.relay.status in (b"T", b"E") and self.relay.quiet and self._settling is None
+
+    def stop_build(self) -> None:
+        """Cancel what is being built on its connection."""
+        self.cancelled.set()
+        self._cancel_upstream()
 
     def attend(self) -> None:
         """Watch for the end of the client's transaction while jobs wait for it."""
@@ -183,6 +196,9 @@ class Session:
             log.error("%s: the server broke the protocol: %s", self.who.label, error)
             self._end()
             return
+        if relay.status != self._status:
+            self._status = relay.status
+            self.since = time.monotonic()
         if out:
             self.client.write(out)
         if relay.capture:

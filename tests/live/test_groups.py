@@ -250,3 +250,36 @@ def waiters(url: str) -> int:
         row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
         assert row is not None
         return int(row[0])
+
+
+def test_a_build_is_given_up_for_who_stays_in_a_transaction_meanwhile(guarded: str, orders: str) -> None:
+    """It holds a snapshot, for which the build waits, and perhaps it waits for the build."""
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute("CREATE ROLE reader SUPERUSER LOGIN" if not has_role(orders) else "SELECT 1")
+    somebody_else = orders.replace("postgres@", "reader@")
+    with Raw(guarded) as work, Raw(guarded) as lock, psycopg.connect(somebody_else) as report:
+        ask(lock, b"SELECT 1")
+        report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        report.execute("SELECT count(*) FROM orders")
+        work.send(q(b"BEGIN") + q(INDEX) + q(b"COMMIT"))
+        wait_until(lambda: valid(orders) is False)  # it builds, and waits for the report
+        ask(lock, b"BEGIN")
+        ecto_query(lock, VERSIONS)
+        said = work.until("Z", "Z", "Z")
+        assert "E" not in kinds(said)
+        report.rollback()
+        ask(lock, b"COMMIT")
+    wait_until(lambda: valid(orders) is True)
+
+
+def test_steady_traffic_of_the_same_client_keeps_nothing_waiting_for_ever(guarded: str, orders: str) -> None:
+    with Raw(guarded) as work, Raw(guarded) as one, Raw(guarded) as other:
+        ask(one, b"BEGIN")
+        migrates(work)
+        assert valid(orders) is None
+        deadline = time.monotonic() + 30
+        while valid(orders) is not True:
+            assert time.monotonic() < deadline
+            ask(other, b"BEGIN")
+            ask(one, b"COMMIT")  # at no moment is nobody in a transaction
+            one, other = other, one
