@@ -27,13 +27,7 @@ from proxy.run.turn import turn
 from proxy.sql import read
 from proxy.sql.statements import CreateIndex, DropIndex, quote_identifier
 
-OURS = (
-    "lock_timeout",
-    "statement_timeout",
-    "transaction_timeout",
-    "client_min_messages",
-    "idle_in_transaction_session_timeout",
-)
+TIMEOUTS = ("lock_timeout", "statement_timeout", "transaction_timeout")
 SETTINGS = (
     "/* interlock */ SELECT s.name, pg_catalog.current_setting(s.name), s.source, pg_catalog.current_setting('role'),"
     " pg_catalog.current_setting('server_version_num') FROM pg_catalog.pg_settings s"
@@ -131,7 +125,7 @@ async def _as_asked(
     Raises PlanFailed, also for what goes wrong in putting them on and off; ConnectionLost.
     """
     try:
-        known, role, version = await _settings(own, (*OURS, *job.settings))
+        known, role, version = await _settings(own, (*TIMEOUTS, *job.settings))
         runner = Runner(own, budget, _facts(known, version), say, cancelled)
         runner.results = results
         # Only what is different: the client hears of changes to some of them.
@@ -149,7 +143,8 @@ async def _as_asked(
                     yield runner
         finally:
             if not own.is_lost:
-                back = [as_before(name, known.get(name)) for name in changed]
+                names = (*changed, *(name for name in TIMEOUTS if name in known))
+                back = [as_before(name, known.get(name)) for name in names]
                 back += [(SET_CONFIG, ("role", role, "false"))] if as_other else []
                 await surely(lambda: own.run(back, notices=False))
     except ServerError as error:
@@ -163,10 +158,8 @@ async def _settings(own: Asking, names: Iterable[str]) -> tuple[dict[str, Settin
 
 
 def _facts(settings: dict[str, Setting], version: int) -> Facts:
-    """A lock_timeout that some statement of the session has set says nothing about a job's patience."""
-    kept = {
-        name: dataclasses.replace(s, source="default") if name == "lock_timeout" else s for name, s in settings.items()
-    }
+    """Bounds that the session has for its own statements say nothing about a job, which the policy bounds."""
+    kept = {name: dataclasses.replace(s, source="default") if name in TIMEOUTS else s for name, s in settings.items()}
     return Facts(server_version=version, live=True, now=datetime.now(UTC), settings=kept)
 
 

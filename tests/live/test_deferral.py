@@ -131,6 +131,30 @@ def test_a_cancelled_job_goes_on_waiting_and_is_done_by_whoever_comes_next(order
     assert valid_indexes(orders)["i"]
 
 
+def test_bounds_that_the_session_has_set_do_not_end_a_build_and_are_there_again(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader, psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("SET statement_timeout = '300ms'")
+        connection.execute("SET lock_timeout = '7s'")
+        connection.execute("BEGIN")
+        connection.execute(INDEX)
+        with ThreadPoolExecutor(2) as pool:
+            report = pool.submit(reader.execute, "SELECT pg_sleep(1.5) FROM orders LIMIT 1")  # the build waits for it
+            wait_until(lambda: sleeping(orders))
+            answer = pool.submit(connection.execute, "COMMIT")
+            report.result()
+            reader.rollback()
+            answer.result()
+        assert valid_indexes(orders)["i"]
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("300ms",)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)
+
+
+def sleeping(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        return connection.execute(query).fetchone() == (1,)
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not holds():
