@@ -30,6 +30,7 @@ from proxy.catalog.facts import (
     Constraint,
     Facts,
     Function,
+    Held,
     Index,
     Referring,
     Relation,
@@ -37,6 +38,7 @@ from proxy.catalog.facts import (
     Type,
 )
 from proxy.catalog.sources import NOTHING, Sources, quoted, sources
+from proxy.plans.plan import Lock
 from proxy.sql.names import clip
 from proxy.sql.statements import (
     AddColumn,
@@ -64,6 +66,7 @@ from proxy.sql.statements import (
     SetNotNull,
     Statement,
 )
+from proxy.sql.written import written
 
 SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
@@ -85,6 +88,8 @@ def _sections(wanted: frozenset[str]) -> str:
             lines.append(line)
     return "\n".join(lines)
 
+
+OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 
 RELATION_TYPES = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE", "INDEX"})
 
@@ -109,6 +114,7 @@ class Request:
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     sources: Sources = NOTHING
+    inside: bool = True  # also what the open transaction has locked
 
     @property
     def sql(self) -> str:
@@ -118,6 +124,7 @@ class Request:
             "referencing": self.referencing,
             "cascade": self.cascade,
             "detail": self.detail,
+            "inside": self.inside,
             "sources": bool(self.sources.types or self.sources.functions),
         }
         return _sections(frozenset(name for name, yes in asked.items() if yes))
@@ -160,8 +167,8 @@ def _last(prefix: str) -> str | None:
     return head[:-1] + chr(ord(head[-1]) + 1) if head else None
 
 
-def request(statement: Statement) -> Request:
-    """What to ask about a statement and what it runs; ``Request()`` if it names nothing."""
+def request(statement: Statement, *, in_transaction: bool = True) -> Request:
+    """What to ask about a statement and what it runs."""
     node = statement.node
     while isinstance(node, Explain):
         node = node.target
@@ -171,6 +178,8 @@ def request(statement: Statement) -> Request:
             # A table that one statement makes and another uses: there may be one that is used already.
             if w.how == "visible" or parts not in wanted:
                 wanted[parts] = w
+    for one in written(statement):
+        wanted.setdefault(one.relation.parts, Wanted(one.relation.parts))
     named = _named(node)
     referencing = any(_referencing(one) for one in (node, *(inner.node for inner in statement.inner)))
     return Request(
@@ -180,6 +189,7 @@ def request(statement: Statement) -> Request:
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
+        inside=in_transaction,
     )
 
 
@@ -322,9 +332,18 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
+            held=_held(answer) if in_transaction else (),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise carried.UnreadableAnswer(f"the database's answer about the catalog cannot be read: {error!r}") from error
+
+
+def _held(answer: dict[str, Any]) -> tuple[Held, ...]:
+    return tuple(
+        Held((schema, name), Lock(mode), size, None if rows is None or rows < 0 else round(rows))
+        for schema, name, mode, size, rows in answer.get("held") or ()
+        if schema != OURS
+    )
 
 
 def _relations(answer: dict[str, Any], request: Request) -> dict[tuple[str, ...], Relation]:
@@ -369,6 +388,7 @@ def _relation(
         indexes={} if kind in "iI" else {i.name: i for i in indexes},
         index=index,
         parents=tuple((s, n) for s, n in row["parents"] or ()),
+        detaching=tuple((s, n) for s, n in row["detaching"] or ()),
         default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
         referenced_by=tuple(dict.fromkeys((s, n) for s, n, _ in row.get("referenced_by") or ())),
         referring=tuple(Referring((s, n), tuple(c or ())) for s, n, c in row.get("referenced_by") or ()),
@@ -393,13 +413,13 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
     rows = {t["oid"]: t for t in answer.get("types") or ()}
     found: dict[int, int] = dict(answer.get("typed") or ())
     types = {}
-    for key, written in enumerate(request.sources.types):
+    for key, typed in enumerate(request.sources.types):
         if key not in found:
-            types[written] = Type(exists=False)
+            types[typed] = Type(exists=False)
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[written] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users}))
     return types
 
 
