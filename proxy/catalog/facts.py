@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from proxy.plans.plan import Lock
 from proxy.sql.statements import Name
 
 
@@ -117,6 +118,7 @@ class Relation:
     index: Index | None = None  # if the relation itself is an index
     parents: tuple[tuple[str, str], ...] = ()  # (schema, name) of what it inherits from or is a partition of
     default_partition: tuple[str, str] | None = None
+    detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
     referring: tuple[Referring, ...] = ()  # the same, key by key
     partition_key: str = ""  # pg_get_partkeydef(): ``RANGE (k)``
@@ -144,6 +146,16 @@ class Relation:
     @property
     def qualified(self) -> tuple[str, str]:
         return (self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that the open transaction holds on a table that others see; ROW EXCLUSIVE means that it wrote rows."""
+
+    table: tuple[str, str]  # (schema, name); the schema is empty if the search_path decides and was not asked
+    lock: Lock  # from ROW EXCLUSIVE on
+    size_bytes: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,8 @@ class Facts:
     taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone
     # Of tables that are not known otherwise: constraints that the statements above in the same input left behind.
     stated: Mapping[tuple[str, ...], Mapping[str, Constraint]] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()  # locks of the open transaction's earlier statements: they last until COMMIT
+    estimate: int | None = None  # of an UPDATE or DELETE: how many rows the planner thinks that it changes
 
     @classmethod
     def text_only(cls, server_version: int, now: datetime) -> Facts:
@@ -205,6 +219,11 @@ class Facts:
         """Whether the transaction may not write: a standby, or READ ONLY."""
         setting = self.settings.get("transaction_read_only")
         return self.in_recovery or (setting is not None and setting.value == "on")
+
+    @property
+    def locked(self) -> tuple[Held, ...]:
+        """Those that keep others from writing, or from reading and writing."""
+        return tuple(h for h in self.held if h.lock.rank >= Lock.SHARE.rank)
 
     def find(self, name: Name) -> Relation | None:
         """The relation of that name; ``MISSING`` if there is none; None if it is not known."""

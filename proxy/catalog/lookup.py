@@ -30,6 +30,7 @@ from proxy.catalog.facts import (
     Constraint,
     Facts,
     Function,
+    Held,
     Index,
     Referring,
     Relation,
@@ -37,6 +38,7 @@ from proxy.catalog.facts import (
     Type,
 )
 from proxy.catalog.sources import NOTHING, Sources, quoted, sources
+from proxy.plans.plan import Lock
 from proxy.sql.names import clip
 from proxy.sql.statements import (
     AddColumn,
@@ -86,6 +88,8 @@ def _sections(wanted: frozenset[str]) -> str:
     return "\n".join(lines)
 
 
+OURS = "interlock"  # the schema in which what waits for COMMIT is written down
+
 RELATION_TYPES = frozenset({"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE", "INDEX"})
 
 # Postgres shortens the longer of table and column name first, and never a table's below this many bytes.
@@ -109,6 +113,7 @@ class Request:
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     sources: Sources = NOTHING
+    inside: bool = True  # also what the open transaction has locked
 
     @property
     def sql(self) -> str:
@@ -118,6 +123,7 @@ class Request:
             "referencing": self.referencing,
             "cascade": self.cascade,
             "detail": self.detail,
+            "inside": self.inside,
             "sources": bool(self.sources.types or self.sources.functions),
         }
         return _sections(frozenset(name for name, yes in asked.items() if yes))
@@ -160,8 +166,8 @@ def _last(prefix: str) -> str | None:
     return head[:-1] + chr(ord(head[-1]) + 1) if head else None
 
 
-def request(statement: Statement) -> Request:
-    """What to ask about a statement and what it runs; ``Request()`` if it names nothing."""
+def request(statement: Statement, *, in_transaction: bool = True) -> Request:
+    """What to ask about a statement and what it runs."""
     node = statement.node
     while isinstance(node, Explain):
         node = node.target
@@ -180,6 +186,7 @@ def request(statement: Statement) -> Request:
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
+        inside=in_transaction,
     )
 
 
@@ -322,9 +329,18 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
+            held=_held(answer) if in_transaction else (),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise carried.UnreadableAnswer(f"the database's answer about the catalog cannot be read: {error!r}") from error
+
+
+def _held(answer: dict[str, Any]) -> tuple[Held, ...]:
+    return tuple(
+        Held((schema, name), Lock(mode), size, None if rows is None or rows < 0 else round(rows))
+        for schema, name, mode, size, rows in answer.get("held") or ()
+        if schema != OURS
+    )
 
 
 def _relations(answer: dict[str, Any], request: Request) -> dict[tuple[str, ...], Relation]:
@@ -369,6 +385,7 @@ def _relation(
         indexes={} if kind in "iI" else {i.name: i for i in indexes},
         index=index,
         parents=tuple((s, n) for s, n in row["parents"] or ()),
+        detaching=tuple((s, n) for s, n in row["detaching"] or ()),
         default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
         referenced_by=tuple(dict.fromkeys((s, n) for s, n, _ in row.get("referenced_by") or ())),
         referring=tuple(Referring((s, n), tuple(c or ())) for s, n, c in row.get("referenced_by") or ()),

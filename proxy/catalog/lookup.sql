@@ -121,8 +121,16 @@ held AS MATERIALIZED (
         ) AS by_autovacuum
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'
-        AND l.mode OPERATOR(pg_catalog.=) ANY (
-            ARRAY['AccessExclusiveLock', 'ShareUpdateExclusiveLock']
+        AND (
+            l.mode OPERATOR(pg_catalog.=) ANY (
+                ARRAY['AccessExclusiveLock', 'ShareUpdateExclusiveLock']
+            )
+            OR (
+                l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+                AND l.mode OPERATOR(pg_catalog.=) ANY (
+                    ARRAY['RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock']
+                )
+            )
         )
         AND l.database OPERATOR(pg_catalog.=) (
             SELECT d.oid FROM pg_catalog.pg_database AS d
@@ -135,6 +143,23 @@ closed AS MATERIALIZED (
     FROM held AS h
     WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
 ),
+-- if inside
+-- Tables that this transaction has locked or written, on behalf of earlier statements; its locks last until COMMIT.
+own AS MATERIALIZED (
+    SELECT c.oid, h.mode, c.relpages, c.reltuples, c.reltoastrelid, c.relkind
+    FROM held AS h
+    CROSS JOIN LATERAL (
+        SELECT x.oid, x.relpages, x.reltuples, x.reltoastrelid, x.relkind
+        FROM pg_catalog.pg_class AS x
+        WHERE x.oid OPERATOR(pg_catalog.=) h.relation
+            AND x.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p', 'm'] AS pg_catalog."char"[]))
+            AND x.relpersistence OPERATOR(pg_catalog.<>) 't'
+            AND x.relnamespace OPERATOR(pg_catalog.<>) CAST('11' AS pg_catalog.oid)
+        OFFSET 0
+    ) AS c
+    WHERE h.mine AND h.granted AND h.mode OPERATOR(pg_catalog.<>) 'ShareUpdateExclusiveLock'
+),
+-- end inside
 member AS MATERIALIZED (
     SELECT
         s.oid AS root,
@@ -201,14 +226,21 @@ newest AS MATERIALIZED (
     ) AS x
     WHERE x.ahead OPERATOR(pg_catalog.<) 2147483648
 ),
+candidate AS MATERIALIZED (
+    SELECT s.oid FROM subject AS s
+    -- if inside
+    UNION
+    SELECT o.oid FROM own AS o
+    -- end inside
+),
 birth AS MATERIALIZED (
     SELECT a.attrelid AS oid, a.xmin AS xid
-    FROM subject AS s
+    FROM candidate AS s
     JOIN pg_catalog.pg_attribute AS a
         ON a.attrelid OPERATOR(pg_catalog.=) s.oid AND a.attnum OPERATOR(pg_catalog.=) CAST('-6' AS pg_catalog.int2)
     UNION ALL
     SELECT c.oid, d.xmin
-    FROM subject AS s
+    FROM candidate AS s
     JOIN pg_catalog.pg_class AS c
         ON c.oid OPERATOR(pg_catalog.=) s.oid AND c.reltype OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
     JOIN pg_catalog.pg_depend AS d
@@ -425,6 +457,39 @@ answer AS (
                 'transaction_read_only'
             ])
         ),
+        -- if inside
+        'held', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+                t.schema,
+                t.name,
+                o.mode,
+                CASE
+                    WHEN o.relkind OPERATOR(pg_catalog.=) 'p' THEN NULL
+                    WHEN EXISTS (
+                        SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) ANY (ARRAY[o.oid, o.reltoastrelid])
+                    ) THEN NULL
+                    ELSE COALESCE(pg_catalog.pg_relation_size(CAST(o.oid AS pg_catalog.regclass), 'main'), 0)
+                        OPERATOR(pg_catalog.+)
+                        CASE
+                            WHEN o.reltoastrelid OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0
+                            ELSE COALESCE(pg_catalog.pg_relation_size(CAST(o.reltoastrelid AS pg_catalog.regclass), 'main'), 0)
+                        END
+                END,
+                CASE WHEN o.relpages OPERATOR(pg_catalog.>) 0 THEN o.reltuples END
+            ) ORDER BY t.schema, t.name, o.mode)
+            FROM own AS o
+            JOIN title AS t ON t.oid OPERATOR(pg_catalog.=) o.oid
+            WHERE NOT EXISTS (SELECT 1 FROM fresh AS f WHERE f.oid OPERATOR(pg_catalog.=) o.oid)
+                -- a partition counts as part of the table above it
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN own AS above
+                        ON above.oid OPERATOR(pg_catalog.=) h.inhparent AND above.mode OPERATOR(pg_catalog.=) o.mode
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) o.oid
+                )
+        ),
+        -- end inside
         -- if sources
         'typed', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(t.key, CAST(t.oid AS pg_catalog.int8))) FROM typed AS t),
         'types', (
@@ -530,6 +595,14 @@ answer AS (
                     JOIN title AS p ON p.oid OPERATOR(pg_catalog.=) h.inhparent
                     WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
                 ),
+                'detaching', CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'p' THEN (
+                    SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.schema, p.name) ORDER BY p.schema, p.name)
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN title AS p ON p.oid OPERATOR(pg_catalog.=) h.inhrelid
+                    WHERE h.inhparent OPERATOR(pg_catalog.=) c.oid
+                        AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->) 'inhdetachpending'
+                            OPERATOR(pg_catalog.=) CAST('true' AS pg_catalog.jsonb)
+                ) END,
                 'default_partition', (
                     SELECT pg_catalog.json_build_array(d.schema, d.name)
                     FROM pg_catalog.pg_partitioned_table AS p

@@ -69,7 +69,7 @@ class LiveFacts:
         return facts
 
     def _ask(self, statement: Statement) -> Facts:
-        request = lookup.request(statement)
+        request = lookup.request(statement, in_transaction=False)
         cursor = psycopg.RawCursor(self.connection)
         row = cursor.execute(request.sql.encode(), [request.parameter]).fetchone()
         assert row is not None  # one row, always

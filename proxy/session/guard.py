@@ -255,7 +255,7 @@ class Guard:
 
     async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
         """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        request = lookup.request(statement)
+        request = lookup.request(statement, in_transaction=in_transaction)
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
