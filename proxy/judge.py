@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from proxy.catalog.effect import Effect, Work, effect
-from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.facts import Facts, Held, Relation
+from proxy.catalog.held import holding
 from proxy.plans.afterwards import afterwards
 from proxy.plans.plan import Lock
 from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
-from proxy.policy.verdict import Verdict
+from proxy.policy.verdict import Action, Verdict
 from proxy.sql.lexer import LexError, Token, lex
 from proxy.sql.read import read
 from proxy.sql.statements import (
@@ -89,8 +90,10 @@ def judge(text: str, *, policy: Policy, facts_for: Callable[[Statement], Facts])
     judged = []
     for statement in read(text):
         facts = earlier.seen_by(facts_for(statement))
-        judged.append(Judged(statement, facts, decide(statement, facts, policy), effect(statement, facts)))
+        verdict = decide(statement, facts, policy)
+        judged.append(Judged(statement, facts, verdict, effect(statement, facts)))
         earlier.add(statement, facts)
+        earlier.hold(statement, facts, verdict)
     return judged
 
 
@@ -114,12 +117,14 @@ class _Earlier:
     allow: str | None = None  # interlock.allow; None: not set by them
     allow_after: str | None = None  # what it is again after COMMIT, where SET LOCAL changed it
     altered: tuple[Altered, ...] = ()  # what ALTER TABLE did to other tables than those
+    held: tuple[Held, ...] = ()  # by the transaction that they opened; what goes back to a savepoint is not let go
     before: tuple[frozenset[Parts], str | None, tuple[Altered, ...]] = (frozenset(), None, ())  # as it was at BEGIN
 
     def seen_by(self, facts: Facts) -> Facts:
         changed = replace(
             facts,
             in_transaction=self.in_transaction or facts.in_transaction,
+            held=self.held,
             allow=facts.allow if self.allow is None else self.allow,
         )
         for parts in self.new:
@@ -171,6 +176,11 @@ class _Earlier:
                 known = facts.find(relation)
                 if known is None or known.exists:
                     self.altered += (Altered(relation.parts, known.qualified if known else None, statement, facts),)
+
+    def hold(self, statement: Statement, facts: Facts, verdict: Verdict) -> None:
+        """Remember what it locks until COMMIT: as it is written, or as it is run instead."""
+        deferred = verdict.plan if verdict.action is Action.DEFER else None
+        self.held = holding(statement, facts, deferred) if self.in_transaction else ()
 
     def _make(self, made: CreateTable | CreateTableAs, facts: Facts) -> None:
         parts = made.relation.parts

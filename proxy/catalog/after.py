@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from proxy.catalog.facts import Column, Facts, Relation
+from proxy.catalog.facts import Column, Constraint, Facts, Relation
 from proxy.sql.statements import (
     Action,
     AddColumn,
+    AddConstraint,
     AlterColumnType,
     AlterTable,
+    ConstraintKind,
     CreateTable,
     CreateTableAs,
     DropColumn,
@@ -29,6 +31,14 @@ from proxy.sql.statements import (
     Statement,
 )
 
+KINDS = {
+    ConstraintKind.CHECK: "c",
+    ConstraintKind.FOREIGN_KEY: "f",
+    ConstraintKind.UNIQUE: "u",
+    ConstraintKind.PRIMARY_KEY: "p",
+    ConstraintKind.EXCLUDE: "x",
+    ConstraintKind.NOT_NULL: "n",
+}  # pg_constraint.contype
 MOVES = frozenset({"RENAME TO", "SET SCHEMA"})
 PATHS = frozenset({"search_path", "role", "session_authorization", None})  # "$user" may be in it; RESET ALL sets all
 
@@ -93,6 +103,9 @@ def _changed(relation: Relation, action: Action) -> Relation:
             columns[name] = replace(columns[name], type=type_.name)
         case OtherAction(what="RENAME COLUMN", column=str(old), name=str(new)) if old in columns:
             columns[new] = replace(columns[old], name=new, not_null=False)
+        case AddConstraint(constraint=added) if added.name is not None:
+            unproven = Constraint(added.name, KINDS[added.kind], False, added.columns, "", enforced=not added.not_enforced)
+            constraints.setdefault(added.name, unproven)
         case DropConstraint(name=name) | OtherAction(what="RENAME CONSTRAINT", name=name):
             gone = constraints.pop(name, None) if name is not None else None
             for column in gone.columns if gone is not None and gone.kind == "n" else ():

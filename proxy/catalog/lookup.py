@@ -66,6 +66,7 @@ from proxy.sql.statements import (
     SetNotNull,
     Statement,
 )
+from proxy.sql.written import written
 
 SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
@@ -177,6 +178,8 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
             # A table that one statement makes and another uses: there may be one that is used already.
             if w.how == "visible" or parts not in wanted:
                 wanted[parts] = w
+    for one in written(statement):
+        wanted.setdefault(one.relation.parts, Wanted(one.relation.parts))
     named = _named(node)
     referencing = any(_referencing(one) for one in (node, *(inner.node for inner in statement.inner)))
     return Request(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import click
 import psycopg
@@ -15,9 +16,11 @@ from proxy.catalog import answer, lookup
 from proxy.catalog.facts import Facts
 from proxy.cli import Misuse
 from proxy.sql.statements import SetVariable, Statement, Transaction
+from proxy.sql.written import written
 
 CONNECT_TIMEOUT_S = 10
 PATIENCE = "SET LOCAL statement_timeout = '30s'"
+BRIEFLY = "SET LOCAL lock_timeout = '50ms'"
 
 
 @dataclass(slots=True)
@@ -26,9 +29,10 @@ class LiveFacts:
 
     connection: psycopg.Connection[tuple[str]]
     server_version: int | None  # judge as that version, whatever the database's own is
+    estimates: bool = False  # ask the planner how many rows an UPDATE or DELETE is about
 
     @classmethod
-    def connect(cls, url: str, *, server_version: int | None) -> Self:
+    def connect(cls, url: str, *, server_version: int | None, estimates: bool = False) -> Self:
         """Raises Misuse if the database cannot be reached or the URL is none; the message holds no password."""
         try:
             connection = psycopg.connect(
@@ -39,7 +43,7 @@ class LiveFacts:
         except psycopg.Error as error:
             raise Misuse(f"--database: {' '.join(str(error).split())}") from error
         connection.read_only = True
-        return cls(connection, server_version)
+        return cls(connection, server_version, estimates)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +77,33 @@ class LiveFacts:
         cursor = psycopg.RawCursor(self.connection)
         row = cursor.execute(request.sql.encode(), [request.parameter]).fetchone()
         assert row is not None  # one row, always
-        return lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        found = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        if self.estimates and any(one.verb != "INSERT" for one in written(statement)):
+            found = replace(found, estimate=self._estimate(statement))
+        return found
+
+    def _estimate(self, statement: Statement) -> int | None:
+        """How many rows the planner thinks that it changes; None if it cannot say, for one because a table is not there yet.
+
+        EXPLAIN runs nothing and needs the statement's own rights. Its locks are given back at once, and are not waited for.
+        """
+        try:
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute(BRIEFLY)
+                row = self.connection.execute(b"EXPLAIN (FORMAT JSON) " + statement.sql.encode()).fetchone()
+        except psycopg.Error:
+            return None
+        return _changed_rows(json.loads(row[0]) if row is not None and isinstance(row[0], str) else row and row[0])
+
+
+def _changed_rows(plan: Any) -> int | None:
+    """Rows that go into the ModifyTable at the top, those of all the tables that it changes."""
+    try:
+        top = plan[0]["Plan"]
+        below = [p for p in top["Plans"] if p["Parent Relationship"] in ("Outer", "Member")]
+        return int(sum(p["Plan Rows"] for p in below)) if top["Node Type"] == "ModifyTable" else None
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 FOLLOWED = ("role", "search_path")

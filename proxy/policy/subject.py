@@ -46,6 +46,10 @@ def subjects(node: Any, finding: Finding, facts: Facts) -> tuple[Subject, ...]:
 
 def _table(name: Name, facts: Facts) -> Subject:
     relation = facts.find(name)
+    if relation is None:
+        for held in facts.held:  # what earlier statements of the transaction were about
+            if held.table == (name.schema or "", name.name):
+                return Subject(name.schema, name.name, held.size_bytes, held.rows)
     if relation is None or not relation.exists:
         # Text alone does not tell where an unqualified name is found.
         return Subject(name.schema, name.name)

@@ -22,6 +22,7 @@ from typing import Any
 
 from proxy.catalog.after import inside
 from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.held import holding
 from proxy.plans.plan import Lock, Rewrite
 from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Span, Statement
 
@@ -133,8 +134,11 @@ def rules() -> dict[str, Rule]:
 def examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
     """Every finding about a statement and what it runs, with the node (a statement's, or an action's) that it is about."""
     found = _examine(statement, facts)
+    held = facts.held
     for inner, known in inside(statement, facts):
+        known = replace(known, held=held)
         found += [(node, _inside(inner, node, finding)) for node, finding in _examine(inner, known)]
+        held = holding(inner, known)
     return found
 
 

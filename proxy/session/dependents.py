@@ -104,6 +104,14 @@ class Pending:
                 return False
 
     @cached_property
+    def only_validates(self) -> bool:
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return all(isinstance(a, ValidateConstraint) for a in actions)
+            case _:
+                return False
+
+    @cached_property
     def is_single(self) -> bool:
         """Whether it is about one thing only, so that it can be given up as a whole."""
         match self.statement:
@@ -262,7 +270,9 @@ def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
 def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending]) -> GivesUp | None:
     match action:
         case DropConstraint(name=name) if name in made:
-            return _given_up(made[name])
+            given = _given_up(made[name])
+            # A constraint that was there before, and was only to be validated, has to go.
+            return replace(given, as_written=True) if given is not None and made[name].only_validates else given
         case DropNotNull(column=column):
             for one in here:
                 node = one.statement.node if one.statement else None

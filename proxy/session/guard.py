@@ -22,7 +22,8 @@ from proxy.catalog import lookup
 from proxy.catalog.after import after
 from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
-from proxy.catalog.facts import Facts
+from proxy.catalog.facts import Facts, Held
+from proxy.catalog.held import holding
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
 from proxy.policy.decide import decide
@@ -200,12 +201,15 @@ class Guard:
     async def _examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
+        held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         ask = any(matters(s.node) for s in statements) and not self._cannot_ask
         pending = await self.deferral.pending() if ask else []
         for statement in statements:
             if not matters(statement.node):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
+                if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
+                    held = ()
                 continue
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
@@ -213,6 +217,8 @@ class Guard:
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
+            if held is not None:
+                facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
             facts = with_pending(facts, pending)
             verdict = await aside.call(length, decide, statement, facts, policy)
@@ -222,6 +228,8 @@ class Guard:
             cases.append(case)
             if pending:
                 self._depend(case, pending)
+            deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
+            held = holding(statement, facts, deferred) if len(statements) > 1 else None
             if case.verdict.action is Action.DEFER and case.verdict.plan is not None:
                 tables = tuple(changed_tables(case))
                 pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))

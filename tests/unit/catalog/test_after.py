@@ -66,11 +66,13 @@ def test_columns(sql: str, change: str, columns: dict[str, bool]) -> None:
         ("ALTER TABLE orders DROP CONSTRAINT email_given", {"id_given"}),
         ("ALTER TABLE orders RENAME CONSTRAINT email_given TO a", {"id_given"}),
         ("ALTER TABLE orders ALTER email DROP NOT NULL", {"id_given"}),
-        ("ALTER TABLE orders ADD CONSTRAINT a CHECK (id IS NOT NULL)", {"id_given", "email_given"}),
+        ("ALTER TABLE orders ADD CONSTRAINT a CHECK (id IS NOT NULL)", {"id_given", "email_given", "a"}),
     ],
 )
 def test_constraints(change: str, constraints: set[str]) -> None:
-    assert set(left(change).relations[("orders",)].constraints) == constraints
+    after = left(change).relations[("orders",)].constraints
+    assert set(after) == constraints
+    assert "a" not in after or not after["a"].validated  # it proves nothing: perhaps it was never added
 
 
 @pytest.mark.parametrize("change", ["DROP INDEX orders_i", "ALTER INDEX orders_i RENAME TO a"])

@@ -120,8 +120,12 @@ def _tables() -> dict[str, Relation]:
         _table(10, "hits", "id:bigint at!", 5 * GB, 40_000_000, kind="p", partitions=3),
         default_partition=("public", "hits_rest"),
     )
+    readings = replace(
+        _table(11, "readings", "id:bigint at!", 8 * GB, 60_000_000, kind="p", partitions=2),
+        detaching=(("public", "readings_2019"),),
+    )
     tags = _with(tags, [], [_index(70, "tags_id_idx", tags, "id")])
-    return {t.name: t for t in (orders, customers, events, visits, old_events, totals, tags, partition, loose, hits)}
+    return {t.name: t for t in (orders, customers, events, visits, old_events, totals, tags, partition, loose, hits, readings)}
 
 
 TABLES = _tables()

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import proxy.rules
+from proxy.catalog.facts import Held
+from proxy.catalog.held import holding
 from proxy.plans.compose import compose
 from proxy.rules.base import Finding, examine, rules
 from proxy.sql.read import read
@@ -49,12 +51,14 @@ def blocks(rule: str) -> list[Block]:
 
 
 def examined(block: Block) -> list[tuple[Statement, list[tuple[object, Finding]]]]:
-    """Each statement of a block with its findings; what earlier ones create is new to later ones."""
+    """Each statement of a block with its findings; what earlier ones create is new to later ones, what they lock stays locked."""
     new: frozenset[str] = frozenset()
     found = []
+    held: tuple[Held, ...] = ()
     for statement in read(block.sql):
         assert not isinstance(statement.node, Unreadable), statement.sql
-        known = replace(facts(statement, block.version, new), in_transaction=block.in_transaction)
+        known = replace(facts(statement, block.version, new), in_transaction=block.in_transaction, held=held)
+        held = holding(statement, known) if block.in_transaction else ()
         every = examine(statement, known)
         found.append((statement, [(n, f) for n, f in every if f.rule == block.rule or blocks_others(f)]))
         new |= made_by(statement)
