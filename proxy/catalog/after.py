@@ -104,7 +104,9 @@ def _changed(relation: Relation, action: Action) -> Relation:
         case OtherAction(what="RENAME COLUMN", column=str(old), name=str(new)) if old in columns:
             columns[new] = replace(columns[old], name=new, not_null=False)
         case AddConstraint(constraint=added) if added.name is not None:
-            unproven = Constraint(added.name, KINDS[added.kind], False, added.columns, "", enforced=not added.not_enforced)
+            unproven = Constraint(
+                added.name, KINDS[added.kind], False, added.columns, "", enforced=not added.not_enforced
+            )
             constraints.setdefault(added.name, unproven)
         case DropConstraint(name=name) | OtherAction(what="RENAME CONSTRAINT", name=name):
             gone = constraints.pop(name, None) if name is not None else None

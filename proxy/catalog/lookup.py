@@ -413,13 +413,13 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
     rows = {t["oid"]: t for t in answer.get("types") or ()}
     found: dict[int, int] = dict(answer.get("typed") or ())
     types = {}
-    for key, written in enumerate(request.sources.types):
+    for key, typed in enumerate(request.sources.types):
         if key not in found:
-            types[written] = Type(exists=False)
+            types[typed] = Type(exists=False)
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[written] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users}))
     return types
 
 

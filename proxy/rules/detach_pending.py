@@ -25,7 +25,8 @@ def detach_pending(node: AlterTable | CreateIndex | CreateTable, context: Contex
         at=name.span,
         problem=f"{named} {'is' if len(left) == 1 else 'are'} half detached from {about.shown}, where those rows cannot be seen any more",
         detail="A DETACH PARTITION … CONCURRENTLY was interrupted. Until that is finished, no other partition can be"
-        " detached concurrently, this one cannot be altered, and what is changed above does not reach it.",
+        " detached concurrently, this one cannot be altered, and columns that are changed above do not reach it:"
+        " then FINALIZE fails, too.",
         hint=script(
             *(
                 f"ALTER TABLE {parent} DETACH PARTITION {quote_identifier(s)}.{quote_identifier(n)} FINALIZE"

@@ -26,7 +26,9 @@ def validate_under_lock(node: ValidateConstraint, context: Context) -> Finding |
     strongest = max([own, *(h.lock for h in held)], key=lambda lock: lock.rank)
     alone = f"ALTER TABLE {table(context)} VALIDATE CONSTRAINT {quote_identifier(node.name)}"
     if held:
-        problem = f"validating {node.name} would read all of {about.shown} while this transaction blocks {blocked(held)}"
+        problem = (
+            f"validating {node.name} would read all of {about.shown} while this transaction blocks {blocked(held)}"
+        )
         detail = (
             f"{about.all_rows} would be read, and the locks of the statements before it are kept until COMMIT."
             " In a transaction of its own VALIDATE blocks nobody."
@@ -34,7 +36,9 @@ def validate_under_lock(node: ValidateConstraint, context: Context) -> Finding |
         hint = script("COMMIT", alone)
     else:
         problem = f"validating {node.name} would block {own.blocks} of {about.shown} while all rows are checked"
-        detail = f"{about.all_rows} would be read under the {own.sql} lock that another action of this ALTER TABLE takes."
+        detail = (
+            f"{about.all_rows} would be read under the {own.sql} lock that another action of this ALTER TABLE takes."
+        )
         hint = script(alone) + "\n(as a statement of its own, before or after the other actions)"
     return Finding(
         rule="validate-under-lock",

@@ -52,5 +52,3 @@ def _work(node: Query | CreateTableAs | Other, context: Context) -> tuple[str, N
             return None
         case _:
             return None
-
-

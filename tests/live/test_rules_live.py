@@ -284,6 +284,24 @@ def test_constraints_left_not_valid_are_remembered(session: psycopg.Connection) 
     assert not told("ALTER TABLE t ADD COLUMN b2 int")
 
 
+def test_invalid_indexes_are_remembered(session: psycopg.Connection) -> None:
+    def told(sql: str) -> list[str]:
+        (statement,) = read(sql)
+        request = lookup.request(statement)
+        row = psycopg.RawCursor(session).execute(lookup.SQL, (request.parameter,)).fetchone()
+        assert row is not None
+        facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        return [f.hint for _, f in examine(statement, facts) if f.rule == "invalid-index-left"]
+
+    session.execute("CREATE TABLE doubled (a int); INSERT INTO doubled VALUES (1), (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        session.execute("CREATE UNIQUE INDEX CONCURRENTLY doubled_a ON doubled (a)")
+    assert told("ALTER TABLE doubled ADD COLUMN b int") == ["DROP INDEX CONCURRENTLY public.doubled_a;"]
+    session.execute("DROP INDEX CONCURRENTLY doubled_a")
+    assert not told("ALTER TABLE doubled ADD COLUMN b int")
+    session.execute("DROP TABLE doubled")
+
+
 def test_a_row_makes_not_null_without_default_fail(session: psycopg.Connection) -> None:
     sql = "ALTER TABLE late ADD COLUMN c int NOT NULL"
     assert [f.rule for f in found(session, sql)] == ["not-null-without-default"]

@@ -125,7 +125,10 @@ def _tables() -> dict[str, Relation]:
         detaching=(("public", "readings_2019"),),
     )
     tags = _with(tags, [], [_index(70, "tags_id_idx", tags, "id")])
-    return {t.name: t for t in (orders, customers, events, visits, old_events, totals, tags, partition, loose, hits, readings)}
+    return {
+        t.name: t
+        for t in (orders, customers, events, visits, old_events, totals, tags, partition, loose, hits, readings)
+    }
 
 
 TABLES = _tables()
