@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "Run the proxy.",
     "check": "Say what SQL files would do, without running them.",
     "plan": "Show step by step what would run instead; run nothing.",
+    "unfinished": "List what migrations have left half-done in a database.",
     "rules": "List the rules, or show the page of one.",
     "policy": "Check, show and describe policy files.",
     "jobs": "Show, do and give up what waits for COMMIT.",

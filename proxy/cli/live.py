@@ -14,6 +14,7 @@ import psycopg
 
 from proxy.catalog import answer, lookup
 from proxy.catalog.facts import Facts
+from proxy.catalog.unfinished import SQL, Unfinished, decode
 from proxy.cli import Misuse
 from proxy.sql.statements import SetVariable, Statement, Transaction
 from proxy.sql.written import written
@@ -71,6 +72,14 @@ class LiveFacts:
             return found if self.server_version is None else replace(found, server_version=self.server_version)
 
         return facts
+
+    def unfinished(self) -> list[Unfinished]:
+        """What is half-done in the whole database.  Raises Misuse."""
+        try:
+            self.connection.execute(PATIENCE)
+            return decode(self.connection.execute(SQL.encode()).fetchall())
+        except psycopg.Error as error:
+            raise Misuse(f"--database: cannot look at the catalog: {' '.join(str(error).split())}") from error
 
     def _ask(self, statement: Statement) -> Facts:
         request = lookup.request(statement, in_transaction=False)

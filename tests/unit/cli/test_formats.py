@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -81,8 +82,17 @@ def test_what_comes_from_no_file_has_no_place() -> None:
     assert json.loads(run("-", "--format", "gitlab", text=SQL)[1]) == []
 
 
-# Of the published schema: object -> the members that it requires.
-REQUIRED = {"log": {"version", "runs"}, "run": {"tool"}, "driver": {"name"}, "result": {"message"}, "rule": {"id"}}
+SARIF = json.loads((Path(__file__).parents[2] / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8-sig"))
+
+
+@pytest.mark.parametrize("arguments", [("migrations",), ("-",), ("migrations", "--policy", "strict")])
+def test_sarif_by_the_whole_schema(repository: Path, arguments: tuple[str, ...]) -> None:
+    log = json.loads(run(*arguments, "--format", "sarif", text=SQL)[1])
+    assert log["runs"][0]["results"]
+    validator = jsonschema.Draft202012Validator(SARIF)
+    assert [f"{list(e.absolute_path)}: {e.message}" for e in validator.iter_errors(log)] == []
+    log["runs"][0]["results"][0]["level"] = "fatal"  # the validator does look
+    assert not validator.is_valid(log)
 
 
 def test_sarif(repository: Path) -> None:
@@ -91,11 +101,10 @@ def test_sarif(repository: Path) -> None:
     log: dict[str, Any] = json.loads(out)
     (found,) = log["runs"]
     driver = found["tool"]["driver"]
-    assert (log["version"], REQUIRED["log"] <= set(log), REQUIRED["run"] <= set(found)) == ("2.1.0", True, True)
+    assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("sarif-schema-2.1.0.json")
     assert driver["name"] == "Interlock"
     for result in found["results"]:
-        assert REQUIRED["result"] <= set(result)
         assert result["message"]["text"]
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         (location,) = result["locations"]
@@ -119,6 +128,13 @@ def test_gitlab(repository: Path) -> None:
         ("major", "db/migrations/1 a.sql", 7),
     ]
     assert all(e["description"] and e["check_name"] for e in entries)
+    # https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format: what each has to have, and of what kind
+    for entry in entries:
+        assert entry["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert not entry["location"]["path"].startswith(("./", "/"))
+        assert type(entry["location"]["lines"]["begin"]) is int
+        assert isinstance(entry["fingerprint"], str)
+    assert len({e["fingerprint"] for e in entries}) == len(entries)
 
 
 def test_a_fingerprint_is_of_the_rule_and_the_tokens() -> None:
