@@ -130,6 +130,9 @@ class Relation:
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
+    owner: str = ""
+    on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
+
     @property
     def partitioned(self) -> bool:
         return self.kind in "pI"

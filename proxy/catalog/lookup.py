@@ -113,6 +113,7 @@ class Request:
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
+    writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
 
@@ -125,6 +126,7 @@ class Request:
             "cascade": self.cascade,
             "detail": self.detail,
             "inside": self.inside,
+            "writes": self.writes,
             "sources": bool(self.sources.types or self.sources.functions),
         }
         return _sections(frozenset(name for name, yes in asked.items() if yes))
@@ -188,6 +190,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         referencing=referencing,
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) for one in (node, *(inner.node for inner in statement.inner))),
+        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
     )
@@ -307,6 +310,11 @@ def _in_detail(node: Node) -> bool:
     return False
 
 
+def _writes(node: Node) -> bool:
+    """Whether rows that are there may have to be written."""
+    return isinstance(node, AlterTable) and any(isinstance(a, AddColumn | AlterColumnType) for a in node.actions)
+
+
 def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction: bool) -> Facts:
     """The facts in the one value that ``SQL`` returned for ``request``.  Raises UnreadableAnswer."""
     answer = carried.decode(text)
@@ -397,6 +405,8 @@ def _relation(
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
         access_method=row.get("access_method") or "",
+        owner=row.get("owner") or "",
+        on_update=tuple(row.get("on_update") or ()),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 

@@ -673,6 +673,30 @@ answer AS (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
                 -- end detail
+                -- if writes
+                'owner', pg_catalog.pg_get_userbyid(c.relowner),
+                -- What an UPDATE of no particular column would set off.
+                'on_update', (
+                    SELECT pg_catalog.json_agg(DISTINCT x.name)
+                    FROM tree AS w
+                    CROSS JOIN LATERAL (
+                        SELECT CAST(g.tgname AS pg_catalog.text) AS name
+                        FROM pg_catalog.pg_trigger AS g
+                        WHERE g.tgrelid OPERATOR(pg_catalog.=) w.oid
+                            AND NOT g.tgisinternal
+                            AND g.tgenabled OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['O', 'A'] AS pg_catalog."char"[]))
+                            AND CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 16 OPERATOR(pg_catalog.<>) 0
+                            AND CAST(g.tgattr AS pg_catalog.text) OPERATOR(pg_catalog.=) ''
+                        UNION ALL
+                        SELECT CAST(u.rulename AS pg_catalog.text)
+                        FROM pg_catalog.pg_rewrite AS u
+                        WHERE u.ev_class OPERATOR(pg_catalog.=) w.oid
+                            AND u.ev_type OPERATOR(pg_catalog.=) '2'
+                            AND u.ev_enabled OPERATOR(pg_catalog.<>) 'D'
+                    ) AS x
+                    WHERE w.root OPERATOR(pg_catalog.=) c.oid
+                ),
+                -- end writes
                 -- if cascade
                 'views', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, r.schema, r.name) ORDER BY r.schema, r.name)

@@ -35,6 +35,9 @@ from proxy.sql.statements import (
     Statement,
 )
 
+# What the last ALTER does for an action that is no index, and for one that is.
+LASTS = ("sets NOT NULL, which the CHECK has proven, so no row is read", "gives the finished index to the constraint")
+
 
 def compose(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: Facts | None = None) -> Plan:
     """The plan that runs instead of ``statement``; every node in ``findings`` is its own, or one of its actions.
@@ -55,7 +58,7 @@ def defer(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: 
     else:
         now, later = _parted([step for _, rewrite in findings for step in rewrite.steps])
     give_up = [sql for step in reversed(now) for sql in step.undo] if not isinstance(node, AlterTable) else []
-    give_up += [sql for _, rewrite in findings for sql in rewrite.undo]
+    give_up += [sql for _, r in findings for sql in (r.undo if r.give_up is None else r.give_up)]
     waiting = tuple(replace(step, when="after_commit") for step in later)
     return Plan(node.kind, (*now, *waiting), tuple(give_up))
 
@@ -64,6 +67,12 @@ def _parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     """The short steps at the front, and the rest."""
     first = next((i for i, step in enumerate(steps) if not (step.transaction and step.budget == "locks")), len(steps))
     return list(steps[:first]), list(steps[first:])
+
+
+def prepared(statement: Statement, rewrites: dict[Action, Rewrite], facts: Facts) -> tuple[Step, ...]:
+    """The steps of an ALTER TABLE whose every action is in ``rewrites``, up to the last ALTER, which is left out."""
+    assert isinstance(statement.node, AlterTable)
+    return tuple(_Alter(statement, statement.node, rewrites, facts).preparing()[0])
 
 
 def alone(statement: Statement, action: Action, rewrite: Rewrite) -> tuple[Step, ...]:
@@ -90,7 +99,17 @@ class _Alter:
         self.table = Target(qualify(schema, name), schema, name) if schema else spelt
 
     def steps(self) -> tuple[Step, ...]:
-        before = early(self.statement, self.rewrites, self.facts) if self.rest else []
+        if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
+            head, filling, others = self._with_columns(columns)
+            return (*head, *filling, *others.steps())
+        steps, lasts, rest = self.preparing()
+        if lasts or rest:
+            steps.append(self._last(lasts, rest, final=True))
+        return tuple(steps)
+
+    def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
+        """All steps up to the last ALTER, and what comes in that."""
+        before = [a for a in early(self.statement, self.rewrites, self.facts) if a in self.rest] if self.rest else []
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
         late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
@@ -114,13 +133,33 @@ class _Alter:
                 steps += [self._first([action])] if self.rewrites[action].action else []
                 steps += self.rewrites[action].steps
         lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
-        rest = [a for a in self.rest if a not in before]
-        if lasts or rest:
-            steps.append(self._last(lasts, rest, final=True))
-        return tuple(steps)
+        return steps, lasts, [a for a in self.rest if a not in before]
+
+    def _with_columns(self, columns: Sequence[Action]) -> tuple[list[Step], list[Step], _Alter]:
+        """The ALTER that adds columns, the steps that fill them and set their constraints, and what comes after those.
+
+        Nothing else may be checked before they are filled: a NOT VALID constraint that old rows do not fulfil
+        fails every UPDATE of those.
+        """
+        added = {a: self.rewrites[a] for a in columns}
+        before = early(self.statement, added, self.facts) if self.rest else []
+        resumed = any(r.resumed for r in added.values())
+        head = self._first(columns, [] if resumed else before)
+        closing = {a: replace(r, action=None, steps=()) for a, r in added.items()}
+        rewrites = {**closing, **{a: r for a, r in self.rewrites.items() if a not in added}}
+        others = _Alter(self.statement, self.alter, rewrites, self.facts)
+        others.rest = [a for a in self.rest if a not in before]
+        return [head], [step for r in added.values() for step in r.steps], others
 
     def inside(self) -> tuple[list[Step], list[Step]]:
         """What is done in the client's transaction, and what after it."""
+        if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
+            filled = {a.column.name for a in columns if isinstance(a, AddColumn)}
+            back = [a for a in self.rest if self._builds_on_guarded(a) or getattr(a, "column", None) in filled]
+            head = self._first(columns, [a for a in self.rest if a not in back])
+            _, filling, closing = self._with_columns(columns)
+            closing.rest = back
+            return [head], [*filling, *closing.steps()]
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
         late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
@@ -161,12 +200,14 @@ class _Alter:
         finished = done.both(*(r.done for r in rewrites)) or self._done(rest)
         undo = [sql for r in rewrites for sql in r.undo]
         undo += reversal(self.table, self.alter, rest, self.facts)
+        columns = [a for a in guarded if isinstance(a, AddColumn)]
         return Step(
-            (edit.apply(self.statement.sql, edits),),
+            (edit.apply(self.statement.sql, edits), *(sql for r in rewrites for sql in r.also)),
             max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=lambda lock: lock.rank),
             _why(
                 ("makes the other changes", rest),
-                ("has new rows checked from now on, and reads no old row", guarded),
+                ("adds the column for new rows, and touches no old row", columns),
+                ("has new rows checked from now on, and reads no old row", [a for a in guarded if a not in columns]),
             ),
             relations=tuple(
                 dict.fromkeys([*(k for r in rewrites for k in r.relations), *([self.table.key] if rest else [])])
@@ -187,14 +228,16 @@ class _Alter:
         after = list(dict.fromkeys(words for r in rewrites for words in r.after))
         head = f"ALTER TABLE {'IF EXISTS ' if self.alter.if_exists else ''}{self.table.sql} "
         return Step(
-            (edit.apply(self.statement.sql, edits), *([head + ", ".join(after)] if after else [])),
+            (
+                *(sql for r in rewrites for sql in r.before_last),
+                edit.apply(self.statement.sql, edits),
+                *([head + ", ".join(after)] if after else []),
+                *(sql for r in rewrites for sql in r.also_last),
+            ),
             Lock.ACCESS_EXCLUSIVE,
             _why(
-                (
-                    "sets NOT NULL, which the CHECK has proven, so no row is read",
-                    [a for a in guarded if not _is_index(a)],
-                ),
-                ("gives the finished index to the constraint", [a for a in guarded if _is_index(a)]),
+                *((words, [a for a in guarded if self._why_last(a) == words]) for words in LASTS),
+                *((r.why_last, [r]) for r in rewrites if r.why_last and r.why_last not in LASTS),
                 ("makes the other changes", rest),
             ),
             relations=(self.table.key,),
@@ -202,6 +245,9 @@ class _Alter:
             undo=() if final else tuple(sql for r in rewrites for sql in r.last_undo),
             edits=edits,
         )
+
+    def _why_last(self, action: Action) -> str:
+        return self.rewrites[action].why_last or LASTS[_is_index(action)]
 
     def _done(self, rest: Sequence[Action]) -> str | None:
         """Whether actions that need no protection are done, if a column can tell; they are one transaction."""
@@ -260,5 +306,5 @@ def _is_foreign_key(action: Action) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
 
 
-def _why(*clauses: tuple[str, Iterable[Action]]) -> str:
-    return "; ".join(words for words, actions in clauses if list(actions))
+def _why(*clauses: tuple[str, Iterable[object]]) -> str:
+    return "; ".join(dict.fromkeys(words for words, actions in clauses if list(actions)))

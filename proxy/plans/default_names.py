@@ -13,6 +13,7 @@ from proxy.catalog.facts import Facts, Relation
 from proxy.plans import reading
 from proxy.plans.build_index import distinct
 from proxy.plans.leftover import is_leftover
+from proxy.plans.mark import any_resumed
 from proxy.sql import lexer
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
@@ -62,6 +63,11 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
     return None
 
 
+def base_name(action: AddConstraint | SetNotNull, statement: Statement, relation: Relation | None) -> str | None:
+    """The name that its constraint would have if no name were taken; None if that cannot be known."""
+    return _name(action, statement, relation, set())
+
+
 def _indexed(action: AddConstraint | SetNotNull) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.kind in INDEXED
 
@@ -88,10 +94,11 @@ def _left_behind(statement: Statement, alter: AlterTable, facts: Facts) -> set[s
     if relation is None:
         return set()
     adds = [a.constraint for a in alter.actions if isinstance(a, AddConstraint)]
+    resumed = any_resumed(statement, relation)
     names = {
         found.name
         for found in relation.constraints.values()
-        if any(is_leftover(statement, constraint, found, facts) for constraint in adds)
+        if any(is_leftover(statement, constraint, found, facts, validated=resumed) for constraint in adds)
     }
     if not relation.being_built:
         names |= {index.name for index in relation.indexes.values() if not index.valid}

@@ -32,6 +32,10 @@ def depends(statement: Statement, guarded: Action, rewrite: Rewrite, other: Acti
     Errs towards True.  Source: AlterTablePass in commands/tablecmds.c: drops, types, columns, constraints.
     """
     match other:
+        case AddColumn() if isinstance(guarded, AddColumn):
+            return True  # columns stand in the order in which they came
+        case DropConstraint() if isinstance(guarded, AddColumn):
+            return True  # it may have the name that a constraint of the column is to get
         case DropConstraint(name=name):
             # The new index attaches in the same ALTER that drops the old constraint.
             return name == rewrite.name and not is_indexed(guarded)
@@ -65,6 +69,9 @@ def _mentions(statement: Statement, action: Action, column: str) -> bool:
             return column in names or (
                 c.expression is not None and _reads(statement, c.expression.of(statement.text), column)
             )
+        case AddColumn(column=added):
+            checks = [c.expression.of(statement.text) for c in added.constraints if c.kind == "CHECK" and c.expression]
+            return column == added.name or any(_reads(statement, text, column) for text in checks)
         case _:
             return True
 

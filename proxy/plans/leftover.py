@@ -16,9 +16,14 @@ from proxy.sql.statements import AddConstraint, AlterTable, ConstraintKind, Name
 KINDS = {"c": ConstraintKind.CHECK, "f": ConstraintKind.FOREIGN_KEY}
 
 
-def is_leftover(statement: Statement, wanted: TableConstraint, found: Constraint, facts: Facts) -> bool:
-    """Whether ``found``, as pg_get_constraintdef prints it, is NOT VALID and what ``wanted`` says in the client's words."""
-    if found.validated or not found.enforced:
+def is_leftover(
+    statement: Statement, wanted: TableConstraint, found: Constraint, facts: Facts, *, validated: bool = False
+) -> bool:
+    """Whether ``found``, as pg_get_constraintdef prints it, is NOT VALID and what ``wanted`` says in the client's words.
+
+    ``validated``: it may be valid already, since it is known otherwise that an interrupted run has been there.
+    """
+    if (found.validated and not validated) or not found.enforced:
         return False
     if KINDS.get(found.kind) is not wanted.kind or (printed := _read(found.definition)) is None:
         return False

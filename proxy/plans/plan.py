@@ -68,6 +68,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that are changed a few at a time, each few in a transaction of their own, until none is left to change.
+
+    Whoever begins again goes on where it stopped: of a row that has been changed ``where`` is no longer true.
+    """
+
+    table: tuple[str, str]  # (schema, name); what inherits from it too, unless ``only``
+    where: str  # true of the rows that are still to be changed
+    assign: str = ""  # what stands behind SET; empty: the rows are deleted
+    only: bool = False
+    quiet: bool = True  # the author has asked for no UPDATE, so triggers need not fire (``backfills.triggers``)
+    stuck: Failure | None = None  # what to say if ``where`` is still true of a row that has been changed
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Statements that are run together, in one transaction where ``transaction`` is true.
 
@@ -85,8 +100,9 @@ class Step:
     done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
     undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
     hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
-    edits: tuple[Edit, ...] = ()  # how statements[0] was made from the client's statement, to map error positions back
+    edits: tuple[Edit, ...] = ()  # how the one of them was made that is the client's, to map error positions back
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently
+    batch: Batch | None = None  # then ``statements`` say what is done as a whole, and this how
 
     @property
     def sql(self) -> str:
@@ -136,6 +152,15 @@ class Rewrite:
     last_undo: tuple[str, ...] = ()  # takes the effect of ``last`` back
     last_done: str | None = None  # is the effect of ``last`` there already?
     after: tuple[str, ...] = ()  # actions of one more ALTER in the transaction of the last one
+    also: tuple[str, ...] = ()  # statements behind the first ALTER, in its transaction
+    also_last: tuple[str, ...] = ()  # statements behind the last ALTER, in its transaction
+    before_last: tuple[str, ...] = ()  # statements ahead of the last ALTER, in its transaction
+    why_last: str = ""  # what the last ALTER does for it
+    give_up: tuple[str, ...] | None = None  # instead of ``undo``, where the client's transaction has been committed
+    hooks: tuple[
+        str, ...
+    ] = ()  # triggers and rules that its UPDATEs would set off, and the author's statement would not
+    resumed: bool = False  # an interrupted run has done ``action`` already, and what else is in the first ALTER
     name: str | None = None  # of the constraint that it adds
     table: tuple[str, str] = ("", "")  # (schema, name) of the table that is altered
     relations: tuple[tuple[str, str], ...] = ()  # (schema, name) that ``action`` locks

@@ -20,11 +20,16 @@ from proxy.sql.statements import AlterTable, SetNotNull, Statement, quote_identi
 NATIVE = 18  # the first version that has NOT NULL … NOT VALID
 
 
-def staged_not_null(statement: Statement, action: SetNotNull, facts: Facts) -> Rewrite | None:
-    """The rewrite of SET NOT NULL; its own words run last up to 17, and not at all from 18 on."""
+def staged_not_null(
+    statement: Statement, action: SetNotNull, facts: Facts, *, name: str | None = None
+) -> Rewrite | None:
+    """The rewrite of SET NOT NULL; its own words run last up to 17, and not at all from 18 on.
+
+    ``name``: of the constraint, where the author gave one.
+    """
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    name = name_of(action, statement, facts)
+    name = name or name_of(action, statement, facts)
     proof = prove(statement, alter, action.column, facts, name)
     if proof is None or facts.major >= NATIVE:
         return proof

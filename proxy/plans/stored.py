@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from proxy.plans.plan import Edit, Failure, Lock, Step
+from proxy.plans.plan import Batch, Edit, Failure, Lock, Step
 
 VERSION = 1
 T = TypeVar("T")
@@ -55,6 +55,7 @@ def _step(value: Any) -> Step:
         hides=_all(_failure, s["hides"]),
         edits=_all(_edit, s["edits"]),
         index=None if s["index"] is None else _pair(s["index"]),
+        batch=None if s["batch"] is None else _batch(s["batch"]),
     )
 
 
@@ -64,6 +65,18 @@ def _failure(value: Any) -> Failure:
         _text(f["sqlstate"]), _text(f["constraint"]), _text(f["instead"]), _all(_text, f["words"]),
         _text(f["column"]), _text(f["name"]),
     )  # fmt: skip
+
+
+def _batch(value: Any) -> Batch:
+    b = _object(value, *(f.name for f in fields(Batch)))
+    return Batch(
+        _pair(b["table"]),
+        _text(b["where"]),
+        _text(b["assign"]),
+        _is(bool, b["only"]),
+        _is(bool, b["quiet"]),
+        None if b["stuck"] is None else _failure(b["stuck"]),
+    )
 
 
 def _edit(value: Any) -> Edit:

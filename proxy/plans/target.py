@@ -9,6 +9,8 @@ from proxy.catalog.facts import Relation
 from proxy.sql.names import clip
 from proxy.sql.statements import AlterTable, Name, Statement, quote_identifier
 
+OWN = "_interlock_"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -57,4 +59,9 @@ def altering(table: Target, alter: AlterTable, action: str, *, only: bool = Fals
 
 def own_name(kind: str, *about: str) -> str:
     """The name of a passing object of ours: the same for the same thing, so that a left-over one is recognised."""
-    return clip(f"_interlock_{kind}_{sha256(chr(0).join(about).encode()).hexdigest()[:12]}")
+    return clip(f"{OWN}{kind}_{sha256(chr(0).join(about).encode()).hexdigest()[:12]}")
+
+
+def is_own(name: str) -> bool:
+    """Whether it is the name of a passing object of ours."""
+    return name.startswith(OWN)

@@ -6,6 +6,7 @@ from proxy.catalog.facts import Constraint, Facts
 from proxy.plans import done
 from proxy.plans.default_names import freed, name_of
 from proxy.plans.leftover import is_leftover
+from proxy.plans.mark import any_resumed
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.target import Target, altering, target
 from proxy.sql import edit
@@ -79,10 +80,11 @@ def _locked(statement: Statement, action: AddConstraint, facts: Facts, table: Ta
 
 
 def resumed(statement: Statement, action: AddConstraint, facts: Facts) -> Constraint | None:
-    """This very constraint, NOT VALID since an earlier run was interrupted between its steps."""
+    """This very constraint, from an earlier run that was interrupted between its steps."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
     relation, name = facts.find(alter.relation), name_of(action, statement, facts)
     if relation is None or name is None or (found := relation.constraints.get(name)) is None:
         return None
-    return found if is_leftover(statement, action.constraint, found, facts) else None
+    again = any_resumed(statement, relation)
+    return found if is_leftover(statement, action.constraint, found, facts, validated=again) else None

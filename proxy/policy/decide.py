@@ -128,6 +128,7 @@ def _decide(node: Any, finding: Finding, statement: Statement, facts: Facts, pol
     decided = _overrides(decided, statement, facts, policy)
     if decided.action is Action.REWRITE and finding.rewrite is None:
         decided = _becomes(decided, Action.REJECT, decided.because, "this form cannot be rewritten")
+    decided = _hooks(decided, policy)
     decided = _in_transaction(decided, facts, policy)
     return _mode(decided, policy)
 
@@ -196,6 +197,16 @@ def _overrides(decided: Decided, statement: Statement, facts: Facts, policy: Pol
         note = f"allowed by {override.where}" + (f": {override.reason}" if override.reason else "")
         return _becomes(decided, Action.ALLOW, policy.source("overrides", "roles"), note)
     return replace(decided, note=_noted(decided, *why_not))
+
+
+def _hooks(decided: Decided, policy: Policy) -> Decided:
+    """No rewrite that would set off what the author's statement does not, unless the policy says so."""
+    hooks = decided.finding.rewrite.hooks if decided.finding.rewrite is not None else ()
+    if decided.action is not Action.REWRITE or not hooks or policy.backfills.triggers != "reject":
+        return decided
+    named = ", ".join(f'"{name}"' for name in hooks)
+    note = f"in steps, UPDATEs of the old rows would set off {named}; backfills.triggers says whether they may"
+    return _becomes(decided, Action.REJECT, policy.source("backfills", "triggers"), note)
 
 
 def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:

@@ -10,6 +10,7 @@ from typing import Any
 from proxy.policy.document import Path
 from proxy.policy.model import (
     Audit,
+    Backfills,
     Builds,
     Jobs,
     Locks,
@@ -97,6 +98,10 @@ class Policy:
     @property
     def jobs(self) -> Jobs:
         return self.settings.jobs
+
+    @property
+    def backfills(self) -> Backfills:
+        return self.settings.backfills
 
     @property
     def small_tables(self) -> SmallTables:

@@ -245,6 +245,31 @@ class Jobs(Model):
     )
 
 
+class Backfills(Model):
+    """Rows that are changed a few at a time: those of a new column, and others where a rule is asked to."""
+
+    target: DurationField = Field(
+        default=Duration(100),
+        description="How long one batch is to take: for so long, at most, its rows are locked. Batches grow and shrink to meet it.",
+    )
+    pause: DurationField = Field(default=Duration(10), description="The pause between two batches.")
+    lock_timeout: DurationField = Field(
+        default=Duration(50),
+        description="How long a batch waits for a lock before it is given up and tried again, smaller.",
+    )
+    max_lag: DurationField = Field(
+        default=Duration(10_000), description="While a standby is further behind than that, batches wait for it."
+    )
+    max_lag_size: SizeField = Field(
+        default=Size(256 * 2**20), description="Likewise, by the WAL that a standby has not replayed yet."
+    )
+    triggers: Literal["reject", "fire", "skip"] = Field(
+        default="reject",
+        description="What if triggers of the table would fire for rows that the author's statement would have changed without:"
+        " reject does not rewrite the statement, fire lets them, skip runs batches with session_replication_role = replica.",
+    )
+
+
 class SmallTables(Model):
     """Tables so small that blocking them goes unnoticed.  A table whose size is not known is never small."""
 
@@ -368,6 +393,7 @@ class Settings(Model):
     )
     locks: Locks = Field(default=Locks(), description="Patience for locks that block the application.")
     builds: Builds = Field(default=Builds(), description="Bounds for work that blocks nobody.")
+    backfills: Backfills = Field(default=Backfills(), description="How rows are changed a few at a time.")
     jobs: Jobs = Field(default=Jobs(), description="How that is done which waits for the client's COMMIT.")
     small_tables: SmallTables = Field(default=SmallTables(), description="Tables that are left alone.")
     exceptions: tuple[PolicyException, ...] = Field(default=(), description="Other actions for some statements.")

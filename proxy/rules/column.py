@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from proxy.plans.add_column import add_column
+from proxy.plans.mark import is_resumed
+from proxy.plans.plan import Rewrite
 from proxy.plans.target import target
 from proxy.rules.base import Context
 from proxy.rules.subject import Subject, altered
@@ -16,8 +19,13 @@ def added_to(node: AddColumn, context: Context) -> Subject | None:
     about = altered(context)
     known = about.relation if about is not None else None
     if node.if_not_exists and known is not None and node.column.name in known.columns:
-        return None
+        return about if is_resumed(context.statement, node, known) else None
     return about
+
+
+def rewritten(node: AddColumn, about: Subject, context: Context) -> Rewrite | None:
+    """The whole ADD COLUMN in steps, whichever part of it the finding is about."""
+    return None if about.unresolved else add_column(context.statement, node, context.facts)
 
 
 def of_kind(node: AddColumn, *kinds: str) -> tuple[ColumnConstraint, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
-from proxy.rules.column import added_to, of_kind, table, without
+from proxy.rules.column import added_to, of_kind, rewritten, table, without
 from proxy.rules.subject import script
 from proxy.sql.statements import AddColumn, quote_identifier
 
@@ -37,4 +37,5 @@ def column_check_inline(node: AddColumn, context: Context) -> Finding | None:
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )

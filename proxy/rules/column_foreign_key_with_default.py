@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
-from proxy.rules.column import VALUES, added_to, of_kind, table, without
+from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, without
 from proxy.rules.subject import script
 from proxy.rules.volatile_default import SERIAL
 from proxy.sql.lexer import lex
@@ -39,6 +39,7 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from proxy.plans.plan import Lock
 from proxy.plans.target import target
 from proxy.rules.base import Context, Finding, rule
-from proxy.rules.column import added_to, of_kind, table, without
-from proxy.rules.subject import script
+from proxy.rules.column import added_to, of_kind, rewritten, table, without
+from proxy.rules.subject import Subject, script
 from proxy.sql.statements import AddColumn, quote_identifier
 
 
@@ -15,6 +15,8 @@ def column_unique_inline(node: AddColumn, context: Context) -> Finding | None:
     keys = of_kind(node, "UNIQUE", "PRIMARY KEY")
     about = added_to(node, context)
     if about is None or not keys or (about.kind == "p" and about.relation and not about.relation.has_children):
+        return None
+    if any(c.kind == "PRIMARY KEY" for c in keys) and _has_key(about):
         return None
     key, column = keys[0], quote_identifier(node.column.name)
     alter = context.table
@@ -39,4 +41,11 @@ def column_unique_inline(node: AddColumn, context: Context) -> Finding | None:
         lock=Lock.ACCESS_EXCLUSIVE,
         work="build",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )
+
+
+def _has_key(about: Subject) -> bool:
+    """Whether the table has a primary key already: Postgres says so itself."""
+    constraints = about.relation.constraints if about.relation else {}
+    return any(c.kind == "p" for c in constraints.values())

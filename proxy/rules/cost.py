@@ -24,7 +24,9 @@ def cost_of(action: Action, context: Context) -> Effect:
 
 def cost_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> Effect:
     """Of an ADD COLUMN that has no constraints but those."""
-    return cost_of(replace(action, column=replace(action.column, constraints=constraints)), context)
+    # One that is there already has been added by an interrupted run of the same statement, or there is no finding.
+    added = replace(action, column=replace(action.column, constraints=constraints), if_not_exists=False)
+    return cost_of(added, context)
 
 
 def supposing(context: Context, relation: Relation | None, changed: Relation | None) -> Context:

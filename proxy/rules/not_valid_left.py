@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.plans.plan import Lock
+from proxy.plans.target import is_own
 from proxy.rules.base import Context, Finding, advice
 from proxy.rules.column import table
 from proxy.rules.subject import altered, script
@@ -16,7 +17,9 @@ def not_valid_left(node: AlterTable, context: Context) -> Finding | None:
         return None
     seen_to = {a.name for a in node.actions if isinstance(a, ValidateConstraint | DropConstraint)}
     left = [
-        name for name, c in about.relation.constraints.items() if not c.validated and c.enforced and name not in seen_to
+        name
+        for name, c in about.relation.constraints.items()
+        if not c.validated and c.enforced and name not in seen_to and not is_own(name)
     ]
     if not left or any(isinstance(a, ValidateConstraint) for a in node.actions):
         return None

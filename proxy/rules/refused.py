@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from proxy.catalog.facts import Relation
+from proxy.plans.mark import any_resumed
 from proxy.sql.statements import (
     Action,
     AddColumn,
@@ -18,13 +19,18 @@ from proxy.sql.statements import (
     DropNotNull,
     SetDefault,
     SetNotNull,
+    Statement,
 )
 
 
-def refused(alter: AlterTable, relation: Relation | None) -> bool:
-    """Whether one of the actions is certain to fail.  Errs towards False."""
+def refused(statement: Statement, relation: Relation | None) -> bool:
+    """Whether one of the actions of an ALTER TABLE is certain to fail.  Errs towards False."""
+    alter = statement.node
+    assert isinstance(alter, AlterTable)
     if relation is None or not relation.columns:
         return False
+    if any_resumed(statement, relation):
+        return False  # an interrupted run of it has done a part
     names = Counter(a.constraint.name for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.name)
     keys = [
         a for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY
@@ -49,13 +55,9 @@ def _fails(action: Action, relation: Relation, made: set[str], gone: set[str]) -
             return relation.is_partition or (column.name in relation.columns and column.name not in gone)
         case DropColumn(if_exists=False, column=column):
             return column not in relation.columns
-        case (
-            SetNotNull(column=column)
-            | DropNotNull(column=column)
-            | SetDefault(column=column)
-            | DropDefault(column=column)
-            | AlterColumnType(column=column)
-        ):
+        case SetNotNull(column=column) | SetDefault(column=column):
             return column not in relation.columns and column not in made
+        case DropNotNull(column=column) | DropDefault(column=column) | AlterColumnType(column=column):
+            return column not in relation.columns  # they come before columns are added
         case _:
             return False

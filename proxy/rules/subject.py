@@ -70,7 +70,7 @@ def altered(context: Context) -> Subject | None:
     if alter.object_type != "TABLE":
         return None
     about = subject(alter.relation, context)
-    if about is not None and refused(alter, about.relation):
+    if about is not None and refused(context.statement, about.relation):
         return None
     return about if about is not None and about.kind in (None, "r", "p") else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
-from proxy.rules.column import VALUES, added_to, of_kind, table, without
+from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, without
 from proxy.rules.cost import cost_of_column
 from proxy.rules.subject import script
 from proxy.sql.statements import AddColumn, ColumnConstraint, quote_identifier
@@ -35,6 +35,7 @@ def volatile_default(node: AddColumn, context: Context) -> Finding | None:
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )
 
 
@@ -62,6 +63,7 @@ def _hint(node: AddColumn, values: tuple[ColumnConstraint, ...], context: Contex
             "<a trigger that sets it in new and changed rows>",
             _batch(on, name, expression.of(text) if expression else "<expression>"),
         ) + (virtual if context.facts.major >= 18 else "")
+    of_type = ""
     drop = (*VALUES, "NOT NULL", "UNIQUE", "PRIMARY KEY")
     first = without(node, context, *drop)
     after = [f"ALTER TABLE {on} ALTER COLUMN {name} SET NOT NULL"] if of_kind(node, "NOT NULL", "PRIMARY KEY") else []
@@ -75,11 +77,12 @@ def _hint(node: AddColumn, values: tuple[ColumnConstraint, ...], context: Contex
     number = f"nextval('{sequence}')"
     if not values:
         type_ = SERIAL[node.column.type.name]
+        of_type = f" AS {type_}"
         first = f"ALTER TABLE {on} ADD COLUMN {name} {type_}"
         after = after or [f"ALTER TABLE {on} ALTER COLUMN {name} SET NOT NULL"]
     steps = [
         first,
-        f"CREATE SEQUENCE {sequence} OWNED BY {on}.{name}",
+        f"CREATE SEQUENCE {sequence}{of_type} OWNED BY {on}.{name}",
         f"ALTER TABLE {on} ALTER COLUMN {name} SET DEFAULT {number}",
         _batch(on, name, number),
         *after,

@@ -4,6 +4,7 @@
 ``patience``    look, then leap: how long to wait for a lock, and how
 ``leap``        the same, done
 ``execute``     a plan's steps in order, and back if one fails
+``batches``     rows changed a few at a time; ``batch_sql`` is its SQL, ``pace`` its speed
 ``inside``      one short step in the transaction that the client has open
 ``turn``        one plan at a time for a table
 """

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.run.asking import Asking
+from proxy.run.batches import Batches
 from proxy.run.connection import SET_CONFIG, ConnectionLost, ServerError
 from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
 from proxy.run.leap import Locks, StepResult, tag_of
+from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
 from proxy.run.words import one_line
@@ -30,6 +32,7 @@ from proxy.sql.statements import CreateIndex, DropIndex
 class Budget:
     locks: Patience
     builds_timeout_ms: int
+    pace: Pace = field(default_factory=Pace)
 
 
 class Runner:
@@ -92,7 +95,12 @@ class Runner:
             return
         self.locks.check_cancelled()
         begun = time.monotonic()
-        if step.budget == "builds":
+        if step.batch is not None:
+            batches = Batches(
+                self.own, self.budget.pace, self.budget.builds_timeout_ms, self.facts, self.say, self.cancelled
+            )
+            self.tag = await batches.run(step)
+        elif step.budget == "builds":
             result.attempts = 1
             await self._build(step)
         else:

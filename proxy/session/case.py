@@ -13,6 +13,7 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.run.execute import Budget
 from proxy.run.jobs import Job
 from proxy.run.leap import StepResult
+from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.read import read
@@ -140,7 +141,19 @@ def budget(policy: Policy, *, inside: bool) -> Budget:
         backoff_max_ms=locks.backoff.max.ms,
         give_up_after_ms=locks.in_transaction.give_up_after.ms if inside else locks.give_up_after.ms,
     )
-    return Budget(patience, policy.builds.timeout.ms)
+    return Budget(patience, policy.builds.timeout.ms, pace(policy))
+
+
+def pace(policy: Policy) -> Pace:
+    fills = policy.backfills
+    return Pace(
+        target_ms=fills.target.ms,
+        pause_ms=fills.pause.ms,
+        lock_timeout_ms=fills.lock_timeout.ms,
+        lag_ms=fills.max_lag.ms,
+        lag_bytes=fills.max_lag_size.bytes,
+        triggers=fills.triggers,
+    )
 
 
 def version_number(server_version: str) -> int:

@@ -1,0 +1,74 @@
+"""What a column definition demands of the rows, as an ALTER TABLE of its own that the other plans can work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.plans.target import Target
+from proxy.sql import lexer
+from proxy.sql.read import read
+from proxy.sql.statements import AddColumn, AlterTable, ColumnConstraint, Statement, quote_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    statement: Statement | None  # None: nothing is demanded
+    staged: bool = False  # NOT NULL is one of its actions
+    not_null: bool = False  # the column is to be NOT NULL, by that or as a primary key
+    not_null_name: str | None = None  # the name that the author gave to that constraint
+
+
+def inline(
+    statement: Statement, action: AddColumn, table: Target, demands: Sequence[ColumnConstraint], *, not_null: bool
+) -> Inline:
+    """``demands`` as constraints of the table; ``not_null``: the column is so even if no word says it."""
+    alter = statement.node
+    assert isinstance(alter, AlterTable)
+    text, name = statement.text, quote_identifier(action.column.name)
+    strict = [c for c in demands if c.kind == "NOT NULL"]
+    words = [f"ALTER COLUMN {name} SET NOT NULL"] if strict or not_null else []
+    words += [_words(text, c, name) for c in demands if c.kind != "NOT NULL"]
+    given = next((c.name for c in strict if c.name), None)
+    key = any(c.kind == "PRIMARY KEY" for c in demands)
+    if not words:
+        return Inline(None)
+    head = f"ALTER TABLE {'IF EXISTS ' if alter.if_exists else ''}{table.sql} "
+    [made] = read(head + ", ".join(words))
+    assert isinstance(made.node, AlterTable)
+    staged = bool(strict) or not_null
+    return Inline(made, staged=staged, not_null=staged or key, not_null_name=given)
+
+
+def _words(text: str, c: ColumnConstraint, column: str) -> str:
+    """``ADD [CONSTRAINT name] CHECK (…)`` and the like, in the author's words."""
+    named = f"ADD CONSTRAINT {quote_identifier(c.name)} " if c.name is not None else "ADD "
+    body = _body(text, c)
+    match c.kind:
+        case "UNIQUE" | "PRIMARY KEY":
+            at = _behind_words(body)
+            return f"{named}{body[:at]} ({column}){body[at:]}"
+        case "REFERENCES":
+            return f"{named}FOREIGN KEY ({column}) {body}"
+        case _:
+            return named + body
+
+
+def _body(text: str, c: ColumnConstraint) -> str:
+    """From the constraint's own keyword on."""
+    written = c.span.of(text)
+    if c.name is None:
+        return written
+    return written[lexer.lex(written)[2].start :]  # CONSTRAINT name …
+
+
+def _behind_words(body: str) -> int:
+    """Where the list of columns would stand: behind ``UNIQUE [NULLS [NOT] DISTINCT]`` or ``PRIMARY KEY``."""
+    end = 0
+    for token in lexer.lex(body):
+        if token.kind != "word" or token.value not in ("unique", "primary", "key", "nulls", "not", "distinct"):
+            break
+        if token.value == "not" and not body[:end].rstrip().lower().endswith("nulls"):
+            break  # NOT DEFERRABLE
+        end = token.end
+    return end

@@ -1,0 +1,114 @@
+"""The SQL of a batched change: which rows, by their places in the table, and what is left.
+
+A batch takes rows between two pages of one table that still need the change and that nobody has locked, so it never
+waits for a row, and changes them.  On 13 places are listed one by one, since only 14 reads a range of them.
+Every operator and function is qualified, but for what stands in the plan's own words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.plans.plan import Batch
+from proxy.run.asking import hexed
+from proxy.sql.statements import quote_identifier
+
+RANGES = 14  # the first version that reads the rows between two places without reading the whole table
+PAGE_HEADER, TUPLE_LEAST = 24, 28  # bytes: a page holds at most (block_size - 24) / 28 rows (MaxHeapTuplesPerPage)
+
+EQ = "OPERATOR(pg_catalog.=)"
+BLOCK = "(({0})::pg_catalog.text::pg_catalog.point)[0]"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One table that holds rows."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_class.relkind
+    method: str  # pg_am.amname
+
+    @property
+    def sql(self) -> str:
+        return f"{quote_identifier(self.schema, always=True)}.{quote_identifier(self.name, always=True)}"
+
+
+COLUMNS = (
+    "n.nspname::pg_catalog.text",
+    "c.relname::pg_catalog.text",
+    "c.relkind::pg_catalog.text",
+    "COALESCE(m.amname::pg_catalog.text, '')",
+)
+LEAVES = f"""/* interlock */ WITH RECURSIVE tree (oid) AS (
+    SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace
+    WHERE n.nspname {EQ} $1::pg_catalog.name AND c.relname {EQ} $2::pg_catalog.name
+    UNION SELECT h.inhrelid FROM tree t JOIN pg_catalog.pg_inherits h ON h.inhparent {EQ} t.oid
+    WHERE NOT $3::pg_catalog.bool
+) SELECT c.oid, {", ".join(map(hexed, COLUMNS))}
+FROM tree t JOIN pg_catalog.pg_class c ON c.oid {EQ} t.oid JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace
+LEFT JOIN pg_catalog.pg_am m ON m.oid {EQ} c.relam
+WHERE c.relkind OPERATOR(pg_catalog.<>) 'p' ORDER BY c.oid"""
+
+PAGES = (
+    "/* interlock */ SELECT pg_catalog.pg_relation_size($1::pg_catalog.oid::pg_catalog.regclass)"
+    " OPERATOR(pg_catalog./) pg_catalog.current_setting('block_size')::pg_catalog.int8,"
+    " pg_catalog.current_setting('block_size')"
+)
+
+# What other servers are behind by, of those that follow closely; hidden from roles that may not see it.
+LAG = f"""/* interlock */ SELECT {hexed("r.application_name")},
+    pg_catalog.date_part('epoch', r.replay_lag) OPERATOR(pg_catalog.*) 1000,
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), COALESCE(r.replay_lsn, r.flush_lsn, r.write_lsn))
+FROM pg_catalog.pg_stat_replication r WHERE r.state OPERATOR(pg_catalog.=) 'streaming'"""
+
+SKIP_TRIGGERS = "SET LOCAL session_replication_role = replica"
+
+
+def places(start: int, end: int, *, version: int, block_size: int) -> str:
+    """Whether a row stands on the pages from ``start`` to before ``end``."""
+    if version >= RANGES:
+        return (
+            f"ctid OPERATOR(pg_catalog.>=) '({start},0)'::pg_catalog.tid"
+            f" AND ctid OPERATOR(pg_catalog.<) '({end},0)'::pg_catalog.tid"
+        )
+    rows = (block_size - PAGE_HEADER) // TUPLE_LEAST
+    return (
+        f"ctid {EQ} ANY (ARRAY(SELECT pg_catalog.format('(%s,%s)', b.n, i.n)::pg_catalog.tid"
+        f" FROM pg_catalog.generate_series({start}, {end - 1}) AS b (n), pg_catalog.generate_series(1, {rows}) AS i (n)))"
+    )
+
+
+def change(batch: Batch, leaf: Leaf, where: str, rows: int) -> str:
+    """Changes at most ``rows`` rows.  One row: how many it changed, how many of those still need it, the last one's page."""
+    lock = "NO KEY UPDATE" if batch.assign else "UPDATE"
+    at = f"ctid {EQ} ANY (ARRAY(SELECT picked.at FROM picked))"
+    doing = (
+        f"UPDATE ONLY {leaf.sql} SET {batch.assign} WHERE {at}"
+        if batch.assign
+        else f"DELETE FROM ONLY {leaf.sql} WHERE {at}"
+    )
+    still = f"({batch.where})" if batch.assign else "false"
+    return (
+        f"/* interlock */ WITH picked AS MATERIALIZED (SELECT ctid AS at FROM ONLY {leaf.sql}"
+        f" WHERE {where} AND ({batch.where}) LIMIT {rows} FOR {lock} SKIP LOCKED),"
+        f" changed AS ({doing} RETURNING {still} AS still)"
+        " SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE changed.still),"
+        f" (SELECT pg_catalog.max({BLOCK.format('picked.at')}) FROM picked) FROM changed"
+    )
+
+
+def left(batch: Batch, table: str, limit: int) -> str:
+    """Where rows stand that still need the change, in one look at the whole: table and page."""
+    only = "ONLY " if batch.only else ""
+    page = BLOCK.format("ctid")
+    return (
+        f"/* interlock */ SELECT DISTINCT l.oid, l.page FROM (SELECT tableoid AS oid, {page} AS page FROM {only}{table}"
+        f" WHERE {batch.where} LIMIT {limit}) AS l ORDER BY 1, 2"
+    )
+
+
+def still(batch: Batch, leaf: Leaf, where: str) -> str:
+    """Whether rows at these places still need the change."""
+    return f"/* interlock */ SELECT EXISTS (SELECT FROM ONLY {leaf.sql} WHERE {where} AND ({batch.where}))"

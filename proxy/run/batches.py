@@ -1,0 +1,242 @@
+"""Changes rows a few at a time, each few in a transaction of their own, without getting in anybody's way.
+
+First once through the table from its first page to its last, then wherever rows are left: those that were locked when
+their turn came, and those that the application has moved meanwhile.  It is done when one look at the whole finds none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from proxy.catalog.facts import Facts
+from proxy.plans.plan import Batch, Step
+from proxy.run import batch_sql
+from proxy.run.asking import Asking, unhexed
+from proxy.run.batch_sql import Leaf
+from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
+from proxy.run.errors import CANCELLED, is_lock_timeout, surely
+from proxy.run.pace import Pace, Size
+from proxy.run.words import duration
+
+SAY_EVERY_S = 5.0
+LOOK_AT_LAG_S = 1.0
+MOST_PAGES_BY_LIST = 256  # on 13, where every place on a page is listed
+AT_ONCE = 10_000  # rows that are left and looked for in one go
+BEGIN, COMMIT, ROLLBACK = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", "COMMIT", "ROLLBACK"
+AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+
+
+class Batches:
+    """One batched change for one client.  ``say`` and ``cancelled`` as for ``execute.Runner``."""
+
+    def __init__(
+        self,
+        own: Asking,
+        pace: Pace,
+        bound_ms: int,
+        facts: Facts,
+        say: Callable[[str], None],
+        cancelled: asyncio.Event,
+    ) -> None:
+        self.own = own
+        self.pace = pace
+        self.facts = facts
+        self.say = say
+        self.cancelled = cancelled
+        self.changed = 0
+        self._deadline = time.monotonic() + bound_ms / 1000
+        self._bound_ms = bound_ms
+        self._size = Size()
+        self._said = self._looked = time.monotonic()
+        self._block_size = 8192
+
+    async def run(self, step: Step) -> bytes:
+        """Until no row is left; the command tag, as if one statement had changed them all.
+
+        Raises ServerError: the server's own, 57014 if the client cancels or the bound is over; ConnectionLost.
+        """
+        batch = step.batch
+        assert batch is not None
+        if self.facts.major < batch_sql.RANGES:
+            self._size.most_pages = MOST_PAGES_BY_LIST
+        leaves = await self._leaves(batch)
+        sizes = {leaf.oid: await self._pages(leaf) for leaf in leaves}
+        total, before = max(1, sum(sizes.values())), 0
+        for leaf in leaves:
+            await self._through(batch, leaf, 0, sizes[leaf.oid], lambda page, b=before: (b + page) / total)  # type: ignore[misc]
+            before += sizes[leaf.oid]
+        await self._rest(batch, {leaf.oid: leaf for leaf in leaves})
+        return f"{'UPDATE' if batch.assign else 'DELETE'} {self.changed}".encode()
+
+    # ------------------------------------------------ going through
+
+    async def _through(
+        self, batch: Batch, leaf: Leaf, page: int, end: int, share: Callable[[int], float] | None = None
+    ) -> int:
+        """Change what needs it between two pages; how many rows that were."""
+        changed = failures = 0
+        while page < end:
+            await self._between(share(page) if share else None)
+            upto, rows = min(page + self._size.pages, end), self._size.rows
+            begun = time.monotonic()
+            try:
+                count, last = await self._batch(batch, leaf, page, upto, rows)
+            except ServerError as error:
+                if not (is_lock_timeout(error.fields) or error.sqlstate in AGAIN):
+                    raise
+                failures += 1
+                if not self._size.halve() and failures > 3:
+                    page, failures = upto, 0  # it comes again with the rest
+                await self._pause(min(2.0, 0.05 * 2 ** min(failures, 6)))
+                continue
+            failures = 0
+            changed += count
+            self.changed += count
+            full = count >= rows
+            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, full=full)
+            page = last if full else upto
+        return changed
+
+    async def _batch(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
+        """Rows that were changed, and the page of the last of them."""
+        where = self._places(page, end)
+        row = (await self._run(batch_sql.change(batch, leaf, where, rows), quiet=batch.quiet)).rows[0]
+        count, still, last = (int(float(value or b"0")) for value in row)
+        if still and batch.stuck is not None:
+            stuck = batch.stuck
+            column = {"c": stuck.column} if stuck.column else {}
+            fields = {"S": "ERROR", "V": "ERROR", "C": stuck.instead, "M": stuck.message(leaf.name)}
+            raise ServerError({**fields, "s": leaf.schema, "t": leaf.name, **column})
+        return count, last
+
+    async def _rest(self, batch: Batch, leaves: dict[int, Leaf]) -> None:
+        """Rows that were locked, or moved, when their turn came, until there are none."""
+        table = Leaf(0, *batch.table, "", "").sql
+        while found := await self._fetch(batch_sql.left(batch, table, AT_ONCE)):
+            pending = [(int(oid or b"0"), int(float(page or b"0"))) for oid, page in found]
+            for oid in {oid for oid, _ in pending} - leaves.keys():
+                leaves |= {leaf.oid: leaf for leaf in await self._leaves(batch) if leaf.oid == oid}
+            idle = 0.05
+            while pending:
+                done = 0
+                for oid, page in pending:
+                    done += await self._through(batch, leaves[oid], page, page + 1)
+                pending = [(oid, page) for oid, page in pending if await self._is_left(batch, leaves[oid], page)]
+                if pending and not done:
+                    self._tell("waiting for rows that other transactions have locked")
+                    await self._pause(idle)
+                    idle = min(1.0, idle * 2)
+
+    async def _is_left(self, batch: Batch, leaf: Leaf, page: int) -> bool:
+        rows = await self._fetch(batch_sql.still(batch, leaf, self._places(page, page + 1)))
+        return rows[0][0] == b"t"
+
+    def _places(self, page: int, end: int) -> str:
+        return batch_sql.places(page, end, version=self.facts.major, block_size=self._block_size)
+
+    # ------------------------------------------------ what there is
+
+    async def _leaves(self, batch: Batch) -> list[Leaf]:
+        rows = await self._fetch(batch_sql.LEAVES, *batch.table, "true" if batch.only else "false")
+        leaves = [Leaf(int(oid or b"0"), *(unhexed(value) for value in rest)) for oid, *rest in rows]
+        for leaf in leaves:
+            if leaf.kind != "r" or leaf.method != "heap":
+                raise ServerError(
+                    {
+                        "S": "ERROR",
+                        "V": "ERROR",
+                        "C": "0A000",
+                        "M": f'interlock: "{leaf.name}" is no ordinary table, so its rows cannot be changed in batches',
+                    }
+                )
+        return leaves
+
+    async def _pages(self, leaf: Leaf) -> int:
+        row = (await self._fetch(batch_sql.PAGES, str(leaf.oid)))[0]
+        self._block_size = int(row[1] or b"8192")
+        return int(row[0] or b"0")
+
+    # ------------------------------------------------ transactions
+
+    async def _fetch(self, sql: str, *parameters: str) -> list[list[bytes | None]]:
+        """The rows of a query of ours, however long it takes."""
+        while True:
+            try:
+                return (await self._run(sql, parameters)).rows
+            except ServerError as error:
+                if not is_lock_timeout(error.fields):
+                    raise
+            await self._pause(0.2)
+
+    async def _run(self, sql: str, parameters: Sequence[str] = (), *, quiet: bool = False) -> Reply:
+        """One statement in a transaction of its own, under settings that end with it."""
+        settings = [(SET_CONFIG, (name, value, "true")) for name, value in self._settings().items()]
+        skip = [(batch_sql.SKIP_TRIGGERS, ())] if quiet and self.pace.triggers == "skip" else []
+        self._check()
+        try:
+            statements = [(BEGIN, ()), *settings, *skip, (sql, parameters), (COMMIT, ())]
+            replies = await self.own.run(statements, notices=not quiet)
+        except ServerError:
+            await surely(lambda: self.own.run([(ROLLBACK, ())], notices=False))
+            raise
+        return replies[1 + len(settings) + len(skip)]
+
+    def _settings(self) -> dict[str, str]:
+        """Row security would hide rows instead of refusing; a timeout that the client has not set is not meant for this."""
+        meant = self.facts.settings.get("statement_timeout")
+        lifted = {} if meant is not None and meant.by_client else {"statement_timeout": str(self._bound_ms)}
+        known = {"transaction_timeout": "0"} if "transaction_timeout" in self.facts.settings else {}
+        return {"lock_timeout": f"{self.pace.lock_timeout_ms}ms", "row_security": "off", **lifted, **known}
+
+    # ------------------------------------------------ in between
+
+    async def _between(self, share: float | None) -> None:
+        """What happens between two batches: others get their turn, standbys catch up, somebody hears how far it is."""
+        self._check()
+        if share is not None:
+            self._tell(f"{share:.0%} of the table, {self.changed:,} rows changed")
+        if time.monotonic() - self._looked >= LOOK_AT_LAG_S:
+            await self._catch_up()
+        if self.pace.pause_ms:
+            await self._pause(self.pace.pause_ms / 1000)
+
+    async def _catch_up(self) -> None:
+        """Wait while a standby is further behind than the policy says."""
+        idle = 0.1
+        while behind := await self._behind():
+            self._tell(f"pausing until {behind}")
+            await self._pause(idle)
+            idle = min(2.0, idle * 2)
+        self._looked = time.monotonic()
+
+    async def _behind(self) -> str:
+        """Which standby is too far behind; empty if none is, as far as this role may see."""
+        for name, ms, size in await self._fetch(batch_sql.LAG):
+            who = unhexed(name) or "a standby"
+            if ms is not None and float(ms) > self.pace.lag_ms:
+                return f'"{who}", which is {duration(float(ms) / 1000)} behind, has caught up'
+            if size is not None and float(size) > self.pace.lag_bytes:
+                return f'"{who}", which is {float(size) / 2**20:,.0f} MB behind, has caught up'
+        return ""
+
+    def _tell(self, words: str) -> None:
+        if time.monotonic() - self._said >= SAY_EVERY_S:
+            self._said = time.monotonic()
+            self.say(words)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.cancelled.wait(), seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self.own.is_lost:
+            raise ConnectionLost
+        if self.cancelled.is_set():
+            raise ServerError(CANCELLED)
+        if time.monotonic() > self._deadline:
+            words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
+            raise ServerError({**CANCELLED, "M": words})
