@@ -5,5 +5,7 @@
 ``leap``        the same, done
 ``execute``     a plan's steps in order, and back if one fails
 ``inside``      one short step in the transaction that the client has open
+``watch``       how a build goes on, told while it runs
+``monitor``     the connection beside the clients' that looks
 ``turn``        one plan at a time for a table
 """

@@ -21,6 +21,7 @@ from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_autho
 from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
+from proxy.run.watch import watched
 from proxy.run.words import one_line
 from proxy.sql import read
 from proxy.sql.statements import CreateIndex, DropIndex
@@ -56,6 +57,7 @@ class Runner:
         self.results: list[StepResult] = []
         self.resumes = False  # it will be run again: a cancelled step is left as it is, and taken up then
         self.tag = b""
+        self._prefix = ""  # of what is said of the step that runs: "2/3 "
 
     async def run(self, plan: Plan, *, as_written: bool = False) -> None:
         """Every step, each committed by itself.  Raises PlanFailed, ConnectionLost.
@@ -67,7 +69,8 @@ class Runner:
             result = StepResult(step.sql, step.lock.value)
             self.results.append(result)
             if not as_written:
-                self.say(f"{number}/{len(plan.steps)} {one_line(step.sql)}")
+                self._prefix = f"{number}/{len(plan.steps)} "
+                self.say(self._prefix + one_line(step.sql))
             try:
                 await self._step(step, result)
             except ServerError as error:
@@ -127,7 +130,8 @@ class Runner:
         }
 
     async def _run(self, statements: Sequence[tuple[str, Sequence[str | None]]]) -> None:
-        self.tag = tag_of(await self.own.run(statements))
+        async with watched(self.own, self.say, self._prefix):
+            self.tag = tag_of(await self.own.run(statements))
 
     # ------------------------------------------------ and back
 
@@ -147,6 +151,7 @@ class Runner:
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""
         left: list[str] = []
+        self._prefix = "taking back: "
         for step in reversed(ours):
             for sql in step.undo:
                 try:
