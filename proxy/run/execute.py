@@ -31,6 +31,7 @@ from proxy.sql.statements import CreateIndex, DropIndex
 class Budget:
     locks: Patience
     builds_timeout_ms: int
+    honours_statement_timeout: bool = True  # one that the client itself has set ends a build, too
 
 
 class Runner:
@@ -57,6 +58,7 @@ class Runner:
         self.results: list[StepResult] = []
         self.resumes = False  # it will be run again: a cancelled step is left as it is, and taken up then
         self.tag = b""
+        self._undoing = False  # the way back is nobody's statement: no timeout of the client's ends it
         self._prefix = ""  # of what is said of the step that runs: "2/3 "
 
     async def run(self, plan: Plan, *, as_written: bool = False) -> None:
@@ -120,13 +122,21 @@ class Runner:
             await surely(lambda: self.own.run(back))
 
     def _lifted(self) -> dict[str, str]:
-        """What would end a build early, and its value meanwhile; what the client itself has set stays, but for lock_timeout."""
+        """What would end a build early, and its value meanwhile; what the client itself has set stays, but for lock_timeout.
+
+        (And but for its statement_timeout, on the way back and if the policy says so.)
+        """
         bound = str(self.budget.builds_timeout_ms)
         settings = self.facts.settings
         return {
             name: value
             for name, value in (("lock_timeout", "0"), ("statement_timeout", bound), ("transaction_timeout", "0"))
-            if name in settings and (name == "lock_timeout" or not settings[name].by_client)
+            if name in settings
+            and (
+                name == "lock_timeout"
+                or not settings[name].by_client
+                or (name == "statement_timeout" and (self._undoing or not self.budget.honours_statement_timeout))
+            )
         }
 
     async def _run(self, statements: Sequence[tuple[str, Sequence[str | None]]]) -> None:
@@ -151,7 +161,7 @@ class Runner:
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""
         left: list[str] = []
-        self._prefix = "taking back: "
+        self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
             for sql in step.undo:
                 try:

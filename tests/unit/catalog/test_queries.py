@@ -35,6 +35,7 @@ QUERIES = {
     "job: tables": job.TABLES,
     **{f"jobs: make {n}": f"/* interlock */ {sql}" for n, sql in enumerate(store.MAKE)},
     "progress": progress.SQL,
+    "end idle": blockers.END_IDLE,
 }
 OURS = ("pg_catalog", "interlock")
 
