@@ -23,6 +23,7 @@ from proxy.conninfo import Upstream
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
+from proxy.run.monitor import Monitor
 from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
 from proxy.session.session import Session
@@ -77,12 +78,14 @@ class Server:
         *,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.upstream = upstream
         self.policy = policy
         self.ledger = ledger
         self.limits = limits or Limits()
         self.tls = tls
+        self.monitor = monitor
         self.sessions: set[Session] = set()
         self.addresses: list[str] = []
         self._roles = Roles()
@@ -274,6 +277,7 @@ class Server:
             cancel_upstream=cancel_upstream,
             sasl=(lambda offered: [m for m in offered if not m.endswith("-PLUS")]) if plain_to_tls else None,
             groups=self._groups,
+            monitor=self.monitor,
         )
         self.sessions.add(session)
         try:
@@ -329,6 +333,8 @@ class Server:
             await asyncio.sleep(0.05)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10)
+        if self.monitor is not None:
+            await self.monitor.close()
 
     @staticmethod
     def _tell(client: Peer, sqlstate: str, message: str, detail: str = "") -> None:

@@ -19,6 +19,26 @@ SQL = files("proxy.catalog").joinpath("blockers.sql").read_text(encoding="ascii"
 SNAPSHOTS = files("proxy.catalog").joinpath("snapshots.sql").read_text(encoding="ascii")
 """One parameter, ``builder(pid)``; one text, for ``decode``; for a side connection while the build runs."""
 
+END_IDLE = """/* interlock */ SELECT pg_catalog.pg_terminate_backend(a.pid)
+    FROM pg_catalog.pg_stat_get_activity(CAST($1 AS pg_catalog.int4)) AS a
+    JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.usesysid
+    JOIN pg_catalog.pg_roles AS me ON me.rolname OPERATOR(pg_catalog.=) current_user
+    JOIN pg_catalog.pg_locks AS l ON l.pid OPERATOR(pg_catalog.=) a.pid
+        AND l.locktype OPERATOR(pg_catalog.=) 'virtualxid' AND l.granted
+    WHERE l.virtualtransaction OPERATOR(pg_catalog.=) CAST($2 AS pg_catalog.text)
+        AND pg_catalog.left(a.state, 19) OPERATOR(pg_catalog.=) 'idle in transaction'
+        AND (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.state_change)
+            OPERATOR(pg_catalog.*) CAST('1000' AS pg_catalog.float8))
+            OPERATOR(pg_catalog.>=) CAST($3 AS pg_catalog.float8)
+        AND (me.rolsuper OR (NOT r.rolsuper AND (
+            pg_catalog.pg_has_role(r.oid, 'USAGE') OR pg_catalog.pg_has_role('pg_signal_backend', 'USAGE'))))
+"""
+"""Ends a session if it is still idle in that very transaction: $1 pid, $2 transaction, $3 the least age of that in ms.
+
+No row: it is not any more, or may not be ended by this role.  To ask for what is not allowed would be an error, which in
+the client's transaction would fail it.
+"""
+
 # Which modes conflict.  Source: Postgres docs, "Explicit Locking", table 13.2 (LockConflicts in lock.c).
 _FROM: Mapping[Lock, Lock] = {
     Lock.ACCESS_SHARE: Lock.ACCESS_EXCLUSIVE,

@@ -21,6 +21,7 @@ from proxy.cli import Misuse
 
 if TYPE_CHECKING:
     from proxy.policy.load import Policy
+    from proxy.run.monitor import Monitor
     from proxy.server import Server
     from proxy.session.ledger import Ledger
 
@@ -99,6 +100,12 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     is_flag=False,
     flag_value=".interlock/postgres",
     help="Start a Postgres 18 of our own, with its data in DIR (.interlock/postgres), instead of --upstream.",
+)
+@click.option(
+    "--monitor",
+    metavar="URL",
+    help="Another login to the upstream, to look from beside while a client's connection is busy with a build: progress, and who"
+    " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
 @click.option(
     "--tls-cert",
@@ -251,7 +258,9 @@ async def serve(options: dict[str, Any]) -> None:
             max_clients=options["max_clients"],
             drain_timeout_s=options["drain_timeout"],
         )
-        server = Server(upstream, policy, book, limits=limits, tls=tls_context(options))
+        server = Server(
+            upstream, policy, book, limits=limits, tls=tls_context(options), monitor=monitor(options["monitor"])
+        )
         try:
             await server.listen(places)
         except CannotListen as error:
@@ -267,6 +276,17 @@ async def serve(options: dict[str, Any]) -> None:
         for address in server.addresses:
             click.echo(f"listening on {address}", err=True)
         await until_told(server, policy, book)
+
+
+def monitor(url: str | None) -> Monitor | None:
+    import psycopg
+
+    from proxy.run.monitor import Monitor
+
+    try:
+        return Monitor(url) if url else None
+    except psycopg.Error as error:
+        raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
 async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> None:

@@ -210,6 +210,11 @@ class Locks(Model):
     give_up_after: DurationField = Field(
         default=Duration(600_000), description="Give up after that long, with an error that names who holds the lock."
     )
+    terminate_idle_in_transaction: DurationField | None = Field(
+        default=None,
+        description="End a session that holds a conflicting lock and has been idle in its transaction for that long,"
+        " if the client's role may; what it has not committed is lost. Never, if not set.",
+    )
     in_transaction: LocksInTransaction = Field(
         default=LocksInTransaction(), description="Other patience while the client's transaction is open."
     )
@@ -220,6 +225,11 @@ class Builds(Model):
 
     timeout: DurationField = Field(
         default=Duration(21_600_000), description="Cancel and clean up a build after that long."
+    )
+    statement_timeout: Literal["honour", "ignore"] = Field(
+        default="honour",
+        description="Whether a statement_timeout that the client itself has set ends a build, too."
+        " One of its role, its database or the server never does.",
     )
 
 

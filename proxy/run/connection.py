@@ -12,11 +12,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from proxy.net import Peer
 from proxy.wire import messages
 from proxy.wire.messages import Message
 from proxy.wire.relay import Relay
+
+if TYPE_CHECKING:
+    from proxy.run.monitor import Monitor
 
 NAME = b"_interlock"
 PORTAL = """/* interlock */ SELECT statement FROM pg_catalog.pg_cursors
@@ -64,6 +68,7 @@ class Connection:
         self._arrived: asyncio.Future[None] | None = None
         self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
         self.is_lost = False
+        self.monitor: Monitor | None = None  # looks from beside while this connection is busy
 
     @property
     def skipping(self) -> bool:

@@ -23,6 +23,7 @@ from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
+from proxy.run.watch import watched
 from proxy.run.words import one_line
 from proxy.sql import read
 from proxy.sql.statements import CreateIndex, DropIndex
@@ -33,6 +34,7 @@ class Budget:
     locks: Patience
     builds_timeout_ms: int
     pace: Pace = field(default_factory=Pace)
+    honours_statement_timeout: bool = True  # one that the client itself has set ends a build, too
 
 
 class Runner:
@@ -59,6 +61,8 @@ class Runner:
         self.results: list[StepResult] = []
         self.resumes = False  # it will be run again: a cancelled step is left as it is, and taken up then
         self.tag = b""
+        self._undoing = False  # the way back is nobody's statement: no timeout of the client's ends it
+        self._prefix = ""  # of what is said of the step that runs: "2/3 "
 
     async def run(self, plan: Plan, *, as_written: bool = False) -> None:
         """Every step, each committed by itself.  Raises PlanFailed, ConnectionLost.
@@ -70,7 +74,8 @@ class Runner:
             result = StepResult(step.sql, step.lock.value)
             self.results.append(result)
             if not as_written:
-                self.say(f"{number}/{len(plan.steps)} {one_line(step.sql)}")
+                self._prefix = f"{number}/{len(plan.steps)} "
+                self.say(self._prefix + one_line(step.sql))
             try:
                 await self._step(step, result)
             except ServerError as error:
@@ -125,17 +130,26 @@ class Runner:
             await surely(lambda: self.own.run(back))
 
     def _lifted(self) -> dict[str, str]:
-        """What would end a build early, and its value meanwhile; what the client itself has set stays, but for lock_timeout."""
+        """What would end a build early, and its value meanwhile; what the client itself has set stays, but for lock_timeout.
+
+        (And but for its statement_timeout, on the way back and if the policy says so.)
+        """
         bound = str(self.budget.builds_timeout_ms)
         settings = self.facts.settings
         return {
             name: value
             for name, value in (("lock_timeout", "0"), ("statement_timeout", bound), ("transaction_timeout", "0"))
-            if name in settings and (name == "lock_timeout" or not settings[name].by_client)
+            if name in settings
+            and (
+                name == "lock_timeout"
+                or not settings[name].by_client
+                or (name == "statement_timeout" and (self._undoing or not self.budget.honours_statement_timeout))
+            )
         }
 
     async def _run(self, statements: Sequence[tuple[str, Sequence[str | None]]]) -> None:
-        self.tag = tag_of(await self.own.run(statements))
+        async with watched(self.own, self.say, self._prefix):
+            self.tag = tag_of(await self.own.run(statements))
 
     # ------------------------------------------------ and back
 
@@ -155,6 +169,7 @@ class Runner:
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""
         left: list[str] = []
+        self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
             for sql in step.undo:
                 try:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from proxy.catalog import blockers
 from proxy.catalog.answer import UnreadableAnswer
@@ -43,6 +43,7 @@ class StepResult:
     attempts: int = 0
     outcome: str = "pending"  # done, already, failed, undone, cancelled
     sqlstate: str = ""
+    ended: list[str] = field(default_factory=list)  # sessions that were ended for it, in words
 
 
 def tag_of(replies: Sequence[Reply]) -> bytes:
@@ -59,6 +60,7 @@ class Waiting:
     blockers: Sequence[Blocker] = ()
     said: float = 0.0
     seen: dict[str, float] = field(default_factory=dict)  # transaction -> when we met it first
+    ended: set[str] = field(default_factory=set)  # transactions whose sessions we have ended
 
     def ages_ms(self, found: Sequence[Blocker]) -> dict[str, float]:
         """How old each one's transaction is, as Postgres says or as we have seen ourselves."""
@@ -148,6 +150,8 @@ class Locks:
             # Of other roles' sessions Postgres may hide the age: then we look once more, and know.
             hidden = not again and any(not b.state and not b.makes_way and b not in old for b in found)
             waiting.blockers = old or waiting.blockers
+            if await self._end_idle([b for b in old if b.transaction not in waiting.ended], patience, waiting, result):
+                continue
             if waiting.over() or not (old or hidden):
                 return workers
             again = True
@@ -155,6 +159,25 @@ class Locks:
                 self.say(f"waiting, without queueing, for a lock on {names(step)}: held by {describe(old)}")
             pause = patience.look_ms / 1000 if not old else 0.05 if waiting.elapsed_s() < 1 else 0.25
             await self.pause(pause, waiting, result)
+
+    async def _end_idle(
+        self, found: Sequence[Blocker], patience: Patience, waiting: Waiting, result: StepResult
+    ) -> bool:
+        """End the sessions that have been idle in a transaction for longer than the policy allows; whether there were any."""
+        ended = False
+        for blocker in found if patience.terminate_idle_ms else ():
+            idle = blocker.state.startswith("idle in transaction")
+            if not idle or not blocker.pid or blocker.state_age_ms < patience.terminate_idle_ms:
+                continue
+            limit = str(patience.terminate_idle_ms)
+            rows = await self.own.fetch(blockers.END_IDLE, str(blocker.pid), blocker.transaction, limit)
+            if rows and rows[0][0] == b"t":
+                ended = True
+                waiting.ended.add(blocker.transaction)
+                result.ended.append(blockers.describe(replace(blocker, query="")))  # it may hold secrets
+                words = blockers.describe(blocker)
+                self.say(f"ended a session that held the lock, as locks.terminate_idle_in_transaction allows: {words}")
+        return ended
 
     async def _dislodge(self, workers: Sequence[Blocker]) -> None:
         """Make autovacuum give way: Postgres cancels it once somebody has queued for ``deadlock_timeout``.

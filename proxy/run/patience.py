@@ -26,6 +26,7 @@ class Patience:
     backoff_factor: float
     backoff_max_ms: int
     give_up_after_ms: int
+    terminate_idle_ms: int = 0  # end a session that has been idle in a transaction for so long; 0: never
 
     def timeout(self, attempt: int) -> int:
         """``lock_timeout`` of the leap number ``attempt`` (from 1)."""

@@ -140,8 +140,10 @@ def budget(policy: Policy, *, inside: bool) -> Budget:
         backoff_factor=locks.backoff.factor,
         backoff_max_ms=locks.backoff.max.ms,
         give_up_after_ms=locks.in_transaction.give_up_after.ms if inside else locks.give_up_after.ms,
+        terminate_idle_ms=locks.terminate_idle_in_transaction.ms if locks.terminate_idle_in_transaction else 0,
     )
-    return Budget(patience, policy.builds.timeout.ms, pace(policy))
+    honours = policy.builds.statement_timeout == "honour"
+    return Budget(patience, policy.builds.timeout.ms, pace(policy), honours_statement_timeout=honours)
 
 
 def pace(policy: Policy) -> Pace:

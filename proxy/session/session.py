@@ -17,6 +17,7 @@ from proxy import tools
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.monitor import Monitor
 from proxy.session import aside, explain
 from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
@@ -68,6 +69,7 @@ class Session:
         cancel_upstream: Callable[[], None],
         sasl: Callable[[list[str]], list[str]] | None = None,
         groups: Groups | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.client = client
         self.server = server
@@ -78,6 +80,7 @@ class Session:
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._own = Connection(self.relay, server)
+        self._own.monitor = monitor
         self._own.encode = lambda text: self._reading().encode(text)
         self._guard = Guard(self._own, client, who, ledger, policy, self.cancelled)
         self._guard.walsender = replication == "database"

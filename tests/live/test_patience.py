@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -218,3 +219,97 @@ def test_autovacuum_gives_way(postgres: Server, start_proxy: Callable[..., Proxy
         if proxy is not None:
             proxy.stop()
         server.stop()
+
+
+# ---------------------------------------------------------------- sessions that sleep on their locks
+
+ENDING = "locks: { terminate_idle_in_transaction: 1s, give_up_after: 4s, in_transaction: { give_up_after: 4s } }\n"
+ALTER = "ALTER TABLE orders ADD COLUMN x int"
+
+
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_a_session_that_sleeps_on_its_lock_is_ended_if_the_policy_says_so(
+    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    proxy = start_guard(start_proxy, tmp_path, ENDING)
+    with psycopg.connect(orders, application_name="forgotten") as sleeper:
+        pid = sleeper.info.backend_pid
+        sleeper.execute("SELECT 'a secret' FROM orders LIMIT 1")
+        alter = Background(through(proxy, orders), ALTER, opening)
+        alter.thread.join(20)
+        assert alter.error is None
+        assert any("ended a session that held the lock" in n and f"pid {pid}" in n for n in alter.notices)
+        if opening:
+            alter.connection.execute("COMMIT")
+        alter.join()
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            sleeper.execute("SELECT 1")
+    until(lambda: ALTER in proxy.audit.read_text(), "it should be recorded")
+    [record] = [r for r in map(json.loads, proxy.audit.read_text().splitlines()) if r["statement"] == ALTER]
+    [ended] = record["steps"][0]["ended"]
+    assert f'pid {pid} (postgres, "forgotten"): idle in transaction' in ended
+    assert "secret" not in ended
+
+
+def test_who_works_is_not_ended(orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
+    url = through(start_guard(start_proxy, tmp_path, ENDING), orders)
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT FROM orders LIMIT 1")
+        working = threading.Thread(target=reader.execute, args=("SELECT pg_sleep(6)",))
+        working.start()
+        alter = Background(url, ALTER)
+        alter.thread.join(20)
+        assert alter.error is not None
+        assert alter.error.diag.sqlstate == "IL004"
+        working.join()
+    alter.join()
+
+
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_who_may_not_be_ended_is_waited_for(
+    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """A superuser's session, by a role that sees it but may not end it: no error of Postgres's, and no transaction failed by one."""
+    with psycopg.connect(orders, autocommit=True) as session:
+        session.execute(
+            "DO $$ BEGIN CREATE ROLE il_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+            "GRANT pg_read_all_stats TO il_owner; ALTER TABLE orders OWNER TO il_owner"
+        )
+    proxy = start_guard(start_proxy, tmp_path, ENDING)
+    with psycopg.connect(orders) as sleeper:
+        sleeper.execute("SELECT FROM orders LIMIT 1")
+        url = proxy.url(orders, user="il_owner")
+        alter = Background(url, ALTER, opening)
+        alter.thread.join(20)
+        assert alter.error is not None
+        assert alter.error.diag.sqlstate == "IL004"
+        assert sleeper.execute("SELECT 1").fetchone() == (1,)
+    alter.join()
+
+
+BOTH = {
+    "ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers": "",
+    "ALTER TABLE orders ADD COLUMN buyer bigint REFERENCES customers": "",
+    "ALTER TABLE orders DROP CONSTRAINT fk": "ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers",
+    "DROP TABLE orders": "ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers",
+}
+
+
+@pytest.mark.parametrize("sql", BOTH)
+def test_while_one_of_two_tables_is_busy_the_other_is_not_locked(sql: str, orders: str, guarded: str) -> None:
+    """A foreign key's other table is locked as strongly: both are looked at before either is asked for."""
+    with psycopg.connect(orders, autocommit=True) as session:
+        session.execute(BOTH[sql] or "SELECT 1")
+    with psycopg.connect(orders) as writer:
+        writer.execute("UPDATE customers SET name = name WHERE id = 1")
+        alter = Background(guarded, sql)
+        until(lambda: any("waiting, without queueing" in notice for notice in alter.notices), "it should wait")
+        with psycopg.connect(orders, autocommit=True) as application:
+            application.execute("SET lock_timeout = '200ms'")
+            for _ in range(20):
+                application.execute("UPDATE orders SET total = total WHERE id = 1")
+                application.execute("UPDATE customers SET name = name WHERE id = 2")
+        assert value(orders, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL") == 0
+        writer.rollback()
+    alter.join()
+    assert alter.error is None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from tests.live.conftest import ORDERS
+from tests.live.conftest import ORDERS, POLICY, through
 from tests.live.test_patience import until, value
+from tests.proxies import Proxy
 from tests.servers import Server
 
 NAMES = ("lock_timeout", "statement_timeout", "transaction_timeout")
@@ -75,6 +78,48 @@ def test_timeouts_of_the_role_do_not_end_a_build(postgres: Server, orders: str, 
         connection.execute("CREATE INDEX j ON orders (email)")
     let_go.join()
     writer.close()
+
+
+@pytest.mark.parametrize(("setting", "ends"), [("honour", True), ("ignore", False)])
+def test_the_clients_own_statement_timeout_ends_a_build_unless_the_policy_ignores_it(
+    setting: str, ends: bool, orders: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    url = through(share_proxy(POLICY + f"builds: {{ statement_timeout: {setting} }}\n"), orders)
+    with psycopg.connect(orders) as writer, psycopg.connect(url, autocommit=True) as client:
+        writer.execute("LOCK TABLE orders IN ROW EXCLUSIVE MODE")
+        client.execute("SET statement_timeout = '800ms'")
+        with ThreadPoolExecutor(1) as pool:
+            building = pool.submit(client.execute, "CREATE INDEX i ON orders (email)")
+            if ends:
+                dropping = (
+                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DROP INDEX CONC%'"
+                )
+                until(lambda: building.done() or value(orders, dropping) == 1, "the way back")
+                writer.rollback()
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    building.result(timeout=30)
+            else:
+                begun = "SELECT count(*) FROM pg_stat_activity WHERE now() - query_start > '1.5s' AND query LIKE 'CREATE INDEX CONC%'"
+                until(lambda: building.done() or value(orders, begun) == 1, "it should go on")
+                writer.rollback()
+                building.result(timeout=30)
+        assert client.execute("SHOW statement_timeout").fetchone() == ("800ms",)
+    assert value(orders, "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('i')") == (0 if ends else 1)
+
+
+def test_the_clients_own_statement_timeout_does_not_end_the_way_back(orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as writer, psycopg.connect(guarded, autocommit=True) as client:
+        writer.execute("LOCK TABLE orders IN ROW EXCLUSIVE MODE")
+        client.execute("SET statement_timeout = '300ms'")
+        with ThreadPoolExecutor(1) as pool:
+            building = pool.submit(client.execute, "CREATE INDEX i ON orders (email)")
+            # Longer than all attempts that a cancel request would get.
+            dropping = "SELECT count(*) FROM pg_stat_activity WHERE now() - query_start > '2.5s' AND query LIKE 'DROP INDEX CONC%'"
+            until(lambda: building.done() or value(orders, dropping) == 1, "the way back")
+            writer.rollback()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                building.result(timeout=30)
+    assert value(orders, "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('i')") == 0
 
 
 def test_nowait_does_not_wait(orders: str, guarded: str) -> None:

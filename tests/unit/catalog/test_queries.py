@@ -10,7 +10,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 from pglast.visitors import Visitor
 
-from proxy.catalog import blockers, leftover, lookup
+from proxy.catalog import blockers, leftover, lookup, progress
 from proxy.run import job, jobs, store
 
 QUERIES = {
@@ -34,6 +34,8 @@ QUERIES = {
     "job: settings": job.SETTINGS,
     "job: tables": job.TABLES,
     **{f"jobs: make {n}": f"/* interlock */ {sql}" for n, sql in enumerate(store.MAKE)},
+    "progress": progress.SQL,
+    "end idle": blockers.END_IDLE,
 }
 OURS = ("pg_catalog", "interlock")
 
