@@ -299,13 +299,24 @@ def _undermines(action: object, here: Sequence[Pending]) -> tuple[str, str] | No
         case OtherAction(what="RENAME TO" | "SET SCHEMA"):
             return next(((next(iter(one.made | one.drops), ""), one.sql) for one in here if not one.drops), None)
         case DropNotNull(column=column):
-            here = [one for one in here if isinstance(one.statement and one.statement.node, AlterTable)]
+            here = [one for one in here if _proves(one, column)]
         case _:
             return None
     for one in here:
         if column in one.words:
             return next(iter(one.made | one.drops), column), one.sql
     return None
+
+
+def _proves(one: Pending, column: str) -> bool:
+    """Whether what waits ends in that column being NOT NULL."""
+    node = one.statement.node if one.statement is not None else None
+    actions = node.actions if isinstance(node, AlterTable) else ()
+    return any(
+        (isinstance(a, SetNotNull) and a.column == column)
+        or (isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY)
+        for a in actions
+    )
 
 
 def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:

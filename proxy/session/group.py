@@ -53,6 +53,7 @@ class Group:
 
     def __init__(self) -> None:
         self.members: set[Member] = set()
+        self.tool: str | None = None  # the migration tool that a member was recognised as: for words, not for decisions
         self.since = time.monotonic()  # since when jobs wait
         self.asked = 0.0  # when the database was asked last
         self.has_jobs = False  # known, as against not asked yet
@@ -146,6 +147,8 @@ class Groups:
 
     def leave(self, member: Member, group: Group) -> None:
         group.members.discard(member)
+        if not group.members:
+            group.tool = None
 
     def _forget(self, many: int) -> None:
         idle = [key for key, group in self._groups.items() if not group.members][:many]

@@ -114,6 +114,7 @@ class Guard:
         )
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+        self.spoken: Callable[[], str | None] = lambda: None  # the tool that another connection of the client shows
         self.has_asked = False  # for jobs that have failed
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
@@ -458,7 +459,7 @@ class Guard:
         fields = answers.rejection(
             case.statement,
             case.verdict,
-            tool=self.who.tool,
+            tool=self.who.tool or self.spoken(),
             in_transaction=case.facts.in_transaction and not self.walsender,
             of=of,
         )

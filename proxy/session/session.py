@@ -92,7 +92,9 @@ class Session:
         self._guard.let_go = self._rest.let_go
         self._guard.deferral.has_deferred = lambda: self._rest.pending
         if not replication:
-            self._rest.group = self._groups.join(self, who.user, who.database, address(who.client))
+            group = self._groups.join(self, who.user, who.database, address(who.client))
+            self._guard.spoken = lambda: group.tool
+            self._rest.group = group
         self.attend()
         self._prepared = Prepared()
         self._looks = LOOK_AT
@@ -245,6 +247,8 @@ class Session:
             self.who.tool = tools.recognise(self.who.application_name, body.decode("latin-1")) or self.who.tool
             if self.who.tool is not None:
                 self._looks = 0
+                if self._rest.group is not None:
+                    self._rest.group.tool = self.who.tool
 
     # ------------------------------------------------ ends
 

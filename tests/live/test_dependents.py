@@ -43,6 +43,7 @@ SAME: list[Sequence[str]] = [
     (KEY, "ALTER TABLE orders DROP CONSTRAINT f"),
     (KEY, "SAVEPOINT s", "ALTER TABLE orders DROP CONSTRAINT f", "ROLLBACK TO s"),
     (NOT_NULL, "ALTER TABLE orders ALTER email DROP NOT NULL"),
+    (KEY, "ALTER TABLE orders ALTER customer_id DROP NOT NULL", "ALTER TABLE orders ALTER customer_id SET NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders DROP CONSTRAINT orders_pkey"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (INDEX, "ALTER TABLE orders ADD COLUMN more text", "CREATE INDEX ON orders (more)", "UPDATE orders SET more = 'x'"),
@@ -57,6 +58,8 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders RENAME TO o2"),
     (INDEX, "ALTER TABLE orders SET SCHEMA pg_temp"),
     (INDEX + "; ALTER TABLE orders DROP COLUMN email",),
+    (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
 ]
 

@@ -147,3 +147,17 @@ def test_the_unnamed_statement_survives(orders: str, rejecting: str) -> None:
         assert result.get_value(0, 0) == b"42"
         names = connection.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE '\\_interlock%'").fetchall()
         assert names == []
+
+
+def test_a_tool_may_show_itself_on_another_of_its_connections(rejecting: str) -> None:
+    """As yoyo does, whose bookkeeping never comes by the connection that migrates."""
+
+    def second_line() -> str:
+        with psycopg.connect(rejecting) as connection, pytest.raises(psycopg.Error) as caught:
+            connection.execute(INDEX)
+        return (caught.value.diag.message_primary or "").split("\n")[1]
+
+    with psycopg.connect(rejecting) as bookkeeping:
+        bookkeeping.execute("SELECT to_regclass('_yoyo_log')")
+        assert "in yoyo: put __transactional__ = False into the migration" in second_line()
+    assert "yoyo" not in second_line()

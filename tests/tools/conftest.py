@@ -22,6 +22,15 @@ HERE = Path(__file__).parent
 TABLES = ("users", "posts", "products")
 POPULATED = "ANALYZE users, posts, products;"  # the end of rows.sql
 DIFFERS = ["uid", "applied"]  # columns that hold other values in each run: random ones and the time
+BOOKKEEPING = {  # likewise, in tables of the tools' own
+    "knex_migrations": ["migration_time"],
+    "ar_internal_metadata": ["created_at", "updated_at"],
+    "databasechangelog": ["dateexecuted", "deployment_id"],
+    "_yoyo_log": ["id", "created_at_utc"],
+    "_yoyo_migration": ["applied_at_utc"],
+    "_yoyo_version": ["installed_at_utc"],
+    "goose_db_version": ["tstamp"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,10 @@ class Way:
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
             ).fetchall()
             query = SQL("SELECT (to_jsonb(t) - %s::text[])::text FROM public.{} t ORDER BY 1")
-            return {t: [r for (r,) in session.execute(query.format(Identifier(t)), (DIFFERS,))] for (t,) in tables}
+            return {
+                t: [r for (r,) in session.execute(query.format(Identifier(t)), (DIFFERS + BOOKKEEPING.get(t, []),))]
+                for (t,) in tables
+            }
 
     @property
     def statements(self) -> list[str]:

@@ -1,0 +1,10 @@
+# What rails db:migrate does, without the rest of Rails.
+require "logger"
+require "active_support"
+require "active_support/core_ext"
+require "active_record"
+
+ActiveRecord::Base.establish_connection(ENV.fetch("DATABASE_URL"))
+arguments = ["migrations"]
+arguments << ActiveRecord::SchemaMigration if Gem::Version.new(ActiveRecord::VERSION::STRING) < Gem::Version.new("7.1")
+ActiveRecord::MigrationContext.new(*arguments).migrate

@@ -1,0 +1,1 @@
+ALTER TABLE posts ADD COLUMN author_id bigint REFERENCES users (id) ON DELETE CASCADE;
