@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from proxy.run.connection import Reply
+from proxy.run.monitor import Monitor
 
 
 class Asking(Protocol):
@@ -14,6 +15,10 @@ class Asking(Protocol):
     @property
     def is_lost(self) -> bool:
         """Whether the connection has ended."""
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """Who looks on while the connection is busy, if there is somebody."""
 
     @property
     def skipping(self) -> bool:

@@ -65,6 +65,11 @@ class Side:
         await self.connection.close()
 
     @property
+    def monitor(self) -> None:
+        """Nobody looks on: ``interlock jobs list --watch`` does."""
+        return None
+
+    @property
     def is_lost(self) -> bool:
         return self.connection.closed
 

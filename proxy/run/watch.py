@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable
 
 from proxy.catalog import blockers, progress
 from proxy.catalog.progress import Pace
-from proxy.run.connection import Connection, ServerError
+from proxy.run.asking import Asking
+from proxy.run.connection import ServerError
 from proxy.run.errors import QUERY_CANCELED
 from proxy.run.monitor import SERVER, Monitor
 
@@ -25,7 +26,7 @@ WHERE = f"{SERVER}, pg_catalog.pg_backend_pid()"
 
 
 @contextlib.asynccontextmanager
-async def watched(own: Connection, say: Callable[[str], None], prefix: str = "") -> AsyncIterator[None]:
+async def watched(own: Asking, say: Callable[[str], None], prefix: str = "") -> AsyncIterator[None]:
     """Tell ``say`` of what the connection is busy with while the block runs; it never makes the block fail."""
     where = await _whereabouts(own)
     task = asyncio.get_running_loop().create_task(_tell(own.monitor, where, say, prefix))
@@ -37,7 +38,7 @@ async def watched(own: Connection, say: Callable[[str], None], prefix: str = "")
             await task
 
 
-async def _whereabouts(own: Connection) -> tuple[str, int]:
+async def _whereabouts(own: Asking) -> tuple[str, int]:
     """The server that the connection is on, and its backend there.  Raises ServerError if the client cancels; ConnectionLost.
 
     Asked of the server itself: what it said when the client logged in may be a pooler's.
