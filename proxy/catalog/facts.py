@@ -61,6 +61,13 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
+    immediate: bool = True  # not of a DEFERRABLE constraint
+    # The rest is asked where partitions matter.
+    above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of
+    definition: str = ""  # pg_get_indexdef()
+    attributes: tuple[str, ...] = ()  # names of its own columns, which go into the default names of its parts
+    tablespace: str = ""  # empty: the database's own
+    shape: str = ""  # what makes it serve as a part of another index: equal for both; empty: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ class Relation:
     is_new: bool = False  # created in the transaction that is open now: nobody else can see it
     is_partition: bool = False
     has_children: bool = False  # inheritance or partitions
+    populated: bool = True  # False: a materialized view WITH NO DATA, which nobody can read
     partitions: int = 0  # leaves below a partitioned table
     size_bytes: int | None = None  # heap, with all partitions; None if not known (somebody holds it locked)
     rows: int | None = None  # estimate; None if never analysed
@@ -117,6 +125,9 @@ class Relation:
     indexes: Mapping[str, Index] = field(default_factory=dict)
     index: Index | None = None  # if the relation itself is an index
     parents: tuple[tuple[str, str], ...] = ()  # (schema, name) of what it inherits from or is a partition of
+    bound: str = ""  # of a partition: ``FOR VALUES FROM (1) TO (9)``, ``DEFAULT``
+    partition_constraint: str = ""  # of a partition that is named: what Postgres checks of its rows
+    detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters

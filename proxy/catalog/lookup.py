@@ -114,6 +114,7 @@ class Request:
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
+    parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
 
@@ -127,6 +128,7 @@ class Request:
             "detail": self.detail,
             "inside": self.inside,
             "writes": self.writes,
+            "parts": self.parts,
             "sources": bool(self.sources.types or self.sources.functions),
         }
         return _sections(frozenset(name for name, yes in asked.items() if yes))
@@ -189,8 +191,9 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         taken=named if named in wanted else None,
         referencing=referencing,
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
-        detail=any(_in_detail(one) for one in (node, *(inner.node for inner in statement.inner))),
+        detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
     )
@@ -315,6 +318,25 @@ def _writes(node: Node) -> bool:
     return isinstance(node, AlterTable) and any(isinstance(a, AddColumn | AlterColumnType) for a in node.actions)
 
 
+BY_PART = (ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
+
+
+def _in_parts(node: Node) -> bool:
+    """Whether it is done partition by partition, if its table has any."""
+    match node:
+        case CreateIndex():
+            return not node.only
+        case AlterTable():
+            return any(
+                isinstance(a, AttachPartition | DetachPartition)
+                or (isinstance(a, AddConstraint) and a.constraint.kind in BY_PART)
+                for a in node.actions
+            )
+        case CreateTable():
+            return node.partition_of is not None
+    return False
+
+
 def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction: bool) -> Facts:
     """The facts in the one value that ``SQL`` returned for ``request``.  Raises UnreadableAnswer."""
     answer = carried.decode(text)
@@ -386,6 +408,10 @@ def _relation(
         persistence=row["persistence"],
         is_new=table["is_new"],
         is_partition=row["is_partition"],
+        populated=row["populated"],
+        bound=row.get("bound") or "",
+        partition_constraint=row.get("partition_constraint") or "",
+        detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
         size_bytes=size,
@@ -465,7 +491,10 @@ def _constraint(c: dict[str, Any]) -> Constraint:
 
 
 def _index(i: dict[str, Any]) -> Index:
-    return Index(**(i | {"columns": tuple(i["columns"] or ()), "mentions": tuple(i.get("mentions") or ())}))
+    listed = {key: tuple(i.get(key) or ()) for key in ("columns", "mentions", "attributes")}
+    texts = {key: i.get(key) or "" for key in ("definition", "shape", "tablespace")}
+    above = i.get("above")
+    return Index(**(i | listed | texts | {"above": tuple(above) if above else None}))
 
 
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:

@@ -87,7 +87,21 @@ doubtful AS MATERIALIZED (
         AND COALESCE(CAST(f.oid AS pg_catalog.oid), CAST('0' AS pg_catalog.oid))
             OPERATOR(pg_catalog.<>) COALESCE(CAST(t.oid AS pg_catalog.oid), CAST('0' AS pg_catalog.oid))
 ),
-subject AS MATERIALIZED (
+-- if parts
+-- What lies below the partitioned tables that are named, and below the default partitions of those.
+part (oid) AS (
+    SELECT h.inhrelid
+    FROM found AS f
+    JOIN pg_catalog.pg_class AS c
+        ON c.oid OPERATOR(pg_catalog.=) f.oid AND c.relkind OPERATOR(pg_catalog.=) 'p'
+    JOIN pg_catalog.pg_inherits AS h ON h.inhparent OPERATOR(pg_catalog.=) c.oid
+    UNION
+    SELECT h.inhrelid
+    FROM part AS p
+    JOIN pg_catalog.pg_inherits AS h ON h.inhparent OPERATOR(pg_catalog.=) p.oid
+),
+-- end parts
+named AS MATERIALIZED (
     SELECT f.oid FROM found AS f
     UNION
     SELECT i.indrelid
@@ -98,6 +112,13 @@ subject AS MATERIALIZED (
     FROM found AS f
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid OPERATOR(pg_catalog.=) f.oid
     WHERE p.partdefid OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+),
+subject AS MATERIALIZED (
+    SELECT n.oid FROM named AS n
+    -- if parts
+    UNION
+    SELECT p.oid FROM part AS p
+    -- end parts
 ),
 tree (root, oid) AS (
     SELECT s.oid, s.oid FROM subject AS s
@@ -424,6 +445,34 @@ taken AS MATERIALIZED (
                 COALESCE(p.last, (SELECT y.conname FROM pg_catalog.pg_constraint AS y ORDER BY y.conname DESC LIMIT 1))
             AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
     ) AS n
+    -- if parts
+    UNION
+    SELECT s.nspname, n.kind, n.name
+    FROM (
+        -- One prefix for many: a name of Postgres's choice has at least so much of its table's.
+        SELECT DISTINCT c.relnamespace, pg_catalog.left(CAST(c.relname AS pg_catalog.text), 4) AS prefix
+        FROM (
+            SELECT p.oid FROM part AS p
+            UNION
+            SELECT f.oid FROM found AS f
+        ) AS o
+        JOIN pg_catalog.pg_class AS c
+            ON c.oid OPERATOR(pg_catalog.=) o.oid
+            AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p'] AS pg_catalog."char"[]))
+    ) AS q
+    JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) q.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT 'relation' AS kind, x.relname AS name
+        FROM pg_catalog.pg_class AS x
+        WHERE x.relnamespace OPERATOR(pg_catalog.=) q.relnamespace
+            AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), q.prefix)
+        UNION ALL
+        SELECT 'constraint', x.conname
+        FROM pg_catalog.pg_constraint AS x
+        WHERE x.connamespace OPERATOR(pg_catalog.=) q.relnamespace
+            AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), q.prefix)
+    ) AS n
+    -- end parts
 ),
 -- end taken
 grouped (oid) AS (
@@ -578,6 +627,7 @@ answer AS (
                 'persistence', c.relpersistence,
                 'is_new', EXISTS (SELECT 1 FROM fresh AS f WHERE f.oid OPERATOR(pg_catalog.=) c.oid),
                 'is_partition', c.relispartition,
+                'populated', c.relispopulated,
                 'has_children', t.has_children,
                 'leaves', t.leaves,
                 'size', t.size,
@@ -609,6 +659,29 @@ answer AS (
                     JOIN title AS d ON d.oid OPERATOR(pg_catalog.=) p.partdefid
                     WHERE p.partrelid OPERATOR(pg_catalog.=) c.oid
                 ),
+                -- if parts
+                'bound', CASE
+                    WHEN c.relispartition AND NOT EXISTS (
+                        SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) c.oid
+                    ) THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid)
+                END,
+                -- All that Postgres checks of a partition's rows; it locks the tables above to tell.
+                'partition_constraint', CASE
+                    WHEN c.relispartition
+                        AND EXISTS (SELECT 1 FROM found AS f WHERE f.oid OPERATOR(pg_catalog.=) c.oid)
+                        AND NOT EXISTS (
+                            SELECT 1
+                            FROM closed AS x, pg_catalog.pg_partition_ancestors(CAST(c.oid AS pg_catalog.regclass)) AS a (oid)
+                            WHERE x.relation OPERATOR(pg_catalog.=) CAST(a.oid AS pg_catalog.oid)
+                        ) THEN pg_catalog.pg_get_partition_constraintdef(c.oid)
+                END,
+                'detach_pending', (
+                    SELECT pg_catalog.bool_or(CAST(COALESCE(
+                        pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))
+                    FROM pg_catalog.pg_inherits AS h
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
+                ),
+                -- end parts
                 -- if referencing
                 'referenced_by', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -736,6 +809,7 @@ answer AS (
                     WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
                         AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                         AND NOT a.attisdropped
+                        AND EXISTS (SELECT 1 FROM named AS m WHERE m.oid OPERATOR(pg_catalog.=) c.oid)
                 ),
                 'constraints', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
@@ -806,6 +880,55 @@ answer AS (
                                 )
                         ),
                         -- end sources
+                        -- if parts
+                        'above', (
+                            SELECT pg_catalog.json_build_array(u.schema, u.name)
+                            FROM pg_catalog.pg_inherits AS h
+                            JOIN title AS u ON u.oid OPERATOR(pg_catalog.=) h.inhparent
+                            WHERE h.inhrelid OPERATOR(pg_catalog.=) i.indexrelid
+                        ),
+                        'definition', CASE
+                            WHEN EXISTS (SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) i.indrelid) THEN NULL
+                            ELSE pg_catalog.pg_get_indexdef(i.indexrelid)
+                        END,
+                        'tablespace', (
+                            SELECT y.spcname FROM pg_catalog.pg_tablespace AS y
+                            WHERE y.oid OPERATOR(pg_catalog.=) ic.reltablespace
+                        ),
+                        'attributes', (
+                            SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)
+                            FROM pg_catalog.pg_attribute AS a
+                            WHERE a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
+                        ),
+                        -- What CompareIndexInfo (catalog/index.c) compares.
+                        'shape', CASE
+                            WHEN EXISTS (SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) i.indrelid) THEN NULL
+                            ELSE CAST(pg_catalog.json_build_array(
+                                i.indisunique,
+                                pg_catalog.to_jsonb(i) OPERATOR(pg_catalog.->) 'indnullsnotdistinct',
+                                i.indisexclusion,
+                                CAST(ic.relam AS pg_catalog.int8),
+                                i.indnkeyatts,
+                                (
+                                    SELECT pg_catalog.json_agg(pg_catalog.pg_get_indexdef(
+                                        i.indexrelid, CAST(q.place AS pg_catalog.int4), false) ORDER BY q.place)
+                                    FROM pg_catalog.unnest(CAST(i.indkey AS pg_catalog.int2[])) WITH ORDINALITY AS q (number, place)
+                                ),
+                                (
+                                    SELECT pg_catalog.json_agg(CAST(q.oid AS pg_catalog.int8) ORDER BY q.place)
+                                    FROM pg_catalog.unnest(CAST(i.indcollation AS pg_catalog.oid[]))
+                                        WITH ORDINALITY AS q (oid, place)
+                                ),
+                                (
+                                    SELECT pg_catalog.json_agg(CAST(o.opcfamily AS pg_catalog.int8) ORDER BY q.place)
+                                    FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
+                                    JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
+                                ),
+                                pg_catalog.pg_get_expr(i.indpred, i.indrelid)
+                            ) AS pg_catalog.text)
+                        END,
+                        -- end parts
+                        'immediate', i.indimmediate,
                         'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
                         'columns', (
                             SELECT pg_catalog.json_agg(a.attname ORDER BY q.place)

@@ -78,7 +78,7 @@ def default_name(statement: Statement, node: CreateIndex, facts: Facts, relation
     """The name that Postgres would choose; None if it hangs on an expression, or on what is not known."""
     if relation is None or None in node.columns:
         return None
-    columns = distinct([*(c for c in node.columns if c), *_included(statement)])
+    columns = distinct([*(c for c in node.columns if c), *include_list(statement)])
     leftovers = {i.name for i in relation.indexes.values() if not i.valid} if not relation.being_built else set()
     taken = facts.taken_names.get(relation.schema, frozenset()) - leftovers
     return choose_name(relation.name, join_columns(columns), "idx", taken)
@@ -96,7 +96,7 @@ def distinct(names: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _included(statement: Statement) -> list[str]:
+def include_list(statement: Statement) -> list[str]:
     """Names in an INCLUDE list: they are part of the default name."""
     tokens = lexer.lex(statement.sql)
     depth, words = 0, []

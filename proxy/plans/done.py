@@ -45,13 +45,28 @@ def index_valid(index: Target) -> str | None:
     return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "i.indisvalid")
 
 
+def index_there(index: Target) -> str | None:
+    """Whether an index of that name exists, valid or not."""
+    return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "true")
+
+
+def attached(part: Target, above: Target) -> str | None:
+    """Whether the table or index ``part`` is a partition of ``above``."""
+    return _exists(
+        part,
+        f"JOIN pg_catalog.pg_inherits h ON h.inhrelid {EQ} c.oid JOIN pg_catalog.pg_class u ON u.oid {EQ} h.inhparent"
+        f" JOIN pg_catalog.pg_namespace un ON un.oid {EQ} u.relnamespace",
+        f"un.nspname {EQ} {literal(above.schema)} AND u.relname {EQ} {literal(above.name)}",
+    )
+
+
 def no_invalid_index(index: Target) -> str | None:
     """Whether no invalid index of that name is left."""
     return negate(_exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "NOT i.indisvalid"))
 
 
 def no_index(index: Target) -> str | None:
-    return negate(_exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "true"))
+    return negate(index_there(index))
 
 
 def unique_index(

@@ -12,12 +12,33 @@ def elements(statement: Statement, node: CreateIndex) -> list[tuple[str, str]] |
 
     None if one has an operator class, a collation or a parameter: whether two values are equal is for those to say.
     """
+    parts = keys(statement, node)
+    if parts is None:
+        return None
+    base, text = node.relation.span.end, statement.text
+    found: list[tuple[str, str]] = []
+    for column, part in zip(node.columns, parts, strict=False):
+        part = _without_order(part)
+        if not part:
+            return None
+        written = text[base + part[0].start : base + part[-1].end]
+        if column is not None:
+            if len(part) != 1:
+                return None
+            found.append((quote_identifier(column), column))
+        elif _whole(part):
+            found.append((written, written))
+        else:
+            return None
+    return found if len(found) == len(node.columns) else None
+
+
+def keys(statement: Statement, node: CreateIndex) -> list[list[Token]] | None:
+    """The tokens of each key element; their places count from the end of the table's name."""
     try:
         tokens = lexer.lex(statement.text[node.relation.span.end : statement.span.end])
     except LexError:
         return None
-    base = node.relation.span.end
-    text = statement.text
     first = next((i for i, token in enumerate(tokens) if _is(token, "(")), None)
     if first is None:
         return None
@@ -31,38 +52,7 @@ def elements(statement: Statement, node: CreateIndex) -> list[tuple[str, str]] |
             continue
         depth += 1 if _is(token, "(") else -1 if _is(token, ")") else 0
         parts[-1].append(token)
-    found: list[tuple[str, str]] = []
-    for column, part in zip(node.columns, parts, strict=False):
-        part = _without_order(part)
-        if not part:
-            return None
-        written = text[base + part[0].start : base + part[-1].end]
-        if column is not None:
-            if len(part) != 1:
-                return None
-            found.append((quote_identifier(column), quote_identifier(column)))
-        elif _whole(part):
-            found.append((written, written))
-        else:
-            return None
-    return found if len(found) == len(node.columns) else None
-
-
-def says(statement: Statement, start: int, *words: str, end: int | None = None) -> bool:
-    """Whether these words stand next to each other in a part of the statement, outside of brackets."""
-    try:
-        tokens = lexer.lex(statement.text[start : statement.span.end if end is None else end])
-    except LexError:
-        return False
-    outside: list[str] = []
-    depth = 0
-    for token in tokens:
-        if token.kind == "op":
-            depth += {"(": 1, ")": -1}.get(token.value, 0)
-        if not depth:
-            outside.append(token.value if token.kind == "word" else "")
-    size = len(words)
-    return any(tuple(outside[i : i + size]) == words for i in range(len(outside)))
+    return parts
 
 
 def _without_order(part: list[Token]) -> list[Token]:
@@ -87,3 +77,20 @@ def _whole(part: list[Token]) -> bool:
 
 def _is(token: Token, value: str) -> bool:
     return token.kind == "op" and token.value == value
+
+
+def split(part: list[Token], column: str | None) -> tuple[list[Token], list[Token], list[Token]]:
+    """An element as key, as collation and operator class, and as order."""
+    ordered = _without_order(part)
+    end = 1 if column is not None else _closed(ordered)
+    return ordered[:end], ordered[end:], part[len(ordered) :]
+
+
+def _closed(part: list[Token]) -> int:
+    """Where the first bracket that opens has been closed: behind ``(expression)`` or ``function(…)``."""
+    depth = 0
+    for i, token in enumerate(part):
+        depth += 1 if _is(token, "(") else -1 if _is(token, ")") else 0
+        if depth == 0 and _is(token, ")"):
+            return i + 1
+    return len(part)

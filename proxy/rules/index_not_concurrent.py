@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from proxy.catalog.facts import Relation
 from proxy.plans.build_index import build_index
+from proxy.plans.build_parts import begun, build_parts
 from proxy.plans.plan import Lock
 from proxy.plans.target import qualify
 from proxy.rules.base import Context, Finding, rule
@@ -47,15 +49,13 @@ def _taken(node: CreateIndex, context: Context) -> bool:
 
 
 def _partitioned(node: CreateIndex, context: Context, about: Subject) -> Finding | None:
-    """CONCURRENTLY is not for partitioned tables; the way around it needs a statement a partition."""
+    """CONCURRENTLY is not for partitioned tables: there it is done partition by partition."""
     relation = about.relation
     if node.only or relation is None or not relation.has_children:
         return None  # an entry in the catalog, nothing is built
-    schema, table = relation.qualified
-    name = quote_identifier(node.name.name if node.name else f"{table}_new_idx")
-    sql, at = context.statement.sql, context.statement.span.start
-    tail = sql[node.relation.span.end - at :]
-    unique = "UNIQUE " if node.unique else ""
+    if node.name and node.name.name in relation.indexes and begun(context.statement, node, relation) is None:
+        return None  # Postgres says that the name is taken
+    rewrite = build_parts(context.statement, node, context.facts)
     number = f"{relation.partitions} partitions" if relation.partitions != 1 else "its partition"
     return Finding(
         rule="index-not-concurrent",
@@ -63,14 +63,26 @@ def _partitioned(node: CreateIndex, context: Context, about: Subject) -> Finding
         problem=f"CREATE INDEX would block writes to {about.shown} and all its partitions until it is built",
         detail=f"SHARE locks would be held on {about.amount} and {number} for the whole build;"
         " Postgres does not build an index of a partitioned table concurrently.",
-        hint=script(
-            f"CREATE {unique}INDEX {name} ON ONLY {qualify(schema, table)}{tail}",
-            f"CREATE {unique}INDEX CONCURRENTLY <partition index> ON <partition>{tail}",
-            f"ALTER INDEX {qualify(schema, node.name.name if node.name else f'{table}_new_idx')}"
-            " ATTACH PARTITION <partition index>",
-        )
-        + "\n(the last two for each partition)",
+        hint=_by_partition(node, context, relation),
         lock=Lock.SHARE,
         work="build",
         relation=node.relation,
+        rewrite=rewrite,
+    )
+
+
+def _by_partition(node: CreateIndex, context: Context, relation: Relation) -> str:
+    """The statements to run by hand."""
+    schema, table = relation.qualified
+    name = node.name.name if node.name else f"{table}_new_idx"
+    sql, at = context.statement.sql, context.statement.span.start
+    tail = sql[node.relation.span.end - at :]
+    unique = "UNIQUE " if node.unique else ""
+    return (
+        script(
+            f"CREATE {unique}INDEX {quote_identifier(name)} ON ONLY {qualify(schema, table)}{tail}",
+            f"CREATE {unique}INDEX CONCURRENTLY <partition index> ON <partition>{tail}",
+            f"ALTER INDEX {qualify(schema, name)} ATTACH PARTITION <partition index>",
+        )
+        + "\n(the last two for each partition)"
     )

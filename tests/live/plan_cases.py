@@ -46,10 +46,12 @@ class Case:
     before: str = ""  # SQL, after the tables are made
     repeats: bool = True  # its plan can tell what is done; not so if Postgres names the index
     replans: bool = True  # sent again after an interruption, it goes on where it stopped
+    tables: str = TABLES
+    group: str = ""
 
     @property
     def id(self) -> str:
-        return self.sql[:70]
+        return f"{self.group}{self.sql[:70]}"
 
 
 NULL_EMAIL = "UPDATE orders SET email = NULL WHERE id = 7"

@@ -22,10 +22,11 @@ from proxy.sql.statements import Statement
 
 WORK = re.compile(r'^(rewriting table|verifying table|building index (?!"pg_toast_)|validating foreign key)')
 LOCKS = """
-    SELECT n.nspname, c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+    SELECT n.nspname, c.relname, l.mode, c.relkind IN ('i', 'I') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_'
+    WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p', 'm', 'f', 'i', 'I') AND n.nspname !~ '^pg_'
 """
+EXISTING = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_'"
 
 
 def statement_of(sql: str) -> Statement:
@@ -41,10 +42,10 @@ def facts_for(session: psycopg.Connection, statement: Statement) -> Facts:
 
 
 def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:
-    """The plan of a statement whose every finding about blocking is rewritten; None if there is none."""
+    """The plan of a statement whose every finding about blocking is rewritten; None if there is none to rewrite."""
     statement = statement_of(sql)
     facts = facts_for(session, statement)
-    found = [(node, f) for node, f in examine(statement, facts) if rules()[f.rule].harm == "blocks"]
+    found = [(node, f) for node, f in examine(statement, facts) if rules()[f.rule].harm == "blocks" or f.rewrite]
     for _, finding in found:
         assert finding.rewrite is not None, f"no rewrite: {finding.problem}"
     if not found:
@@ -54,10 +55,11 @@ def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:
 
 @dataclass
 class Seen:
-    """What a step did: messages of work, and the strongest lock on each table."""
+    """What a step did: messages of work, and the strongest lock on each table, and each index, that was there before."""
 
     work: list[str] = field(default_factory=list)
     locks: dict[tuple[str, str], Lock] = field(default_factory=dict)
+    indexes: dict[tuple[str, str], Lock] = field(default_factory=dict)
 
 
 class Session:
@@ -103,6 +105,7 @@ class Session:
         if self.is_done(step):
             return None
         seen = Seen()
+        before = set(self.connection.execute(EXISTING).fetchall())
         with self.watching() as work:
             if step.batch is not None:
                 self._batch(step.batch)
@@ -114,9 +117,11 @@ class Session:
                     for sql in step.statements:
                         self.connection.execute(sql)
                     rows = self.connection.execute(LOCKS).fetchall()
-                for schema, name, mode in rows:
-                    known = seen.locks.get((schema, name), Lock.NONE)
-                    seen.locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
+                for schema, name, mode, is_index in rows:
+                    if (schema, name) in before:
+                        locks = seen.indexes if is_index else seen.locks
+                        known = locks.get((schema, name), Lock.NONE)
+                        locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
             seen.work = list(work)
         return seen
 

@@ -9,11 +9,33 @@ import psycopg
 import pytest
 
 from proxy.plans.plan import Lock, Plan
-from tests.live.plan_cases import CASES, SAME_EMAIL, TABLES, Case
+from tests.live.part_cases import PARTS
+from tests.live.plan_cases import CASES, SAME_EMAIL, Case
 from tests.live.plan_runner import Session, plan_for
 from tests.servers import Server
 
 numbers = itertools.count(1)
+BESIDES = """
+    SELECT 'index', i.indexrelid::regclass::text, i.indisvalid, i.indisready, i.indislive, h.inhparent::regclass::text
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+    WHERE c.relnamespace = to_regnamespace(%(schema)s)
+    UNION ALL
+    SELECT 'constraint', concat(k.conrelid::regclass, ' ', k.conname, ' ', k.confrelid::regclass), k.convalidated,
+        k.conislocal, k.conparentid <> 0, k.coninhcount::text
+    FROM pg_constraint k WHERE k.connamespace = to_regnamespace(%(schema)s)
+    UNION ALL
+    SELECT 'column', concat(a.attrelid::regclass, ' ', a.attname, ' ', a.attidentity, a.attstorage), a.attnotnull,
+        a.attislocal, a.atthasdef, a.attinhcount::text
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = to_regnamespace(%(schema)s) AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'trigger', concat(t.tgrelid::regclass, ' ', t.tgfoid::regproc), t.tgisinternal, t.tgdeferrable, true, count(*)::text
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = to_regnamespace(%(schema)s)
+    GROUP BY 1, 2, 3, 4, 5
+    ORDER BY 1, 2, 3, 4, 5, 6
+"""
+
+EVERY = [*CASES, *PARTS]
 
 
 class Copies:
@@ -22,6 +44,10 @@ class Copies:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.databases = (server.create_database(), server.create_database())
+        with server.connect() as connection:
+            if connection.execute("SELECT FROM pg_tablespace WHERE spcname = 'apart'").fetchone() is None:
+                connection.execute("SET allow_in_place_tablespaces = on")
+                connection.execute("CREATE TABLESPACE apart LOCATION ''")
 
     def session(self, which: int, schema: str, case: Case, *, bad: bool = False) -> Session:
         return self._session(self.databases[which], schema, case, bad=bad)
@@ -30,7 +56,7 @@ class Copies:
         with self.server.connect(database) as connection:
             connection.execute(f"CREATE SCHEMA {schema}")
         session = Session(self.server.url(database), schema)
-        for sql in (TABLES, case.bad if bad else "", case.before):
+        for sql in (case.tables, case.bad if bad else "", case.before):
             if sql:
                 session.execute(sql)
         return session
@@ -38,8 +64,11 @@ class Copies:
     def dump(self, which: int, session: Session) -> str:
         arguments = ("--schema-only", "--no-sync", "-n", session.schema)
         text = self.server.run("pg_dump", *arguments, database=self.databases[which]).stdout
-        lines = (line for line in text.splitlines() if line.strip())
-        return "\n".join(line for line in lines if not line.startswith(("--", "\\restrict", "\\unrestrict")))
+        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in lines if not line.startswith(("--", "\\restrict", "\\unrestrict"))]
+        # What a dump does not tell: what is valid, and what is whose part.
+        lines += [str(row) for row in session.connection.execute(BESIDES, {"schema": session.schema}).fetchall()]
+        return "\n".join(lines)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +131,7 @@ def cases(chosen: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", chosen, ids=[f"{n}-{case.id}" for n, case in enumerate(chosen)])
 
 
-@cases(CASES)
+@cases(EVERY)
 def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: Opened) -> None:
     direct, through = opened.both(case)
     direct.execute(case.sql)
@@ -113,9 +142,8 @@ def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: 
         strong = {key: lock for key, lock in seen.locks.items() if lock.rank >= Lock.SHARE.rank}
         if step.transaction:
             for key in step.relations:
-                assert seen.locks.get(key) is step.lock, (
-                    f"{key} locked {seen.locks.get(key)}, claimed {step.lock}\n{step.sql}"
-                )
+                got = seen.locks.get(key) or seen.indexes.get(key)
+                assert got is step.lock, f"{key} locked {got}, claimed {step.lock}\n{step.sql}"
         for key, lock in strong.items():
             claimed = key in step.relations or parent_of(through, key) in step.relations
             assert claimed, f"{key} locked {lock}, not claimed\n{step.sql}"
@@ -149,7 +177,7 @@ def leftovers(session: Session) -> list[str]:
     return [row[0] for row in rows]
 
 
-@cases([case for case in CASES if case.bad])
+@cases([case for case in EVERY if case.bad])
 def test_failure_says_what_postgres_says_and_leaves_nothing(case: Case, copies: Copies, opened: Opened) -> None:
     direct, through = opened.both(case, bad=True)
     with pytest.raises(psycopg.Error) as expected:
@@ -172,13 +200,14 @@ def shown(error: psycopg.Error, plan: Plan) -> tuple[str | None, str | None]:
     return error.sqlstate, error.diag.message_primary
 
 
-@cases([case for case in CASES if case.repeats or case.replans])
+@cases([case for case in EVERY if case.repeats or case.replans])
 def test_interrupted_after_any_step(case: Case, copies: Copies, opened: Opened) -> None:
     """The connection dies after a step: the same plan, or the same statement sent again, goes on from there."""
     direct, first = opened.both(case)
     direct.execute(case.sql)
     wanted = copies.dump(0, direct).replace(direct.schema, "S")
-    for number in range(1, len(planned(first, case.sql).steps)):
+    last = len(planned(first, case.sql).steps) - 1
+    for number in sorted({1, 2, last // 2, last - 1, last} & set(range(1, last + 1))):
         through = opened.one(case)
         plan = planned(through, case.sql)
         for step in plan.steps[:number]:

@@ -1,0 +1,56 @@
+"""The forms of statements about partitioned tables whose plans tests/live/test_plans.py tries."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.live.plan_cases import Case
+
+LONG = "measurements_of_every_sensor_in_the_house_by_the_hour_"  # the names of its partitions' indexes are cut alike
+
+TABLES = f"""
+CREATE TABLE people (id int PRIMARY KEY);
+INSERT INTO people SELECT g FROM generate_series(0, 99) g;
+CREATE TABLE ev (id int, at int NOT NULL, kind text, note varchar(20)) PARTITION BY RANGE (at);
+CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (0) TO (10);
+CREATE TABLE ev_2 PARTITION OF ev FOR VALUES FROM (10) TO (20) PARTITION BY LIST (kind);
+CREATE TABLE ev_2a PARTITION OF ev_2 FOR VALUES IN ('a');
+CREATE TABLE ev_2b PARTITION OF ev_2 FOR VALUES IN ('b');
+CREATE TABLE ev_d PARTITION OF ev DEFAULT;
+INSERT INTO ev SELECT g, g % 30, CASE WHEN g % 2 = 0 THEN 'a' ELSE 'b' END, 'n' || g FROM generate_series(0, 89) g;
+CREATE TABLE {LONG} (id int, at bigint, "Some Column" int) PARTITION BY RANGE (at);
+CREATE TABLE {LONG}_c PARTITION OF {LONG} FOR VALUES FROM (9) TO (100);
+CREATE TABLE {LONG}_b PARTITION OF {LONG} FOR VALUES FROM (-5) TO (9);
+CREATE TABLE {LONG}_a PARTITION OF {LONG} FOR VALUES FROM (100) TO (200);
+INSERT INTO {LONG} SELECT g, g, g FROM generate_series(-5, 199) g;
+CREATE SCHEMA IF NOT EXISTS elsewhere;
+"""
+FOREIGN = """
+CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public;
+DO $$ BEGIN CREATE SERVER nowhere FOREIGN DATA WRAPPER postgres_fdw; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+CREATE FOREIGN TABLE ev_far PARTITION OF ev FOR VALUES FROM (100) TO (200) SERVER nowhere;
+"""
+
+Part = partial(Case, tables=TABLES, group="parts: ")
+SAME = "UPDATE ev SET id = 5 WHERE id = 65 OR id = 5"
+
+INDEXES = [
+    Part("CREATE INDEX ev_kind ON ev (kind)"),
+    Part("CREATE INDEX ON ev (kind)"),
+    Part("CREATE INDEX IF NOT EXISTS ev_kind ON ev USING btree (kind DESC NULLS LAST, id) INCLUDE (note)"),
+    Part("CREATE INDEX ON ev (lower(kind), (id + 1), note) WHERE id > 3"),
+    Part("CREATE UNIQUE INDEX u ON ev (at, id, kind)", SAME),
+    Part("CREATE UNIQUE INDEX ON ev (at, kind, id) NULLS NOT DISTINCT", SAME, since=15),
+    Part("CREATE INDEX ON ev (kind text_pattern_ops, note COLLATE \"C\") WITH (fillfactor = 70) TABLESPACE apart"),
+    Part("CREATE INDEX hashed ON ev USING hash (kind)"),
+    Part("CREATE INDEX ON ev_2 (id)"),
+    Part(f'CREATE INDEX ON {LONG} ("Some Column", id)'),
+    Part("CREATE INDEX ON ev (kind)", before="CREATE INDEX ready ON ev_1 (kind); CREATE INDEX ON ev_2b (kind DESC)"),
+    Part("CREATE INDEX ON ev (kind)", before="CREATE INDEX ready ON ev_2 (kind); CREATE INDEX other ON ev_1 (id, kind)"),
+    Part("CREATE INDEX ON ev (lower(note))", before="CREATE INDEX ready ON ev_1 (lower(note)); CREATE INDEX same ON ev_1 (lower(note))"),
+    Part("CREATE INDEX ON ev (kind)", before="CREATE INDEX one ON ev (kind)"),
+    Part("CREATE INDEX ON ev (kind)", before="CREATE TABLE ev_1_kind_idx (a int); CREATE INDEX ev_2b_kind_idx ON ev_2b (id)"),
+    Part("CREATE INDEX far ON ev (kind)", before=FOREIGN),
+]  # fmt: skip
+
+PARTS = [*INDEXES]
