@@ -110,9 +110,14 @@ def begun(statement: Statement, node: CreateIndex, root: Relation) -> Index | No
     """The index on the partitioned table that an interrupted run of the same statement has left without all its parts."""
     for index in root.indexes.values():
         named = node.name is None or node.name.name == index.name
-        if named and not index.valid and index.above is None and index.constraint is None:
-            if same_index(statement, node, index.definition) and same_order(statement, node, index.definition):
-                return index
+        half = not index.valid and index.above is None and index.constraint is None
+        if (
+            named
+            and half
+            and same_index(statement, node, index.definition)
+            and same_order(statement, node, index.definition)
+        ):
+            return index
     return None
 
 
@@ -147,9 +152,14 @@ class _Parts:
 
     def steps(self, *, foreign: bool) -> tuple[Step, ...]:
         builds = [step for leaf in self.found.leaves for step in self._build(leaf)]
-        if foreign:  # such a partition can have no part of the index, and parts make an index valid only if all have one
+        if (
+            foreign
+        ):  # such a partition can have no part of the index, and parts make an index valid only if all have one
             return (*builds, self._adopt())
-        heads = [self._head(self.root), *(self._head(m) for m in self.found.inner if m.qualified not in self.chosen.there)]
+        heads = [
+            self._head(self.root),
+            *(self._head(m) for m in self.found.inner if m.qualified not in self.chosen.there),
+        ]
         return (*heads, *builds, *self._attach())
 
     def _head(self, table: Relation) -> Step:

@@ -25,7 +25,7 @@ def elements(statement: Statement, node: CreateIndex) -> list[tuple[str, str]] |
         if column is not None:
             if len(part) != 1:
                 return None
-            found.append((quote_identifier(column), column))
+            found.append((quote_identifier(column), quote_identifier(column)))
         elif _whole(part):
             found.append((written, written))
         else:
@@ -53,6 +53,23 @@ def keys(statement: Statement, node: CreateIndex) -> list[list[Token]] | None:
         depth += 1 if _is(token, "(") else -1 if _is(token, ")") else 0
         parts[-1].append(token)
     return parts
+
+
+def says(statement: Statement, start: int, *words: str, end: int | None = None) -> bool:
+    """Whether these words stand next to each other in a part of the statement, outside of brackets."""
+    try:
+        tokens = lexer.lex(statement.text[start : statement.span.end if end is None else end])
+    except LexError:
+        return False
+    outside: list[str] = []
+    depth = 0
+    for token in tokens:
+        if token.kind == "op":
+            depth += {"(": 1, ")": -1}.get(token.value, 0)
+        if not depth:
+            outside.append(token.value if token.kind == "word" else "")
+    size = len(words)
+    return any(tuple(outside[i : i + size]) == words for i in range(len(outside)))
 
 
 def _without_order(part: list[Token]) -> list[Token]:

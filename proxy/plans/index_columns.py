@@ -78,7 +78,11 @@ def _cast(value: Sequence[Token], type_: Sequence[Token]) -> str | None:
 def _column(tokens: Sequence[Token]) -> str | None:
     """The last part of a dotted name."""
     names, dots = tokens[::2], tokens[1::2]
-    if len(tokens) % 2 == 0 or not all(_is_name(token) for token in names) or not all(_is(token, ".") for token in dots):
+    if (
+        len(tokens) % 2 == 0
+        or not all(_is_name(token) for token in names)
+        or not all(_is(token, ".") for token in dots)
+    ):
         return None
     return _text(names[-1]) if len(names) > 1 or names[0].value not in OTHERS or names[0].kind != "word" else None
 
@@ -107,7 +111,7 @@ def _operation(tokens: Sequence[Token]) -> str | None:
         return "timezone"
     rest = outside if not zone else [*outside[:zone], *outside[zone + 3 :]]
     stray = any(
-        token.kind == "word" and (token.value in OTHERS and not _is(_at(rest, i + 1), "(") or token.value in TIGHT)
+        token.kind == "word" and ((token.value in OTHERS and not _is(_at(rest, i + 1), "(")) or token.value in TIGHT)
         for i, token in enumerate(rest)
     )
     return "" if signs and not stray else None
