@@ -112,7 +112,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
     Tool(
         "TypeORM",
         'put transaction = false into the migration class, and run with migrationsTransactionMode: "each"',
-        (('"migrations"', '"timestamp"'),),
+        (('"migrations"', '"timestamp"'), ('from "migrations" "migrations"',)),
     ),
     Tool(
         "postgres-migrations",
@@ -171,10 +171,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
 )
 
 _BY_NAME: Final = {tool.name: tool for tool in TOOLS}
-_GENERAL: Final = (
-    "run it outside a transaction: psql without BEGIN or -1, "
-    "Django atomic = False, Rails disable_ddl_transaction!, Alembic op.get_context().autocommit_block()"
-)
+_GENERAL: Final = "psql without BEGIN or -1, Django atomic = False, Rails disable_ddl_transaction!, Alembic op.get_context().autocommit_block()"
 
 
 class Marks:

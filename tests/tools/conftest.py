@@ -31,6 +31,17 @@ BOOKKEEPING = {  # likewise, in tables of the tools' own
     "_yoyo_version": ["installed_at_utc"],
     "goose_db_version": ["tstamp"],
 }
+SAMPLED = {"test_knex.py", "test_dbmate.py"}
+REST = {f"test_{tool}.py" for tool in ("drizzle", "liquibase", "rails", "sequelize", "typeorm", "yoyo")}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``make test`` runs a sample of the tools, on one version; ``make conformance`` runs them all."""
+    for item in items:
+        name = item.path.name
+        if item.path.parent == HERE and (name in REST or (name in SAMPLED and "pg18" not in item.name)):
+            item.add_marker("conformance")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The migration tools themselves, from npm and Maven Central: fetched once per machine, in exactly these versions.
+"""The migration tools themselves, from npm and the Go module proxy: fetched once per machine, in exactly these versions.
 
 They are kept in ``CACHE``, outside the repository; a version is part of a folder's name, so that a newer one is
 fetched beside the old.
@@ -7,6 +7,7 @@ fetched beside the old.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,13 @@ NODE = {
     "dbmate": ("dbmate@2.36.0",),
     "liquibase": ("liquibase@4.28.1",),
 }
+GO = {
+    "golang-migrate": ("postgres", "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.3"),
+    "goose": (
+        "no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb no_redshift no_tidb no_turso no_spanner",
+        "github.com/pressly/goose/v3/cmd/goose@v3.26.0",
+    ),
+}
 
 
 def node_modules(tool: str) -> Path:
@@ -29,25 +37,37 @@ def node_modules(tool: str) -> Path:
 
     Raises ``ServerError`` where npm or its registry is not there.
     """
-    packages = NODE[tool]
-    home = CACHE / f"tool-{tool}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:8]}"
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--loglevel=error")
+    return _fetched(tool, NODE[tool], ["npm", "install", *options, *NODE[tool]]) / "node_modules"
+
+
+def go_program(tool: str) -> Path:
+    """That tool, compiled.  Raises ``ServerError`` where Go or the module proxy is not there."""
+    tags, module = GO[tool]
+    home = _fetched(tool, GO[tool], ["go", "install", "-p", "1", "-tags", tags, module])
+    return home / module.partition("@")[0].rpartition("/")[2]
+
+
+def _fetched(tool: str, key: tuple[str, ...], command: list[str]) -> Path:
+    """The folder that the command, run in an empty one, has filled."""
+    home = CACHE / f"tool-{tool}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:8]}"
     if not home.exists():
         with locked(f"tool-{tool}"):
             if not home.exists():
-                _install(packages, home)
-    return home / "node_modules"
+                _fetch(tool, command, home)
+    return home
 
 
-def _install(packages: tuple[str, ...], home: Path) -> None:
-    if not shutil.which("npm"):
-        raise ServerError(f"npm is needed to fetch {packages[0]}: install Node.js")
+def _fetch(tool: str, command: list[str], home: Path) -> None:
+    if not shutil.which(command[0]):
+        raise ServerError(f"{command[0]} is needed to fetch {tool}: install it")
     scratch = Path(tempfile.mkdtemp(prefix="fetch-", dir=CACHE))
     try:
         (scratch / "package.json").write_text("{}")
-        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", "--loglevel=error")
-        got = subprocess.run(["npm", "install", *options, *packages], cwd=scratch, capture_output=True, text=True)
+        env = {**os.environ, "GOBIN": str(scratch)}
+        got = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
         if got.returncode:
-            raise ServerError(f"cannot fetch {packages[0]}: check the npm registry and the network\n{got.stderr}")
+            raise ServerError(f"cannot fetch {tool}: check its registry and the network\n{got.stderr}")
         scratch.chmod(0o755)
         scratch.rename(home)
     finally:

@@ -62,7 +62,7 @@ SEEN = [
     ("MikroORM", 'select "name" from "mikro_orm_migrations"'),
     ("Kysely", 'select "name", "timestamp" from "kysely_migration" order by "timestamp", "name"'),
     ("graphile-migrate", "select filename from graphile_migrate.migrations order by filename desc limit 1"),
-    ("TypeORM", 'SELECT * FROM "migrations" "migrations" ORDER BY "id" DESC, "timestamp"'),
+    ("TypeORM", 'SELECT * FROM "migrations" "migrations" ORDER BY "id" DESC'),
     ("TypeORM", 'INSERT INTO "migrations"("timestamp", "name") VALUES ($1, $2)'),
     ("postgres-migrations", 'INSERT INTO migrations ("id","name","hash") VALUES ($1,$2,$3)'),
     ("db-migrate", 'INSERT INTO "migrations" ("name", "run_on") VALUES ($1, $2)'),
