@@ -87,7 +87,7 @@ def _place(text: str, type_: str) -> tuple[int, Decimal | datetime]:
         case Range(low=value):
             return (1, _value(value, type_))
         case frozenset() if found:
-            return (1, min(_value(value, type_) for value in found))  # type: ignore[type-var]
+            return (1, min(_value(value, type_) for value in found))
         case _:
             raise ValueError(text)
 
