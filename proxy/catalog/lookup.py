@@ -77,14 +77,16 @@ SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
 
 @lru_cache(maxsize=32)
 def _sections(wanted: frozenset[str]) -> str:
-    """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted."""
+    """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest."""
     lines: list[str] = []
-    left_out = ""
+    within: list[str] = []
     for line in SQL.splitlines():
         mark, _, name = line.strip().removeprefix("-- ").partition(" ")
-        if line.strip().startswith("-- ") and mark in ("if", "end") and name.isidentifier():
-            left_out = name if mark == "if" and name not in wanted else ""
-        elif not left_out:
+        if line.strip().startswith("-- ") and mark == "if" and name.isidentifier():
+            within.append(name)
+        elif line.strip().startswith("-- ") and mark == "end" and name.isidentifier():
+            within.remove(name)
+        elif wanted.issuperset(within):
             lines.append(line)
     return "\n".join(lines)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import Any
 
 import pglast
@@ -127,3 +129,12 @@ def test_queries_are_ascii_and_say_whose_they_are(name: str) -> None:
 )
 def test_the_check_sees_what_a_search_path_could_replace(sql: str) -> None:
     assert unqualified(sql)
+
+
+def test_the_lookup_can_be_read_whatever_is_left_out_of_it() -> None:
+    marks = re.findall(r"^ *-- (if|end) (\w+)$", lookup.SQL, re.MULTILINE)
+    names = sorted({name for _, name in marks})
+    assert len(names) > 5
+    for size in range(len(names) + 1):
+        for wanted in itertools.combinations(names, size):
+            pglast.parse_sql(lookup._sections(frozenset(wanted)))
