@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from proxy.sql.statements import quote_identifier
 
@@ -69,12 +69,12 @@ class Unfinished:
     finish: tuple[str, ...]  # statements that put it right, each in a transaction of its own
 
 
-def decode(rows: Sequence[tuple[str, ...]]) -> list[Unfinished]:
+def decode(rows: Sequence[tuple[Any, ...]]) -> list[Unfinished]:
     """The rows of ``SQL``."""
     return [
         Unfinished(kind, schema, table, name, definition, _finish(kind, schema, table, name, definition))
         for kind, schema, table, name, definition in rows
-    ]  # type: ignore[arg-type]
+    ]
 
 
 def _finish(kind: str, schema: str, table: str, name: str, definition: str) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ from proxy.sql.statements import (
     SetVariable,
     Span,
     Statement,
+    Transaction,
     Unreadable,
 )
 from proxy.wire.messages import Message
