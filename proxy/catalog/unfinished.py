@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from proxy.sql.statements import quote_identifier
 
@@ -69,7 +69,7 @@ class Unfinished:
     finish: tuple[str, ...]  # statements that put it right, each in a transaction of its own
 
 
-def decode(rows: Sequence[tuple[str, ...]]) -> list[Unfinished]:
+def decode(rows: Sequence[tuple[Any, ...]]) -> list[Unfinished]:
     """The rows of ``SQL``."""
     return [
         Unfinished(cast(Kind, kind), schema, table, name, definition, _finish(kind, schema, table, name, definition))

@@ -1,4 +1,4 @@
-"""CHECK and FOREIGN KEY in two steps: NOT VALID at once, then VALIDATE, which blocks nobody."""
+"""CHECK, FOREIGN KEY and (18) NOT NULL in two steps: NOT VALID at once, then VALIDATE, which blocks nobody."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def validate_later(statement: Statement, action: AddConstraint, facts: Facts) ->
         name=name,
         table=table.key,
         relations=_locked(statement, action, facts, table),
-        lock=Lock.ACCESS_EXCLUSIVE if action.constraint.kind is ConstraintKind.CHECK else Lock.SHARE_ROW_EXCLUSIVE,
+        lock=Lock.SHARE_ROW_EXCLUSIVE
+        if action.constraint.kind is ConstraintKind.FOREIGN_KEY
+        else Lock.ACCESS_EXCLUSIVE,
     )
 
 

@@ -8,15 +8,19 @@ from proxy.catalog.facts import Column, Constraint, Relation
 from proxy.plans.compose import alone
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.staged_not_null import helper_name, staged_not_null
+from proxy.plans.validate_later import validate_later
 from proxy.rules.base import Context, Finding, rule
+from proxy.rules.cost import cost_of
 from proxy.rules.subject import Subject, altered, script
 from proxy.sql.expression import proves_not_null
-from proxy.sql.statements import AddColumn, DropConstraint, DropNotNull, SetNotNull
+from proxy.sql.statements import AddColumn, AddConstraint, ConstraintKind, DropConstraint, DropNotNull, SetNotNull
 
 
 @rule
-def not_null_scan(node: SetNotNull, context: Context) -> Finding | None:
+def not_null_scan(node: SetNotNull | AddConstraint, context: Context) -> Finding | None:
     about = altered(context)
+    if isinstance(node, AddConstraint):
+        return _constraint(node, about, context) if about is not None else None
     if about is None or _free(node.column, about, context) or _again(node, context):
         return None
     rewrite = None if about.unresolved else staged_not_null(context.statement, node, context.facts)
@@ -27,6 +31,30 @@ def not_null_scan(node: SetNotNull, context: Context) -> Finding | None:
         " while all rows are checked",
         detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock.",
         hint=_hint(node, rewrite, context),
+        lock=Lock.ACCESS_EXCLUSIVE,
+        work="scan",
+        relation=context.table.relation,
+        rewrite=rewrite,
+    )
+
+
+def _constraint(node: AddConstraint, about: Subject, context: Context) -> Finding | None:
+    """``ADD [CONSTRAINT name] NOT NULL column`` (18)."""
+    from proxy.rules.constraint import by_hand, name_taken  # which asks this module what is NOT NULL
+
+    c = node.constraint
+    if c.kind is not ConstraintKind.NOT_NULL or c.not_valid or name_taken(node, context):
+        return None
+    if cost_of(node, context).work == "none":
+        return None
+    rewrite = None if about.unresolved else validate_later(context.statement, node, context.facts)
+    return Finding(
+        rule="not-null-scan",
+        at=c.span,
+        problem=f'adding NOT NULL on column "{c.columns[0]}" would block reads and writes of {about.shown}'
+        " while all rows are checked",
+        detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock.",
+        hint=by_hand(node, rewrite, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,

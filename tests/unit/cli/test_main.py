@@ -75,7 +75,7 @@ def test_version() -> None:
     ("arguments", "said"),
     [
         (["chek"], "no command 'chek' (did you mean 'check'?)"),
-        (["xyzzy"], "there are serve, check, plan, rules, policy, jobs, audit"),
+        (["xyzzy"], "there are serve, check, plan, unfinished, rules, policy, jobs, audit"),
         (["check"], "give files or folders, - for stdin, or --since REV"),
         (["check", "--format", "xml", "-"], "'xml' is not one of 'text', 'json'"),
         (["check", "missing.sql"], "interlock: missing.sql: cannot be read: No such file or directory"),

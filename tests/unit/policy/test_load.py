@@ -449,3 +449,18 @@ def _problems(file: Path) -> tuple[Problem, ...]:
     except PolicyError as e:
         return e.problems
     return ()
+
+
+# ---------------------------------------------------------------- former packs
+
+
+@pytest.mark.parametrize("name", ["recommended", "strict", "observe"])
+def test_a_pinned_pack_only_warns_of_the_rules_that_came_later(name: str) -> None:
+    now, before = load(name), load(f"{name}@1")
+    assert (now.settings.pack, before.settings.pack) == (2, 1)
+    assert set(before.newer()) == set(rules()) - set(before.settings.rules)
+    assert {"validate-under-lock", "work-under-lock", "invalid-index-left"} <= set(before.newer())
+    assert before.rule("validate-under-lock").action is Action.WARN
+    assert before.rule("invalid-index-left").action is Action.ALLOW
+    unchanged = [rule for rule in before.settings.rules if before.rule(rule) != now.rule(rule)]
+    assert unchanged == []
