@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from proxy.run.connection import Reply
 from proxy.run.monitor import Monitor
-
-if TYPE_CHECKING:
-    from proxy.run.monitor import Monitor
 
 
 class Asking(Protocol):
@@ -26,10 +23,6 @@ class Asking(Protocol):
     @property
     def skipping(self) -> bool:
         """Whether the server ignores everything up to the client's Sync, after an error in its pipeline."""
-
-    @property
-    def monitor(self) -> Monitor | None:
-        """What looks from beside while the connection is busy."""
 
     async def fetch(self, sql: str, *parameters: str | bytes | None) -> list[list[bytes | None]]:
         """The rows of one query, as text.  Raises ServerError, ConnectionLost."""

@@ -47,7 +47,7 @@ class Side:
     def __init__(self, connection: psycopg.AsyncConnection[tuple[str | None, ...]], say: Callable[[str], None]) -> None:
         self.connection = connection
         self._heard = True
-        self.monitor: Monitor | None = None
+        self.monitor: Monitor | None = None  # looks from beside, if somebody gives it one
         connection.add_notice_handler(lambda notice: say(notice.message_primary or "") if self._heard else None)
 
     @classmethod
@@ -65,11 +65,6 @@ class Side:
 
     async def close(self) -> None:
         await self.connection.close()
-
-    @property
-    def monitor(self) -> None:
-        """Nobody looks on: ``interlock jobs list --watch`` does."""
-        return None
 
     @property
     def is_lost(self) -> bool:
