@@ -1,10 +1,11 @@
-"""How long a migration holds up the application: the same migration, run straight and through Interlock.
+"""How long a migration holds up the application: the same migration as written, by an expert's hand, by a peer, and through Interlock.
 
-While writers and readers work on a table of two million rows, each migration is run by both ways; the worst latency
-of any of the application's statements meanwhile is the figure.  The application always talks to the server itself.
+While writers and readers work on a table of two million rows, each migration is run by every way; what the application's
+statements felt meanwhile are the figures.  The application always talks to the server itself.
 
     python -m bench.blocking                                      starts a Postgres and an Interlock of its own
     python -m bench.blocking --url-direct URL --url-proxy URL     an empty database, and the same through Interlock
+    python -m bench.blocking --picture docs/blocking.svg          draws latency over time, too
 """
 
 from __future__ import annotations
@@ -18,73 +19,101 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from bench import writer
+from bench import picture, writer
+from bench.ways import WAYS, Migration, knows
 from tests import proxies, servers
 
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """``sql`` is what the author wrote; ``before`` makes what it needs, ``after`` takes its effect back."""
-
-    name: str
-    sql: str
-    before: str = "SELECT 1"
-    after: str = "SELECT 1"
-    behind_reader: bool = False  # a report reads the table when the migration arrives
-
+FELT_S = 0.05  # a statement that takes longer has been held up
+KEY = "ALTER TABLE orders ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers (id)"
 
 MIGRATIONS = (
     Migration(
-        "CREATE INDEX", "CREATE INDEX orders_email_idx ON orders (email)", after="DROP INDEX IF EXISTS orders_email_idx"
+        "CREATE INDEX",
+        "CREATE INDEX orders_email_idx ON orders (email)",
+        ("CREATE INDEX CONCURRENTLY orders_email_idx ON orders (email)",),
+        "CREATE INDEX",
+        after="DROP INDEX IF EXISTS orders_email_idx",
     ),
     Migration(
         "CREATE UNIQUE INDEX",
         "CREATE UNIQUE INDEX orders_email_key ON orders (email)",
+        ("CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",),
         after="DROP INDEX IF EXISTS orders_email_key",
     ),
     Migration(
         "DROP INDEX behind a report",
         "DROP INDEX orders_total_idx",
+        ("DROP INDEX CONCURRENTLY orders_total_idx",),
+        "DROP INDEX",
         before="CREATE INDEX IF NOT EXISTS orders_total_idx ON orders (total)",
         after="DROP INDEX IF EXISTS orders_total_idx",
-        behind_reader=True,
+        behind="reader",
     ),
     Migration(
         "ADD FOREIGN KEY",
         "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id)",
-        after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_customer_id_fkey",
+        (f"{KEY} NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_id_fkey"),
+        "ADD FOREIGN KEY",
+        after="DO $$ DECLARE k text; BEGIN FOR k IN SELECT conname FROM pg_constraint WHERE conrelid = 'orders'::regclass"
+        " AND contype = 'f' LOOP EXECUTE format('ALTER TABLE orders DROP CONSTRAINT %I', k); END LOOP; END $$",
     ),
     Migration(
         "ADD CHECK",
         "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0)",
+        (
+            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0) NOT VALID",
+            "ALTER TABLE orders VALIDATE CONSTRAINT total_positive",
+        ),
+        "ADD CHECK",
         after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS total_positive",
     ),
     Migration(
         "SET NOT NULL",
         "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
+        (
+            "ALTER TABLE orders ADD CONSTRAINT proof CHECK (customer_id IS NOT NULL) NOT VALID",
+            "ALTER TABLE orders VALIDATE CONSTRAINT proof",
+            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
+            "ALTER TABLE orders DROP CONSTRAINT proof",
+        ),
+        "SET NOT NULL",
         after="ALTER TABLE orders ALTER COLUMN customer_id DROP NOT NULL",
     ),
     Migration(
         "ADD UNIQUE",
         "ALTER TABLE orders ADD UNIQUE (email)",
+        (
+            "CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",
+            "ALTER TABLE orders ADD CONSTRAINT orders_email_key UNIQUE USING INDEX orders_email_key",
+        ),
+        "ADD UNIQUE",
         after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_email_key",
     ),
     Migration(
         "ADD PRIMARY KEY",
         "ALTER TABLE orders ADD PRIMARY KEY (id)",
+        (
+            "CREATE UNIQUE INDEX CONCURRENTLY orders_pkey ON orders (id)",
+            "ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_pkey",
+        ),
         after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey",
     ),
-    Migration(
-        "ADD COLUMN behind a report",
-        "ALTER TABLE orders ADD COLUMN shipped_at timestamptz",
-        after="ALTER TABLE orders DROP COLUMN IF EXISTS shipped_at",
-        behind_reader=True,
+    *(
+        Migration(
+            f"ADD COLUMN behind a {behind}",
+            "ALTER TABLE orders ADD COLUMN shipped_at timestamptz",
+            ("ALTER TABLE orders ADD COLUMN shipped_at timestamptz",),
+            "ADD COLUMN",
+            after="ALTER TABLE orders DROP COLUMN IF EXISTS shipped_at",
+            behind=behind,
+        )
+        for behind in ("reader", "writer", "sleeper")
     ),
 )
 
@@ -95,8 +124,9 @@ class Outcome:
 
     worst_ms: float
     p99_ms: float
-    statements: int
+    blocked_s: float  # how long at least one of its statements had been waiting for longer than FELT_S
     took_s: float
+    line: picture.Line
     error: str = ""
 
 
@@ -117,7 +147,7 @@ def _apply_load(url: str, load: Load, pipe: multiprocessing.connection.Connectio
     pipe.send("started")
     start, end = pipe.recv()
     application.stop()
-    pipe.send(application.latencies_s(start, end))
+    pipe.send(application.samples_s(start, end))
 
 
 @contextlib.contextmanager
@@ -141,31 +171,45 @@ def _application(url: str, load: Load) -> Iterator[multiprocessing.connection.Co
 # ---------------------------------------------------------------- one migration, one way
 
 
-def measure(migration: Migration | None, *, application: str, by: str, load: Load, report_s: float) -> Outcome:
-    """Run a migration over the URL ``by`` while the application works; None measures three seconds of quiet."""
+def measure(
+    migration: Migration | None, way: str, url: str, *, application: str, load: Load, report_s: float
+) -> Outcome:
+    """Run a migration over ``url`` while the application works; None measures three seconds of quiet."""
     if migration:
         _execute(application, migration.before)
     with _application(application, load) as told:
         time.sleep(1)  # the application's first statements are slow: plans and pages are not cached yet
-        reader = _report(application, report_s) if migration and migration.behind_reader else None
-        start = time.monotonic()
-        error = ""
-        try:
-            if migration:
-                _execute(by, migration.sql)
-            else:
-                time.sleep(3)
-        except psycopg.Error as failure:
-            error = str(failure).strip().splitlines()[0]
-        end = time.monotonic()
-        if reader:
-            reader.join()
+        others: list[threading.Thread] = []
+
+        def begin() -> None:
+            if migration and migration.behind:
+                others.append(_in_the_way(application, migration.behind, report_s))
+
+        if migration:
+            start, end, error = WAYS[way](url, migration, begin)
+        else:
+            start, error = time.monotonic(), ""
+            time.sleep(3)
+            end = time.monotonic()
+        for other in others:
+            other.join()
         told.send((start, end))
-        latencies = told.recv()
+        samples: list[tuple[float, float]] = told.recv()
     if migration:
         _execute(application, migration.after)
-    p99 = latencies[int(len(latencies) * 0.99)]
-    return Outcome(1000 * latencies[-1], 1000 * p99, len(latencies), end - start, error)
+    took = sorted(t for _, t in samples)
+    p99 = took[int(len(took) * 0.99)]
+    line = [(began - start, t) for began, t in samples]
+    return Outcome(1000 * took[-1], 1000 * p99, _blocked_s(samples), end - start, line, error)
+
+
+def _blocked_s(samples: Sequence[tuple[float, float]]) -> float:
+    """The length of all the times together in which a statement had waited for longer than FELT_S."""
+    total, until = 0.0, 0.0
+    for start, end in sorted((began + FELT_S, began + took) for began, took in samples if took > FELT_S):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
 
 
 def _execute(url: str, sql: str) -> None:
@@ -173,45 +217,67 @@ def _execute(url: str, sql: str) -> None:
         session.execute(sql.encode())
 
 
-def _report(url: str, seconds: float) -> threading.Thread:
-    """A transaction that has read ``orders`` and stays open: returned when it holds its lock."""
-    reading = threading.Event()
+BEHIND = {
+    "reader": ("SELECT id FROM orders LIMIT 1", "SELECT pg_sleep(%s)"),
+    "writer": ("UPDATE orders SET note = 'busy' WHERE id = 1", "SELECT pg_sleep(%s)"),
+    "sleeper": ("SELECT id FROM orders LIMIT 1", ""),  # idle in its transaction
+}
 
-    def read() -> None:
-        with psycopg.connect(url, application_name="report") as session:
-            session.execute("SELECT id FROM orders LIMIT 1")
-            reading.set()
-            session.execute("SELECT pg_sleep(%s)", (seconds,))
 
-    thread = threading.Thread(target=read, daemon=True)
+def _in_the_way(url: str, what: str, seconds: float) -> threading.Thread:
+    """A transaction that has used ``orders`` and stays open: returned when it holds its lock."""
+    holding = threading.Event()
+    first, then = BEHIND[what]
+
+    def hold() -> None:
+        with psycopg.connect(url, application_name=what) as session:
+            session.execute(first.encode())
+            holding.set()
+            if then:
+                session.execute(then.encode(), (seconds,))
+            else:
+                time.sleep(seconds)
+
+    thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    reading.wait()
+    holding.wait()
     return thread
 
 
 # ---------------------------------------------------------------- the table
 
 
-def run(direct: str, proxy: str, chosen: list[Migration], load: Load, report_s: float) -> list[str]:
-    """Measure everything, print the table row by row as it grows, and return what failed."""
-    quiet = measure(None, application=direct, by=direct, load=load, report_s=report_s)
+def run(
+    direct: str, proxy: str, chosen: list[Migration], ways: list[str], load: Load, report_s: float
+) -> tuple[list[str], dict[str, dict[str, picture.Line]]]:
+    """Measure everything, print the table row by row as it grows; what failed, and the lines of the picture."""
+    quiet = measure(None, "", direct, application=direct, load=load, report_s=report_s)
     print(f"\nNo migration: worst {quiet.worst_ms:.0f} ms, p99 {quiet.p99_ms:.1f} ms.\n")
-    print("| migration | direct: worst | p99 | took | Interlock: worst | p99 | took |")
-    print("|---|--:|--:|--:|--:|--:|--:|", flush=True)
-    failed = []
+    print("| migration | way | worst | p99 | blocked | took |")
+    print("|---|---|--:|--:|--:|--:|", flush=True)
+    failed: list[str] = []
+    panels: dict[str, dict[str, picture.Line]] = {}
     for migration in chosen:
-        cells = [migration.name]
-        for way, by in (("direct", direct), ("through Interlock", proxy)):
-            got = measure(migration, application=direct, by=by, load=load, report_s=report_s)
-            if got.error:
-                failed.append(f"{migration.name} {way}: {got.error}")
-            cells += [
+        panels[migration.name] = {}
+        for way in ways:
+            if not knows(way, migration):
+                continue
+            url = proxy if way == "Interlock" else direct
+            got = measure(migration, way, url, application=direct, load=load, report_s=report_s)
+            panels[migration.name][way] = got.line
+            if got.error and way == "Interlock":
+                failed.append(f"{migration.name}: {got.error}")
+            took = f"failed: {got.error[:60]}" if got.error else f"{got.took_s:.1f} s"
+            cells = (
+                migration.name,
+                way,
                 f"{got.worst_ms:,.0f} ms",
                 f"{got.p99_ms:,.1f} ms",
-                "failed" if got.error else f"{got.took_s:.1f} s",
-            ]
-        print("| " + " | ".join(cells) + " |", flush=True)
-    return failed
+                f"{got.blocked_s:.1f} s",
+                took,
+            )
+            print("| " + " | ".join(cells) + " |", flush=True)
+    return failed, panels
 
 
 def _about(url: str, load: Load) -> str:
@@ -246,7 +312,9 @@ def main() -> None:
     parser.add_argument("--pg", type=int, default=18, choices=servers.VERSIONS, help="version of the own Postgres")
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--readers", type=int, default=2)
-    parser.add_argument("--report", type=float, default=5.0, help="seconds that the report reads (%(default)s)")
+    parser.add_argument("--report", type=float, default=6.0, help="seconds that who is in the way stays (%(default)s)")
+    parser.add_argument("--ways", default=",".join(WAYS), help="which ways to run them (%(default)s)")
+    parser.add_argument("--picture", type=Path, help="where to draw latency over time, as SVG")
     parser.add_argument("--only", default="", help="only migrations whose name contains this")
     parser.add_argument("--url-direct", help="a database on the server itself; orders and customers are made in it")
     parser.add_argument("--url-proxy", help="the same database through Interlock")
@@ -256,15 +324,19 @@ def main() -> None:
     chosen = [migration for migration in MIGRATIONS if arguments.only.lower() in migration.name.lower()]
     if not chosen:
         parser.error(f"no migration is called {arguments.only!r}: {', '.join(m.name for m in MIGRATIONS)}")
+    if unknown := set(arguments.ways.split(",")) - WAYS.keys():
+        parser.error(f"no such way: {', '.join(unknown)}; there are {', '.join(WAYS)}")
     load = Load(arguments.writers, arguments.readers, arguments.rows)
     urls = contextlib.nullcontext((arguments.url_direct, arguments.url_proxy))
     try:
         with urls if arguments.url_direct else _own_servers(arguments.pg) as (direct, proxy):
             writer.prepare(direct, arguments.rows)
             print(_about(direct, load), flush=True)
-            failed = run(direct, proxy, chosen, load, arguments.report)
+            failed, panels = run(direct, proxy, chosen, arguments.ways.split(","), load, arguments.report)
     except (RuntimeError, psycopg.Error) as error:
         sys.exit(f"bench: {str(error).strip()}")
+    if arguments.picture:
+        arguments.picture.write_text(picture.svg(panels))
     if failed:
         sys.exit("failed:\n" + "\n".join(failed))
 

@@ -87,6 +87,12 @@ class Application:
         now = time.monotonic()
         return sorted(s.took(now) for s in found if s.started < end and (s.ended or now) > start)
 
+    def samples_s(self, start: float, end: float) -> list[tuple[float, float]]:
+        """(when it began, how long it took) of the same statements, in the order in which they began."""
+        found = [s for client in self.clients for s in list(client.samples)]
+        now = time.monotonic()
+        return sorted((s.started, s.took(now)) for s in found if s.started < end and (s.ended or now) > start)
+
     def _work(self, client: Client) -> None:
         chance = random.Random()
         try:

@@ -46,6 +46,7 @@ def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
 
     from proxy.run.connection import ConnectionLost, ServerError
     from proxy.run.jobs import JobsUnusable
+    from proxy.run.monitor import Monitor
     from proxy.run.side import Side
 
     url = database or os.environ.get("INTERLOCK_UPSTREAM")
@@ -60,6 +61,7 @@ def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
             raise Misuse("--database: this is no connection URL; write postgres://user@host:port/database") from None
         except psycopg.Error as error:
             raise Misuse(f"--database: {' '.join(str(error).split())}") from None
+        own.monitor = Monitor(url)
         try:
             return await story(own)
         except JobsUnusable as error:
@@ -71,6 +73,7 @@ def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
                 f"the connection to the database was lost; what was begun waits in interlock.jobs: {error}"
             ) from None
         finally:
+            await own.monitor.close()
             await own.close()
 
     return asyncio.run(told())

@@ -67,7 +67,7 @@ def _gave_up(step: Step, waiting: Waiting, attempts: int) -> dict[str, str]:
         "S": "ERROR",
         "V": "ERROR",
         "C": "IL004",
-        "M": f"could not get the {step.lock.sql} lock on {names(step)} within {duration(waiting.elapsed_s())}{held}",
+        "M": f"could not get the {step.lock.sql} lock on {names(step, waiting.blockers)} within {duration(waiting.elapsed_s())}{held}",
         "D": f"Interlock tried {attempts} {'time' if attempts == 1 else 'times'}; inside a transaction it waits little,"
         " since the locks that the transaction holds already keep the application waiting.",
         "H": "Run the migration again, or allow more time with locks.in_transaction.give_up_after in the policy.",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from proxy.catalog import blockers
 from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
+from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Step
 from proxy.run.asking import Asking
@@ -23,11 +24,13 @@ from proxy.run.errors import CANCELLED, is_lock_timeout
 from proxy.run.patience import LOCK_NOT_AVAILABLE, Patience
 from proxy.run.settings import milliseconds
 from proxy.run.words import describe, duration, names
+from proxy.sql.read import read
 from proxy.sql.statements import quote_identifier
 
 log = logging.getLogger("interlock")
 
 SAY_EVERY_S = 5.0
+READ_BYTES = 32_000  # longer texts would keep the other clients waiting while they are read
 AUTOVACUUM_TIMEOUT = "15s"  # well above any deadlock_timeout in use
 
 
@@ -100,6 +103,7 @@ class Locks:
         self.facts = facts
         self.say = say
         self.cancelled = cancelled
+        self._looked_at: tuple[Step, dict[Lock, list[tuple[str, str]]]] | None = None
 
     async def leap(self, step: Step, result: StepResult) -> bytes:
         """Run a step's statements in one transaction, once their locks can be had; the last tag.
@@ -156,7 +160,7 @@ class Locks:
                 return workers
             again = True
             if old and waiting.should_say():
-                self.say(f"waiting, without queueing, for a lock on {names(step)}: held by {describe(old)}")
+                self.say(f"waiting, without queueing, for a lock on {names(step, old)}: held by {describe(old)}")
             pause = patience.look_ms / 1000 if not old else 0.05 if waiting.elapsed_s() < 1 else 0.25
             await self.pause(pause, waiting, result)
 
@@ -198,14 +202,33 @@ class Locks:
 
     async def _blockers(self, step: Step) -> tuple[Blocker, ...]:
         """Who is in the way now; nobody if that cannot be told: the leap is bounded all the same."""
+        found: dict[str, Blocker] = {}
+        for lock, relations in self._wanted(step).items():
+            rows = await self.own.fetch(blockers.SQL, blockers.parameter(relations, lock))
+            try:
+                for blocker in blockers.decode((rows[0][0] or b"").decode()):
+                    found.setdefault(blocker.transaction, blocker)
+            except UnreadableAnswer as error:
+                log.warning("cannot tell who holds the lock: %s", error)
+        return tuple(found.values())
+
+    def _wanted(self, step: Step) -> dict[Lock, list[tuple[str, str]]]:
+        """What a step locks: its own relations, and those that it locks more weakly, such as a foreign key's other table.
+
+        While it waits for one of those it would hold the strong locks.
+        """
         if not step.relations or step.lock is Lock.NONE:
-            return ()
-        rows = await self.own.fetch(blockers.SQL, blockers.parameter(step.relations, step.lock))
-        try:
-            return blockers.decode((rows[0][0] or b"").decode())
-        except UnreadableAnswer as error:
-            log.warning("cannot tell who holds the lock: %s", error)
-            return ()
+            return {}
+        if self._looked_at is not None and self._looked_at[0] is step:
+            return self._looked_at[1]
+        wanted: dict[Lock, list[tuple[str, str]]] = {step.lock: list(step.relations)}
+        for statement in (s for sql in step.statements if len(sql) <= READ_BYTES for s in read(sql)):
+            foretold = effect(statement, self.facts)
+            for other in foretold.others if foretold.known else ():
+                if other.relation not in step.relations:
+                    wanted.setdefault(other.lock, []).append(other.relation)
+        self._looked_at = (step, wanted)
+        return wanted
 
     async def pause(self, seconds: float, waiting: Waiting, result: StepResult) -> None:
         """Sleep, but no longer than the bound, and wake at once when the client cancels."""
@@ -223,7 +246,7 @@ class Locks:
             "S": "ERROR",
             "V": "ERROR",
             "C": "IL004",
-            "M": f"could not get the {step.lock.sql} lock on {names(step)} within {duration(seconds)}{held}",
+            "M": f"could not get the {step.lock.sql} lock on {names(step, found)} within {duration(seconds)}{held}",
             "D": f"Interlock tried {attempts} {'time' if attempts == 1 else 'times'} without making the application wait;"
             " nothing was changed.",
             "H": "Run the migration again when the transactions named above have ended,"

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import pq
 
 from proxy.run.connection import ConnectionLost, Reply, ServerError
+from proxy.run.monitor import Monitor
 
 CANCEL_S = 5.0
 
@@ -46,6 +47,7 @@ class Side:
     def __init__(self, connection: psycopg.AsyncConnection[tuple[str | None, ...]], say: Callable[[str], None]) -> None:
         self.connection = connection
         self._heard = True
+        self.monitor: Monitor | None = None  # looks from beside, if somebody gives it one
         connection.add_notice_handler(lambda notice: say(notice.message_primary or "") if self._heard else None)
 
     @classmethod
@@ -63,11 +65,6 @@ class Side:
 
     async def close(self) -> None:
         await self.connection.close()
-
-    @property
-    def monitor(self) -> None:
-        """Nobody looks on: ``interlock jobs list --watch`` does."""
-        return None
 
     @property
     def is_lost(self) -> bool:

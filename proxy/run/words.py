@@ -15,8 +15,14 @@ def one_line(sql: str) -> str:
     return line if len(line) <= 200 else line[:197] + "…"
 
 
-def names(step: Step) -> str:
-    return ", ".join(f'"{name}"' for _, name in step.relations)
+def names(step: Step, found: Sequence[Blocker] = ()) -> str:
+    """The relations of a step; if somebody holds another one that it locks too, that one."""
+    other = {b.relation[1]: None for b in found if b.relation is not None and b.relation[1] not in _names(step)}
+    return ", ".join(f'"{name}"' for name in other or _names(step))
+
+
+def _names(step: Step) -> list[str]:
+    return [name for _, name in step.relations]
 
 
 def describe(found: Sequence[Blocker]) -> str:
