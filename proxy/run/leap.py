@@ -198,14 +198,19 @@ class Locks:
 
     async def _blockers(self, step: Step) -> tuple[Blocker, ...]:
         """Who is in the way now; nobody if that cannot be told: the leap is bounded all the same."""
-        if not step.relations or step.lock is Lock.NONE:
-            return ()
-        rows = await self.own.fetch(blockers.SQL, blockers.parameter(step.relations, step.lock))
-        try:
-            return blockers.decode((rows[0][0] or b"").decode())
-        except UnreadableAnswer as error:
-            log.warning("cannot tell who holds the lock: %s", error)
-            return ()
+        wanted: dict[Lock, list[tuple[str, str]]] = {step.lock: list(step.relations)}
+        for schema, name, lock in step.others:
+            wanted.setdefault(lock, []).append((schema, name))
+        found: list[Blocker] = []
+        for lock, relations in wanted.items():
+            if not relations or lock is Lock.NONE:
+                continue
+            rows = await self.own.fetch(blockers.SQL, blockers.parameter(relations, lock))
+            try:
+                found += blockers.decode((rows[0][0] or b"").decode())
+            except UnreadableAnswer as error:
+                log.warning("cannot tell who holds the lock: %s", error)
+        return tuple({b.transaction: b for b in reversed(found)}.values())
 
     async def pause(self, seconds: float, waiting: Waiting, result: StepResult) -> None:
         """Sleep, but no longer than the bound, and wake at once when the client cancels."""

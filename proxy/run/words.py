@@ -8,6 +8,8 @@ from proxy.catalog import blockers
 from proxy.catalog.blockers import Blocker
 from proxy.plans.plan import Step
 
+MOST_NAMES = 5
+
 
 def one_line(sql: str) -> str:
     """SQL for one line of talk: white space folded, at most 200 characters."""
@@ -16,7 +18,9 @@ def one_line(sql: str) -> str:
 
 
 def names(step: Step) -> str:
-    return ", ".join(f'"{name}"' for _, name in step.relations)
+    shown = [f'"{name}"' for _, name in step.relations[:MOST_NAMES]]
+    more = len(step.relations) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def describe(found: Sequence[Blocker]) -> str:
