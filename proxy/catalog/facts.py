@@ -127,6 +127,9 @@ class Relation:
     parents: tuple[tuple[str, str], ...] = ()  # (schema, name) of what it inherits from or is a partition of
     bound: str = ""  # of a partition: ``FOR VALUES FROM (1) TO (9)``, ``DEFAULT``
     partition_constraint: str = ""  # of a partition that is named: what Postgres checks of its rows
+    required: tuple[
+        str, ...
+    ] = ()  # its columns that are NOT NULL; of partitions that are not named it says no more of them
     detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted

@@ -413,6 +413,7 @@ def _relation(
         populated=row["populated"],
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
+        required=tuple(row.get("required") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,

@@ -675,6 +675,13 @@ answer AS (
                             WHERE x.relation OPERATOR(pg_catalog.=) CAST(a.oid AS pg_catalog.oid)
                         ) THEN pg_catalog.pg_get_partition_constraintdef(c.oid)
                 END,
+                'required', (
+                    SELECT pg_catalog.json_agg(a.attname)
+                    FROM pg_catalog.pg_attribute AS a
+                    WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
+                        AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
+                        AND a.attnotnull
+                ),
                 'detach_pending', (
                     SELECT pg_catalog.bool_or(CAST(COALESCE(
                         pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))

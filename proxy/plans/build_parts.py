@@ -6,7 +6,7 @@ Source: DefineIndex (commands/indexcmds.c), ATExecAttachPartitionIdx, validatePa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from proxy.catalog.facts import Facts, Index, Relation
@@ -110,13 +110,8 @@ def begun(statement: Statement, node: CreateIndex, root: Relation) -> Index | No
     """The index on the partitioned table that an interrupted run of the same statement has left without all its parts."""
     for index in root.indexes.values():
         named = node.name is None or node.name.name == index.name
-        half = not index.valid and index.above is None and index.constraint is None
-        if (
-            named
-            and half
-            and same_index(statement, node, index.definition)
-            and same_order(statement, node, index.definition)
-        ):
+        open_ = not index.valid and index.above is None and index.constraint is None
+        if named and open_ and same_index(statement, node, index.definition) and same_order(statement, node, index):
             return index
     return None
 
@@ -146,7 +141,7 @@ class _Parts:
         self.root = root
         self.found = found
         self.chosen = chosen
-        self.table = _target(root)
+        self.table = of(root)
         self.index = self.table.sibling(chosen.names[root.qualified])
         self.begun = root.qualified in chosen.there
 
@@ -164,7 +159,7 @@ class _Parts:
 
     def _head(self, table: Relation) -> Step:
         """The index of a partitioned table without its parts: no row is read."""
-        on, index = _target(table), _target(table).sibling(self.chosen.names[table.qualified])
+        on, index = of(table), of(table).sibling(self.chosen.names[table.qualified])
         edits = self._edits(f"ONLY {on.sql}" if table is not self.root else None, index.name)
         return Step(
             (edit.apply(self.statement.sql, edits),),
@@ -190,7 +185,7 @@ class _Parts:
     def _build(self, leaf: Relation) -> list[Step]:
         if leaf.qualified in self.chosen.there:
             return []
-        on = _target(leaf)
+        on = of(leaf)
         index = on.sibling(self.chosen.names[leaf.qualified])
         words, table = self._edits(on.sql, index.name)
         edits = (replace(words, text=f" CONCURRENTLY{words.text}"), table)
@@ -199,30 +194,13 @@ class _Parts:
         return [drop_leftover(index, on), step] if leaf.qualified in self.chosen.leftovers else [step]
 
     def _attach(self) -> list[Step]:
-        """Parts before wholes: else the last part, in making its own whole valid, locks the table above.
+        first, last = attach_order(self.root, self.found, self.chosen.there, self.chosen.names)
+        dropped = () if self.begun else (f"DROP INDEX IF EXISTS {self.index.sql}",)
+        steps = [attaching([self._pair(member)], dropped) for member in first]
+        return [*steps, attaching([self._pair(member) for member in last], ())] if last else steps
 
-        Those that were there before come last, all at once: with the index they would be dropped, if it were taken back.
-        """
-        depth = {self.root.qualified: 0}
-        late: set[Key] = set()
-        for member in self.found.all:
-            depth[member.qualified] = depth[member.parents[0]] + 1
-        deepest = sorted(self.found.all, key=lambda m: -depth[m.qualified])
-        first: list[Step] = []
-        last: list[tuple[Target, Target]] = []
-        for member in deepest:
-            there = self.chosen.there.get(member.qualified)
-            above = self._index_of(member.parents[0])
-            if there is not None and there.above == above.key:
-                continue
-            part = self._index_of(member.qualified)
-            of_another = member.parents[0] != self.root.qualified and member.parents[0] in self.chosen.there
-            if there is not None or of_another or member.qualified in late:
-                late.add(member.parents[0])
-                last.append((above, part))
-            else:
-                first.append(_attaching([(above, part)], () if self.begun else (self.index,)))
-        return [*first, *([_attaching(last, ())] if last else [])]
+    def _pair(self, member: Relation) -> tuple[Target, Target]:
+        return self._index_of(member.parents[0]), self._index_of(member.qualified)
 
     def _index_of(self, table: Key) -> Target:
         name = self.chosen.names[table]
@@ -241,8 +219,32 @@ class _Parts:
         )
 
 
-def _attaching(pairs: Sequence[tuple[Target, Target]], dropped: Sequence[Target]) -> Step:
-    """Makes indexes parts of others; ``dropped`` are what takes that back, for nothing else does."""
+def attach_order(
+    root: Relation, found: Branches, there: Mapping[Key, Index], names: Mapping[Key, str]
+) -> tuple[list[Relation], list[Relation]]:
+    """Whose indexes are made parts one after the other, and whose all at once after those.
+
+    Parts before wholes: else the last part, in making its own whole valid, locks the table above.  What was there
+    before comes last: with the index of the whole table it would be dropped, if that were taken back.
+    """
+    depth = {root.qualified: 0}
+    for member in found.all:
+        depth[member.qualified] = depth[member.parents[0]] + 1
+    first: list[Relation] = []
+    last: list[Relation] = []
+    for member in sorted(found.all, key=lambda m: -depth[m.qualified]):
+        above = member.parents[0]
+        own = there.get(member.qualified)
+        if own is not None and own.above == (above[0], names[above]):
+            continue
+        of_another = above != root.qualified and above in there
+        late = own is not None or of_another or any(member.qualified == other.parents[0] for other in last)
+        (last if late else first).append(member)
+    return first, last
+
+
+def attaching(pairs: Sequence[tuple[Target, Target]], undo: Sequence[str]) -> Step:
+    """Makes indexes parts of others; nothing but dropping the other takes that back."""
     one = len(pairs) == 1
     return Step(
         tuple(f"ALTER INDEX {above.sql} ATTACH PARTITION {part.sql}" for above, part in pairs),
@@ -252,11 +254,11 @@ def _attaching(pairs: Sequence[tuple[Target, Target]], dropped: Sequence[Target]
         else "makes the indexes that were there parts of that of the whole table",
         relations=tuple(sorted(part.key for _, part in pairs)),
         done=done.both(*(done.attached(part, above) for above, part in pairs)),
-        undo=tuple(f"DROP INDEX IF EXISTS {index.sql}" for index in dropped),
+        undo=tuple(undo),
     )
 
 
-def _target(relation: Relation) -> Target:
+def of(relation: Relation) -> Target:
     return Target(qualify(*relation.qualified), *relation.qualified)
 
 

@@ -45,22 +45,32 @@ def compose(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts
     Facts, where given, let more of it be undone.
     """
     node = statement.node
-    if not isinstance(node, AlterTable):
-        return Plan(node.kind, tuple(step for _, rewrite in findings for step in rewrite.steps))
+    if not isinstance(node, AlterTable) or _ordered(findings):
+        return Plan(node.kind, tuple(_steps(findings)))
     return Plan(node.kind, _Alter(statement, node, dict(findings), facts).steps())
 
 
 def defer(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: Facts | None = None) -> Plan:
     """The plan inside the client's transaction: its first steps run now, in it, those marked ``after_commit`` after it."""
     node = statement.node
-    if isinstance(node, AlterTable):
+    give_up: list[str] = []
+    if isinstance(node, AlterTable) and not _ordered(findings):
         now, later = _Alter(statement, node, dict(findings), facts).inside()
     else:
-        now, later = _parted([step for _, rewrite in findings for step in rewrite.steps])
-    give_up = [sql for step in reversed(now) for sql in step.undo] if not isinstance(node, AlterTable) else []
+        now, later = _parted(_steps(findings))
+        give_up += [sql for step in reversed(now) for sql in step.undo]
     give_up += [sql for _, r in findings for sql in (r.undo if r.give_up is None else r.give_up)]
     waiting = tuple(replace(step, when="after_commit") for step in later)
     return Plan(node.kind, (*now, *waiting), tuple(give_up))
+
+
+def _ordered(findings: Sequence[tuple[Any, Rewrite]]) -> bool:
+    return any(rewrite.ordered for _, rewrite in findings)
+
+
+def _steps(findings: Sequence[tuple[Any, Rewrite]]) -> list[Step]:
+    """Of rewrites that are plans by themselves; two findings may have the same."""
+    return [step for rewrite in dict.fromkeys(rewrite for _, rewrite in findings) for step in rewrite.steps]
 
 
 def _parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:

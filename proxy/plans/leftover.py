@@ -25,7 +25,7 @@ def is_leftover(
     """
     if (found.validated and not validated) or not found.enforced:
         return False
-    if KINDS.get(found.kind) is not wanted.kind or (printed := _read(found.definition)) is None:
+    if KINDS.get(found.kind) is not wanted.kind or (printed := clause(found.definition)) is None:
         return False
     there, definition = printed
     if wanted.no_inherit != there.no_inherit:
@@ -42,7 +42,8 @@ def is_leftover(
     return named == there.referenced_columns and _tail(wanted, statement.text) == _tail(there, definition)
 
 
-def _read(definition: str) -> tuple[TableConstraint, str] | None:
+def clause(definition: str) -> tuple[TableConstraint, str] | None:
+    """A definition by pg_get_constraintdef(), read, and the text that it was read in."""
     text = f"ALTER TABLE t ADD {definition}"
     match [s.node for s in read(text)]:
         case [AlterTable(actions=(AddConstraint(constraint=c),))]:

@@ -94,6 +94,9 @@ class Step:
     lock: Lock
     why: str  # one clause for people: ``builds the index while reads and writes go on``
     relations: tuple[tuple[str, str], ...] = ()  # (schema, name) of the existing relations it locks that strongly
+    others: tuple[
+        tuple[str, str, Lock], ...
+    ] = ()  # (schema, name, lock) of those it locks less, yet so that others wait
     transaction: bool = True  # False: Postgres refuses it in a transaction block
     budget: Literal["locks", "builds"] = "locks"
     when: Literal["now", "after_commit"] = "now"
@@ -138,12 +141,14 @@ class Plan:
 class Rewrite:
     """How to reach the same schema without blocking.
 
-    For a whole statement ``steps`` are everything.  For an action of an ALTER TABLE they are what runs
+    For a whole statement ``steps`` are everything, and so they are where it is ``ordered``.  For an action of an ALTER TABLE they are what runs
     between two ALTERs that it may share with the other actions: the first (``action``, transaction-safe
     and short) and the last (``last``); ``compose`` makes those two.
     """
 
     steps: tuple[Step, ...]
+    ordered: bool = False  # the steps are all there is to be done, in this order; the ALTER TABLE has no other action
+    autocommit: bool = False  # what follows in the client's transaction would miss it: no part of it waits for COMMIT
     action: str | None = None  # what takes the action's place in the first ALTER; None: it is left out of it
     undo: tuple[str, ...] = ()  # takes the effect of ``action`` back
     edits: tuple[Edit, ...] = ()  # how ``action`` was made from the client's statement; empty: it is all ours

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from proxy.catalog.facts import Index
 from proxy.plans import reading
 from proxy.plans.build_index import include_list
-from proxy.plans.elements import keys, split
-from proxy.sql.lexer import LexError, Token, lex
+from proxy.plans.elements import keys, says, split
+from proxy.sql.lexer import Token
 from proxy.sql.read import read
 from proxy.sql.statements import CreateIndex, Statement
 
@@ -100,17 +101,12 @@ def _text(statement: Statement, node: CreateIndex, key: Sequence[Token]) -> str:
 
 
 def nulls_not_distinct(statement: Statement) -> bool:
-    try:
-        tokens = lex(statement.sql)
-    except LexError:
-        return False
-    words = [token.value if token.kind == "word" else "" for token in tokens]
-    return any(words[i : i + 3] == ["nulls", "not", "distinct"] for i in range(len(words)))
+    return says(statement, statement.span.start, "nulls", "not", "distinct")
 
 
-def same_order(statement: Statement, node: CreateIndex, definition: str) -> bool:
-    """Whether the elements are sorted alike, too, as far as both say so in the same words."""
-    there = next(iter(read(definition)), None) if definition else None
+def same_order(statement: Statement, node: CreateIndex, index: Index) -> bool:
+    """Whether the elements are sorted alike, too."""
+    there = next(iter(read(index.definition)), None) if index.definition else None
     if there is None or not isinstance(there.node, CreateIndex):
         return False
     mine, theirs = keys(statement, node), keys(there, there.node)

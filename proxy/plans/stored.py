@@ -47,6 +47,7 @@ def _step(value: Any) -> Step:
         lock=Lock(_text(s["lock"])),
         why=_text(s["why"]),
         relations=_all(_pair, s["relations"]),
+        others=_all(_locked, s["others"]),
         transaction=_is(bool, s["transaction"]),
         budget=_one_of(s["budget"], "locks", "builds"),
         when=_one_of(s["when"], "now", "after_commit"),
@@ -57,6 +58,11 @@ def _step(value: Any) -> Step:
         index=None if s["index"] is None else _pair(s["index"]),
         batch=None if s["batch"] is None else _batch(s["batch"]),
     )
+
+
+def _locked(value: Any) -> tuple[str, str, Lock]:
+    schema, name, lock = _all(_text, value)
+    return schema, name, Lock(lock)
 
 
 def _failure(value: Any) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from proxy.catalog.facts import Facts
+from proxy.catalog.facts import Facts, Relation
 from proxy.plans import done
 from proxy.plans.build_index import build, drop_leftover, is_leftover
 from proxy.plans.default_names import freed, included, name_of
@@ -41,14 +41,14 @@ def unique_by_index(
     table = target(alter.relation, relation, statement)
     replaced = name in freed(alter, relation)
     passing = replaced or not (action.constraint.name or by_hand)
-    index = table.sibling(_passing_name(statement, action, table) if passing else name)
+    index = table.sibling(passing_name(statement, action.constraint, table) if passing else name)
     steps: list[Step] = []
     if is_leftover(index.name, facts, relation):
         steps.append(drop_leftover(index, table))
     steps.append(_build(statement, action.constraint, facts, table, index, name, replaced=replaced))
     attached = Rewrite(
         tuple(steps),
-        last=_using(statement, action.constraint, name, index.name),
+        last=using(statement, action.constraint, name, index.name),
         last_undo=(altering(table, alter, f"DROP CONSTRAINT IF EXISTS {quote_identifier(name)}"),),
         last_done=None if replaced else _attached(table, name),
         name=name,
@@ -58,9 +58,8 @@ def unique_by_index(
     return _proven(statement, alter, facts, table, attached, nullable)
 
 
-def _passing_name(statement: Statement, action: AddConstraint, table: Target) -> str:
+def passing_name(statement: Statement, c: TableConstraint, table: Target) -> str:
     """A name for the index while it is built: the same whenever the same statement is sent again."""
-    c = action.constraint
     return own_name("ix", table.schema, table.name, c.kind, c.body.of(statement.text))
 
 
@@ -68,6 +67,15 @@ def _build(
     statement: Statement, c: TableConstraint, facts: Facts, table: Target, index: Target, name: str, *, replaced: bool
 ) -> Step:
     relation = facts.find(statement.node.relation) if isinstance(statement.node, AlterTable) else None
+    step = building(statement, c, relation, table, index, name)
+    # Once the constraint stands, the index is no longer free for one, and has its name.
+    return step if replaced else replace(step, done=done.either(step.done, _attached(table, name)))
+
+
+def building(
+    statement: Statement, c: TableConstraint, relation: Relation | None, table: Target, index: Target, name: str
+) -> Step:
+    """The step that builds, as ``index``, what is to be given to the constraint ``name`` of ``table``."""
     found = relation.indexes.get(index.name) if relation else None
     sql = _create(statement, c, table, index)
     same = done.unique_index(
@@ -78,13 +86,10 @@ def _build(
         nulls_not_distinct=c.nulls_not_distinct,
     )
     step = build(index, table, sql, finished=same, keep=found is not None and found.valid)
-    if index.name != name:
-        step = replace(
-            step,
-            hides=(Failure("23505", index.name, "23505", (f'could not create unique index "{name}"',), name=name),),
-        )
-    # Once the constraint stands, the index is no longer free for one, and has its name.
-    return step if replaced else replace(step, done=done.either(same, _attached(table, name)))
+    if index.name == name:
+        return step
+    failure = Failure("23505", index.name, "23505", (f'could not create unique index "{name}"',), name=name)
+    return replace(step, hides=(failure,))
 
 
 def _attached(table: Target, name: str) -> str | None:
@@ -104,7 +109,7 @@ def _create(statement: Statement, c: TableConstraint, table: Target, index: Targ
     return " ".join(part for part in parts if part)
 
 
-def _using(statement: Statement, c: TableConstraint, name: str, index: str) -> str:
+def using(statement: Statement, c: TableConstraint, name: str, index: str) -> str:
     words = f"ADD CONSTRAINT {quote_identifier(name)} {c.kind} USING INDEX {quote_identifier(index)}"
     return f"{words} {c.deferrable.of(statement.text)}" if c.deferrable else words
 

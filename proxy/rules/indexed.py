@@ -9,6 +9,7 @@ from proxy.plans.default_names import name_of
 from proxy.plans.plan import Lock
 from proxy.plans.target import target
 from proxy.plans.unique_by_index import unique_by_index
+from proxy.plans.unique_parts import unfinished, unique_parts
 from proxy.rules.base import Context, Finding
 from proxy.rules.constraint import by_partition, called, missing_columns, name_taken
 from proxy.rules.subject import Subject, altered, script
@@ -22,21 +23,30 @@ def guarded(node: AddConstraint, context: Context) -> Subject | None:
         return None
     if about.kind == "p" and (context.table.only or (about.relation is not None and not about.relation.has_children)):
         return None  # an entry in the catalog, nothing is built
-    if name_taken(node, context) or missing_columns(node, about, context):
+    if missing_columns(node, about, context) or (name_taken(node, context) and not begun(node, about, context)):
         return None
     return about
 
 
+def begun(node: AddConstraint, about: Subject, context: Context) -> bool:
+    """Whether an interrupted run has added it to the partitioned table, and not to all partitions."""
+    if about.relation is None or about.kind != "p":
+        return False
+    return unfinished(context.statement, node.constraint, about.relation) is not None
+
+
 def finding(rule: str, node: AddConstraint, about: Subject, context: Context, nullable: Sequence[str] = ()) -> Finding:
-    possible = not (about.unresolved or about.kind == "p" or node.constraint.without_overlaps)
-    rewrite = unique_by_index(context.statement, node, context.facts, nullable) if possible else None
+    rewrite = None
+    if not (about.unresolved or node.constraint.without_overlaps):
+        plan = unique_parts if about.kind == "p" else unique_by_index
+        rewrite = plan(context.statement, node, context.facts, nullable)
     where = f"{about.shown} and all its partitions" if about.kind == "p" else about.shown
     return Finding(
         rule=rule,
         at=node.constraint.span,
         problem=f"adding {called(node, rewrite)} would block reads and writes of {where} while its index is built",
         detail=f"{about.all_rows} would be read and sorted under an ACCESS EXCLUSIVE lock.{_limits(node, about)}",
-        hint=_hint(node, about, context, nullable, possible=rewrite is not None),
+        hint=_hint(node, about, context, nullable, possible=rewrite is not None and about.kind != "p"),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="build",
         relation=context.table.relation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.rules.base import Context, Finding, rule
-from proxy.rules.indexed import finding, guarded
+from proxy.rules.indexed import begun, finding, guarded
 from proxy.rules.not_null_scan import added, is_not_null, proven
 from proxy.rules.subject import Subject
 from proxy.sql.statements import AddConstraint, ConstraintKind, DropConstraint, SetNotNull
@@ -13,7 +13,7 @@ from proxy.sql.statements import AddConstraint, ConstraintKind, DropConstraint, 
 def primary_key_builds_index(node: AddConstraint, context: Context) -> Finding | None:
     if node.constraint.kind is not ConstraintKind.PRIMARY_KEY or (about := guarded(node, context)) is None:
         return None
-    if _second(about, context):
+    if _second(about, context) and not begun(node, about, context):
         return None
     return finding("primary-key-builds-index", node, about, context, _nullable(node, about, context))
 

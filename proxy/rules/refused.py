@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proxy.catalog.facts import Relation
+from proxy.catalog.facts import Constraint, Relation
 from proxy.plans.mark import any_resumed
 from proxy.sql.statements import (
     Action,
@@ -40,11 +40,17 @@ def refused(statement: Statement, relation: Relation | None) -> bool:
     made = {a.column.name for a in alter.actions if isinstance(a, AddColumn)}
     gone = {a.column for a in alter.actions if isinstance(a, DropColumn)}
     freed = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
-    # One that is NOT VALID may be what an interrupted run of this very ALTER left behind.
-    taken = {c.name for c in relation.constraints.values() if c.validated and not gone & set(c.columns)} - freed
+    # One that is NOT VALID, or whose index is, may be what an interrupted run of this very ALTER left behind.
+    whole = [c for c in relation.constraints.values() if c.validated and not _is_begun(c, relation)]
+    taken = {c.name for c in whole if not gone & set(c.columns)} - freed
     if taken & set(names):
         return True
     return any(_fails(action, relation, made, gone) for action in alter.actions)
+
+
+def _is_begun(constraint: Constraint, relation: Relation) -> bool:
+    index = relation.indexes.get(constraint.index or "")
+    return index is not None and not index.valid
 
 
 def _fails(action: Action, relation: Relation, made: set[str], gone: set[str]) -> bool:

@@ -222,6 +222,8 @@ class Locks:
         if self._looked_at is not None and self._looked_at[0] is step:
             return self._looked_at[1]
         wanted: dict[Lock, list[tuple[str, str]]] = {step.lock: list(step.relations)}
+        for schema, name, lock in step.others:
+            wanted.setdefault(lock, []).append((schema, name))
         for statement in (s for sql in step.statements if len(sql) <= READ_BYTES for s in read(sql)):
             foretold = effect(statement, self.facts)
             for other in foretold.others if foretold.known else ():

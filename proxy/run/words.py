@@ -8,6 +8,8 @@ from proxy.catalog import blockers
 from proxy.catalog.blockers import Blocker
 from proxy.plans.plan import Step
 
+MOST_NAMES = 5
+
 
 def one_line(sql: str) -> str:
     """SQL for one line of talk: white space folded, at most 200 characters."""
@@ -18,7 +20,9 @@ def one_line(sql: str) -> str:
 def names(step: Step, found: Sequence[Blocker] = ()) -> str:
     """The relations of a step; if somebody holds another one that it locks too, that one."""
     other = {b.relation[1]: None for b in found if b.relation is not None and b.relation[1] not in _names(step)}
-    return ", ".join(f'"{name}"' for name in other or _names(step))
+    named = list(other) or _names(step)
+    more = len(named) - MOST_NAMES
+    return ", ".join(f'"{name}"' for name in named[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _names(step: Step) -> list[str]:

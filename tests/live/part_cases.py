@@ -53,4 +53,22 @@ INDEXES = [
     Part("CREATE INDEX far ON ev (kind)", before=FOREIGN),
 ]  # fmt: skip
 
-PARTS = [*INDEXES]
+NULL_ID = "UPDATE ev SET id = NULL WHERE id = 65"
+PK = "ALTER TABLE ev_1 ALTER id SET NOT NULL, ALTER kind SET NOT NULL, ADD CONSTRAINT ready PRIMARY KEY (at, id, kind)"
+UNIQUES = [
+    Part("ALTER TABLE ev ADD CONSTRAINT u UNIQUE (at, kind, id)", SAME),
+    Part("ALTER TABLE ev ADD UNIQUE (at, kind, id) INCLUDE (note)", SAME),
+    Part("ALTER TABLE ev ADD UNIQUE NULLS NOT DISTINCT (kind, at, id)", SAME, since=15),
+    Part("alter table if exists ev add unique (at, kind, id) with (fillfactor = 80) using index tablespace apart deferrable", SAME),
+    Part(f"ALTER TABLE {LONG} ADD UNIQUE (at, \"Some Column\")"),
+    Part("ALTER TABLE ev ADD UNIQUE (at, kind)", before="DELETE FROM ev WHERE id > 9; ALTER TABLE ev_1 ADD UNIQUE (at, kind)"),
+    Part("ALTER TABLE ev ADD UNIQUE (at, kind, id)", before="CREATE UNIQUE INDEX ev_1_at_kind_id_key ON ev_1 (at, kind, id)"),
+    Part("ALTER TABLE ev ADD UNIQUE (at, kind, id)", before="ALTER TABLE ev_2 ADD CONSTRAINT ready UNIQUE (at, kind, id)"),
+    Part("ALTER TABLE ev ADD PRIMARY KEY (at, kind, id)", NULL_ID),
+    Part("ALTER TABLE ev ADD CONSTRAINT pk PRIMARY KEY (id, kind, at)", SAME, before="ALTER TABLE ev_2 ALTER id SET NOT NULL"),
+    Part("ALTER TABLE ev ADD CONSTRAINT pk PRIMARY KEY (at, id, kind) INCLUDE (note)", before="ALTER TABLE ev ALTER id SET NOT NULL, ALTER kind SET NOT NULL"),
+    Part("ALTER TABLE ev ADD PRIMARY KEY (at, id, kind)", before=PK),
+    Part("ALTER TABLE ev_2 ADD UNIQUE (id, kind)"),
+]  # fmt: skip
+
+PARTS = [*INDEXES, *UNIQUES]

@@ -21,7 +21,8 @@ BESIDES = """
     WHERE c.relnamespace = to_regnamespace(%(schema)s)
     UNION ALL
     SELECT 'constraint', concat(k.conrelid::regclass, ' ', k.conname, ' ', k.confrelid::regclass), k.convalidated,
-        k.conislocal, k.conparentid <> 0, k.coninhcount::text
+        -- A primary key of a partition marks the NOT NULLs that it has from above as its own, too (18).
+        k.conislocal OR (k.contype = 'n' AND k.coninhcount > 0), k.conparentid <> 0, k.coninhcount::text
     FROM pg_constraint k WHERE k.connamespace = to_regnamespace(%(schema)s)
     UNION ALL
     SELECT 'column', concat(a.attrelid::regclass, ' ', a.attname, ' ', a.attidentity, a.attstorage), a.attnotnull,
@@ -139,14 +140,16 @@ def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: 
     for step, seen in through.run(plan):
         if step.lock.rank >= Lock.SHARE.rank:
             assert not seen.work, f"under {step.lock}: {seen.work}\n{step.sql}"
+            for schema, name, lock in step.others:
+                assert seen.locks.get((schema, name)) is lock, f"{name}: {seen.locks.get((schema, name))}\n{step.sql}"
         strong = {key: lock for key, lock in seen.locks.items() if lock.rank >= Lock.SHARE.rank}
         if step.transaction:
             for key in step.relations:
                 got = seen.locks.get(key) or seen.indexes.get(key)
                 assert got is step.lock, f"{key} locked {got}, claimed {step.lock}\n{step.sql}"
         for key, lock in strong.items():
-            claimed = key in step.relations or parent_of(through, key) in step.relations
-            assert claimed, f"{key} locked {lock}, not claimed\n{step.sql}"
+            claimed = {*step.relations, *((schema, name) for schema, name, _ in step.others)}
+            assert claimed & above(through, key), f"{key} locked {lock}, not claimed\n{step.sql}"
             assert lock.rank <= step.lock.rank, f"{key} locked {lock}, claimed {step.lock}\n{step.sql}"
     wanted = copies.dump(0, direct)
     assert copies.dump(1, through) == wanted
@@ -157,13 +160,15 @@ def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: 
         assert not leftovers(through)
 
 
-def parent_of(session: Session, key: tuple[str, str]) -> tuple[str, str] | None:
-    row = session.connection.execute(
-        "SELECT n.nspname, p.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent"
-        " JOIN pg_namespace n ON n.oid = p.relnamespace WHERE c.relname = %s AND n.nspname = %s",
-        (key[1], key[0]),
-    ).fetchone()
-    return (row[0], row[1]) if row else None
+def above(session: Session, key: tuple[str, str]) -> set[tuple[str, str]]:
+    """A table, and all that it is a part of."""
+    rows = session.connection.execute(
+        "WITH RECURSIVE up (oid) AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s UNION SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid)"
+        " SELECT n.nspname, c.relname FROM up JOIN pg_class c ON c.oid = up.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
+        key,
+    ).fetchall()
+    return {(schema, name) for schema, name in rows}
 
 
 def leftovers(session: Session) -> list[str]:
