@@ -112,6 +112,15 @@ class Pending:
                 return False
 
     @cached_property
+    def is_not_null(self) -> bool:
+        """Whether it is SET NOT NULL and nothing else."""
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return all(isinstance(a, SetNotNull) for a in actions)
+            case _:
+                return False
+
+    @cached_property
     def is_single(self) -> bool:
         """Whether it is about one thing only, so that it can be given up as a whole."""
         match self.statement:
@@ -294,6 +303,9 @@ def _undermines(action: object, here: Sequence[Pending]) -> tuple[str, str] | No
     match action:
         case DropColumn(column=column):
             pass
+        case AlterColumnType(column=column, using=None):
+            # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
+            here = [one for one in here if column in one.later_words and not one.is_not_null]
         case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
             here = [one for one in here if column in one.later_words]
         case OtherAction(what="RENAME TO" | "SET SCHEMA"):

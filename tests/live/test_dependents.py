@@ -43,6 +43,8 @@ SAME: list[Sequence[str]] = [
     (KEY, "ALTER TABLE orders DROP CONSTRAINT f"),
     (KEY, "SAVEPOINT s", "ALTER TABLE orders DROP CONSTRAINT f", "ROLLBACK TO s"),
     (NOT_NULL, "ALTER TABLE orders ALTER email DROP NOT NULL"),
+    (NOT_NULL + "; ALTER TABLE orders ALTER email DROP DEFAULT; ALTER TABLE orders ALTER email TYPE text",),
+    (NOT_NULL, "ALTER TABLE orders ALTER email TYPE text"),
     (KEY, "ALTER TABLE orders ALTER customer_id DROP NOT NULL", "ALTER TABLE orders ALTER customer_id SET NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders DROP CONSTRAINT orders_pkey"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),

@@ -32,7 +32,10 @@ BOOKKEEPING = {  # likewise, in tables of the tools' own
     "goose_db_version": ["tstamp"],
 }
 SAMPLED = {"test_knex.py", "test_dbmate.py"}
-REST = {f"test_{tool}.py" for tool in ("drizzle", "liquibase", "rails", "sequelize", "typeorm", "yoyo")}
+REST = {
+    f"test_{tool}.py"
+    for tool in ("drizzle", "golang_migrate", "goose", "liquibase", "rails", "sequelize", "typeorm", "yoyo")
+}
 
 
 @pytest.hookimpl(tryfirst=True)
