@@ -96,23 +96,6 @@ def _is(token: Token, value: str) -> bool:
     return token.kind == "op" and token.value == value
 
 
-def says(statement: Statement, start: int, *words: str, end: int | None = None) -> bool:
-    """Whether these words stand next to each other in a part of the statement, outside of brackets."""
-    try:
-        tokens = lexer.lex(statement.text[start : statement.span.end if end is None else end])
-    except LexError:
-        return False
-    outside: list[str] = []
-    depth = 0
-    for token in tokens:
-        if token.kind == "op":
-            depth += {"(": 1, ")": -1}.get(token.value, 0)
-        if not depth:
-            outside.append(token.value if token.kind == "word" else "")
-    size = len(words)
-    return any(tuple(outside[i : i + size]) == words for i in range(len(outside)))
-
-
 def split(part: list[Token], column: str | None) -> tuple[list[Token], list[Token], list[Token]]:
     """An element as key, as collation and operator class, and as order."""
     ordered = _without_order(part)
