@@ -27,6 +27,7 @@ class Column:
     has_default: bool = False  # or is generated
     identity: str = ""  # pg_attribute.attidentity: a, d
     stored: bool = False  # GENERATED … STORED
+    adjusted: bool = False  # its storage or compression is not the type's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
+    definition: str = ""  # pg_get_indexdef()
+    plain: bool = False  # its definition is all there is: no comment, tablespace or statistics target of its own …
 
 
 @dataclass(frozen=True, slots=True)

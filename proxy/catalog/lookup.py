@@ -441,11 +441,13 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        comment=c.get("comment"),
     )
 
 
 def _index(i: dict[str, Any]) -> Index:
-    return Index(**(i | {"columns": tuple(i["columns"] or ()), "mentions": tuple(i.get("mentions") or ())}))
+    lists = {"columns": tuple(i["columns"] or ()), "mentions": tuple(i.get("mentions") or ())}
+    return Index(**(i | lists | {"definition": i.get("definition") or ""}))
 
 
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:
