@@ -100,13 +100,21 @@ def _remade(
             and column.name in constraint.columns
         ):
             yield "scan"
+    if rebuilt(statement, action, table, facts):
+        yield "build"
+
+
+def rebuilt(
+    statement: Statement, action: AlterColumnType, table: Relation, facts: Facts | None
+) -> tuple[Index, ...] | None:
+    """The indexes that a free change of type builds again all the same; None if that cannot be told."""
+    column = table.columns[action.column]
     found = type_change.new(action.type.span.of(statement.text), facts)
     if found is None:
-        return
-    same_order = type_change.same_order(type_change.old(column), found[0]) and not _other_collation(action, column)
-    for index in table.indexes.values():
-        if column.name in index.mentions and _is_rebuilt(index, table, column, same_order=same_order):
-            yield "build"
+        return None
+    same_order = type_change.same_order(type_change.old(column), found[0]) and not other_collation(action, column)
+    mentioned = (index for index in table.indexes.values() if column.name in index.mentions)
+    return tuple(index for index in mentioned if _is_rebuilt(index, table, column, same_order=same_order))
 
 
 def _is_rebuilt(index: Index, table: Relation, column: Column, *, same_order: bool) -> bool:
@@ -117,7 +125,7 @@ def _is_rebuilt(index: Index, table: Relation, column: Column, *, same_order: bo
     return column.name in index.columns and not same_order
 
 
-def _other_collation(action: AlterColumnType, column: Column) -> bool:
+def other_collation(action: AlterColumnType, column: Column) -> bool:
     """Whether the column sorts otherwise afterwards; what is not written is the type's default."""
     written = (action.collation or "").rpartition(".")[2]
     return ("" if written == "default" else written) != column.collation

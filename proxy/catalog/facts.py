@@ -28,6 +28,7 @@ class Column:
     has_default: bool = False  # or is generated
     identity: str = ""  # pg_attribute.attidentity: a, d
     stored: bool = False  # GENERATED … STORED
+    adjusted: bool = False  # its storage or compression is not the type's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Index:
     attributes: tuple[str, ...] = ()  # names of its own columns, which go into the default names of its parts
     tablespace: str = ""  # empty: the database's own
     shape: str = ""  # what makes it serve as a part of another index: equal for both; empty: not known
+    plain: bool = False  # its definition is all there is: no comment, tablespace or statistics target of its own …
 
 
 @dataclass(frozen=True, slots=True)

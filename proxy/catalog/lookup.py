@@ -490,6 +490,7 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        comment=c.get("comment"),
     )
 
 

@@ -809,6 +809,12 @@ answer AS (
                         ) END,
                         'has_default', a.atthasdef,
                         'identity', a.attidentity,
+                        -- if writes
+                        -- A change of type, even to the same one, sets both to what the type has by default.
+                        'adjusted', a.attstorage OPERATOR(pg_catalog.<>) y.typstorage OR COALESCE(
+                            pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.->>) 'attcompression', ''
+                        ) OPERATOR(pg_catalog.<>) '',
+                        -- end writes
                         'stored', a.attgenerated OPERATOR(pg_catalog.=) 's'
                     ) ORDER BY a.attnum)
                     FROM pg_catalog.pg_attribute AS a
@@ -841,6 +847,14 @@ answer AS (
                             WHERE i.oid OPERATOR(pg_catalog.=) k.conindid
                                 AND k.contype OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['p', 'u', 'x'] AS pg_catalog."char"[]))
                         ),
+                        -- if writes
+                        'comment', (
+                            SELECT e.description FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                                AND e.objsubid OPERATOR(pg_catalog.=) 0
+                        ),
+                        -- end writes
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid
@@ -936,6 +950,32 @@ answer AS (
                         END,
                         -- end parts
                         'immediate', i.indimmediate,
+                        -- if writes
+                        'definition', CASE
+                            WHEN EXISTS (SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) i.indrelid) THEN NULL
+                            ELSE pg_catalog.pg_get_indexdef(i.indexrelid)
+                        END,
+                        -- Whether its definition is all that there is to know about it.
+                        'plain', NOT i.indisclustered AND NOT i.indisreplident
+                            AND ic.reltablespace OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid)
+                            AND NOT EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) i.indexrelid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND e.objsubid OPERATOR(pg_catalog.=) 0
+                        )
+                            AND NOT EXISTS (
+                                SELECT 1 FROM pg_catalog.pg_attribute AS a
+                                WHERE a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
+                                    AND COALESCE(CAST(a.attstattarget AS pg_catalog.int4), '-1') OPERATOR(pg_catalog.<>) '-1'
+                            )
+                            AND NOT EXISTS (
+                                SELECT 1 FROM pg_catalog.pg_depend AS d
+                                WHERE d.objid OPERATOR(pg_catalog.=) i.indexrelid
+                                    AND d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                    AND d.deptype OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['e', 'x'] AS pg_catalog."char"[]))
+                            ),
+                        -- end writes
                         'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
                         'columns', (
                             SELECT pg_catalog.json_agg(a.attname ORDER BY q.place)

@@ -82,6 +82,22 @@ def is_free(statement: Statement, action: AlterColumnType, column: Column, facts
     return True
 
 
+def is_same(statement: Statement, action: AlterColumnType, column: Column, facts: Facts | None) -> bool:
+    """Whether the column has that very type already, and USING, if there is one, does nothing to it."""
+    casts = _casts(action, column, statement)
+    if casts is None:
+        return False
+    found = [new(written, facts) for written in (*casts, action.type.span.of(statement.text))]
+    return all(one is not None and (_same(old(column), one[0]) or _called_alike(old(column), one[0])) for one in found)
+
+
+def _called_alike(before: Shape, after: Shape) -> bool:
+    """As ``_same``, where only names are known; of built-in types these say all."""
+    if before.oid or after.oid or after.name.endswith("[]") or after.name == "interval":
+        return False
+    return before.name == after.name and modifiers(before.base) == modifiers(after.base)
+
+
 def _same(before: Shape, after: Shape) -> bool:
     if not before.oid or before.oid != after.oid or after.name.endswith("[]"):
         return False

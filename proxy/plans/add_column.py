@@ -19,7 +19,7 @@ from proxy.plans.default_names import base_name
 from proxy.plans.fill import fill
 from proxy.plans.inline import Inline, inline
 from proxy.plans.leftover import is_leftover
-from proxy.plans.mark import is_resumed, mark
+from proxy.plans.mark import UNFINISHED, is_resumed, mark
 from proxy.plans.numbered import Numbered, numbered
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.staged_not_null import staged_not_null
@@ -220,12 +220,12 @@ def _joined(
 ) -> Rewrite:
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    name, marked = quote_identifier(action.column.name), mark(statement, action.column.name, table.key)
+    name, marked = quote_identifier(action.column.name), mark(statement, action, table.key)
     edits = _edits(statement, action, taken_apart, number, marked, fills=fills)
     here = action.span.start - statement.span.start
     text = edit.apply(action.span.of(statement.text), [Edit(e.start - here, e.end - here, e.text) for e in edits])
     if resumed:
-        text, edits = f"DROP CONSTRAINT {marked}, ADD CONSTRAINT {marked} CHECK (true) NOT VALID", ()
+        text, edits = f"DROP CONSTRAINT {marked}, ADD CONSTRAINT {marked} {UNFINISHED}", ()
     steps = [fill(table, action.column.name, alter, strict=parts.not_null)] if fills else []
     if parts.statement is not None:
         steps += [_ours(step) for step in prepared(parts.statement, demanded, facts)]
@@ -304,7 +304,7 @@ def _edits(
             tail = f", ALTER COLUMN {name} SET DEFAULT {default.expression.of(text)}"
     moved += [c for c in column.constraints if c.kind == "IDENTITY" and fills]
     edits += [Edit(_behind(text, c.span.start) - start, c.span.end - start, "") for c in moved]
-    edits.append(Edit(end - start, end - start, f"{tail}, ADD CONSTRAINT {marked} CHECK (true) NOT VALID"))
+    edits.append(Edit(end - start, end - start, f"{tail}, ADD CONSTRAINT {marked} {UNFINISHED}"))
     return tuple(sorted(edits, key=lambda e: (e.start, e.end)))
 
 

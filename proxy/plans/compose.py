@@ -26,6 +26,7 @@ from proxy.sql.statements import (
     Action,
     AddColumn,
     AddConstraint,
+    AlterColumnType,
     AlterTable,
     ConstraintKind,
     DropColumn,
@@ -103,7 +104,9 @@ class _Alter:
         self.alter = alter
         self.rewrites = rewrites
         self.facts = facts
-        self.rest = [a for a in alter.actions if a not in rewrites]
+        # With what nothing takes back all else is done, too.
+        resumed = any(r.forward and r.resumed for r in rewrites.values())
+        self.rest = [] if resumed else [a for a in alter.actions if a not in rewrites]
         spelt = target(alter.relation, None, statement)
         schema, name = next((r.table for r in rewrites.values() if r.table[0]), spelt.key)
         self.table = Target(qualify(schema, name), schema, name) if schema else spelt
@@ -119,7 +122,7 @@ class _Alter:
 
     def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
         """All steps up to the last ALTER, and what comes in that."""
-        before = [a for a in early(self.statement, self.rewrites, self.facts) if a in self.rest] if self.rest else []
+        before = self._early()
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
         late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
@@ -127,14 +130,15 @@ class _Alter:
         others = [a for a in self.rewrites if not _is_index(a) and not _is_foreign_key(a)]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
         keys_to_add = [a for a in soon if self.rewrites[a].action]
+        steps = [step for r in self.rewrites.values() for step in r.before]
         if before:
             # A key that takes the place of a dropped one does so at once; DROP locks both tables as strongly.
             dropped = {a.name for a in before if isinstance(a, DropConstraint)}
             together = [a for a in keys_to_add if self.rewrites[a].name in dropped]
-            steps = [self._first([*first, *together], before)]
+            steps += [self._first([*first, *together], before)]
             steps += [self._first([a]) for a in keys_to_add if a not in together]
         else:
-            steps = [self._first(first)] if first else []
+            steps += [self._first(first)] if first else []
             steps += [self._first([a]) for a in keys_to_add]
         steps += _together([step for a in (*others, *soon, *indexes) for step in self.rewrites[a].steps])
         if late:  # a foreign key to the table itself may need the index that has just been built
@@ -144,6 +148,12 @@ class _Alter:
                 steps += self.rewrites[action].steps
         lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
         return steps, lasts, [a for a in self.rest if a not in before]
+
+    def _early(self) -> list[Action]:
+        """What else comes in the first ALTER."""
+        if any(r.forward for r in self.rewrites.values()):
+            return self.rest
+        return [a for a in early(self.statement, self.rewrites, self.facts) if a in self.rest] if self.rest else []
 
     def _with_columns(self, columns: Sequence[Action]) -> tuple[list[Step], list[Step], _Alter]:
         """The ALTER that adds columns, the steps that fill them and set their constraints, and what comes after those.
@@ -170,6 +180,8 @@ class _Alter:
             _, filling, closing = self._with_columns(columns)
             closing.rest = back
             return [head], [*filling, *closing.steps()]
+        if any(r.before for r in self.rewrites.values()):
+            return [], list(self.steps())
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
         late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
@@ -211,13 +223,20 @@ class _Alter:
         undo = [sql for r in rewrites for sql in r.undo]
         undo += reversal(self.table, self.alter, rest, self.facts)
         columns = [a for a in guarded if isinstance(a, AddColumn)]
+        changed = [a for a in guarded if isinstance(a, AlterColumnType)]
+        checked = [a for a in guarded if a not in columns and a not in changed]
         return Step(
-            (edit.apply(self.statement.sql, edits), *(sql for r in rewrites for sql in r.also)),
+            (
+                *dict.fromkeys(sql for r in rewrites for sql in r.ahead),
+                edit.apply(self.statement.sql, edits),
+                *dict.fromkeys(sql for r in rewrites for sql in r.also),
+            ),
             max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=lambda lock: lock.rank),
             _why(
                 ("makes the other changes", rest),
                 ("adds the column for new rows, and touches no old row", columns),
-                ("has new rows checked from now on, and reads no old row", [a for a in guarded if a not in columns]),
+                ("changes the type, and reads and writes no row", changed),
+                ("has new rows checked from now on, and reads no old row", checked),
             ),
             relations=tuple(
                 dict.fromkeys([*(k for r in rewrites for k in r.relations), *([self.table.key] if rest else [])])
@@ -225,6 +244,7 @@ class _Alter:
             done=finished,
             undo=tuple(undo),
             edits=edits,
+            forward=any(r.forward for r in rewrites),
         )
 
     def _last(self, guarded: Sequence[Action], rest: Sequence[Action], *, final: bool) -> Step:
@@ -239,7 +259,6 @@ class _Alter:
         head = f"ALTER TABLE {'IF EXISTS ' if self.alter.if_exists else ''}{self.table.sql} "
         return Step(
             (
-                *(sql for r in rewrites for sql in r.before_last),
                 edit.apply(self.statement.sql, edits),
                 *([head + ", ".join(after)] if after else []),
                 *(sql for r in rewrites for sql in r.also_last),

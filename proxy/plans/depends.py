@@ -69,6 +69,8 @@ def _mentions(statement: Statement, action: Action, column: str) -> bool:
             return column in names or (
                 c.expression is not None and _reads(statement, c.expression.of(statement.text), column)
             )
+        case AlterColumnType(column=name, using=using):
+            return name == column or (using is not None and _reads(statement, using.of(statement.text), column))
         case AddColumn(column=added):
             checks = [c.expression.of(statement.text) for c in added.constraints if c.kind == "CHECK" and c.expression]
             return column == added.name or any(_reads(statement, text, column) for text in checks)

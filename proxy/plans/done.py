@@ -40,6 +40,18 @@ def column(table: Target, name: str) -> str | None:
     )
 
 
+def typed(table: Target, name: str, type_: str, collation: str) -> str | None:
+    """Whether the column is of that type, as format_type() prints it, and collation; empty: the type's own."""
+    own = f"a.attcollation {EQ} y.typcollation"
+    other = f"SELECT l.collname FROM pg_catalog.pg_collation l WHERE l.oid {EQ} a.attcollation"
+    return _exists(
+        table,
+        f"JOIN pg_catalog.pg_attribute a ON a.attrelid {EQ} c.oid JOIN pg_catalog.pg_type y ON y.oid {EQ} a.atttypid",
+        f"a.attname {EQ} {literal(name)} AND pg_catalog.format_type(a.atttypid, a.atttypmod) {EQ} {literal(type_)}"
+        f" AND CASE WHEN {own} THEN '' ELSE ({other}) END {EQ} {literal(collation)}",
+    )
+
+
 def index_valid(index: Target) -> str | None:
     """Whether a valid index of that name exists."""
     return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "i.indisvalid")

@@ -50,6 +50,9 @@ def irreversible(statement: Statement, guarded: Sequence[tuple[Any, Rewrite]], f
         return None
     relation = facts.find(alter.relation) if facts else None
     rewrites = dict(guarded)
+    if onward := [action for action, rewrite in guarded if rewrite.forward]:
+        # Whatever else could fail after it would have to take it back.
+        return onward[0] if sum(bool(r.action or r.steps) for r in rewrites.values()) > 1 else None
     first = early(statement, rewrites, facts)
     own_keys = [r for a, r in rewrites.items() if is_foreign_key(a) and r.relations == (r.table,)]
     indexed = {r.name for a, r in rewrites.items() if is_indexed(a)}

@@ -105,6 +105,7 @@ class Step:
     hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
     edits: tuple[Edit, ...] = ()  # how the one of them was made that is the client's, to map error positions back
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently
+    forward: bool = False  # nothing takes it back: if a later step fails, what is left is to be done, not undone
     batch: Batch | None = None  # then ``statements`` say what is done as a whole, and this how
 
     @property
@@ -159,7 +160,9 @@ class Rewrite:
     after: tuple[str, ...] = ()  # actions of one more ALTER in the transaction of the last one
     also: tuple[str, ...] = ()  # statements behind the first ALTER, in its transaction
     also_last: tuple[str, ...] = ()  # statements behind the last ALTER, in its transaction
-    before_last: tuple[str, ...] = ()  # statements ahead of the last ALTER, in its transaction
+    ahead: tuple[str, ...] = ()  # statements ahead of the first ALTER, in its transaction
+    before: tuple[Step, ...] = ()  # steps ahead of the first ALTER
+    forward: bool = False  # nothing takes ``action`` back: the other actions go along with it in the first ALTER
     why_last: str = ""  # what the last ALTER does for it
     give_up: tuple[str, ...] | None = None  # instead of ``undo``, where the client's transaction has been committed
     hooks: tuple[

@@ -56,6 +56,7 @@ def _step(value: Any) -> Step:
         hides=_all(_failure, s["hides"]),
         edits=_all(_edit, s["edits"]),
         index=None if s["index"] is None else _pair(s["index"]),
+        forward=_is(bool, s["forward"]),
         batch=None if s["batch"] is None else _batch(s["batch"]),
     )
 

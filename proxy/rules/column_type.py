@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from proxy.catalog.effect import Effect
 from proxy.catalog.facts import Constraint
+from proxy.plans.change_type import Notes, change_type, notes
+from proxy.plans.plan import Rewrite
 from proxy.rules.base import Context
 from proxy.rules.cost import cost_of
 from proxy.rules.subject import Subject, altered
@@ -14,6 +16,15 @@ def changed(node: AlterColumnType, context: Context) -> tuple[Subject, Effect] |
     """The table, and what the change of type costs; None if there is nothing to protect."""
     about = altered(context)
     return None if about is None else (about, cost_of(node, context))
+
+
+def rewritten(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | None:
+    return None if about.unresolved else change_type(context.statement, node, context.facts)
+
+
+def unfinished(node: AlterColumnType, about: Subject, context: Context) -> Notes | None:
+    """What an interrupted run of the same statement has left to do."""
+    return notes(context.statement, node, about.relation)
 
 
 def old_type(node: AlterColumnType, about: Subject) -> str | None:

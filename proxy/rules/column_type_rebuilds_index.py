@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
-from proxy.rules.column_type import changed
+from proxy.rules.column_type import changed, rewritten, unfinished
 from proxy.rules.subject import script
 from proxy.sql.statements import AlterColumnType, quote_identifier
 
@@ -13,9 +13,12 @@ from proxy.sql.statements import AlterColumnType, quote_identifier
 @rule
 def column_type_rebuilds_index(node: AlterColumnType, context: Context) -> Finding | None:
     found = changed(node, context)
-    if found is None or found[1].work != "build":
+    if found is None:
         return None
-    about, _ = found
+    about, effect = found
+    left = unfinished(node, about, context)
+    if effect.work != "build" and not (left is not None and left.indexes):
+        return None
     known = about.relation.indexes.values() if about.relation else ()
     names = [quote_identifier(i.name) for i in known if node.column in i.mentions and (i.derived or node.collation)]
     named = ", ".join(names) if names else "<the index>"
@@ -34,4 +37,5 @@ def column_type_rebuilds_index(node: AlterColumnType, context: Context) -> Findi
         lock=Lock.ACCESS_EXCLUSIVE,
         work="build",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from proxy.plans.change_type import only_utc
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
-from proxy.rules.column_type import changed, old_type
+from proxy.rules.column_type import changed, old_type, rewritten
 from proxy.rules.subject import script
-from proxy.rules.words import tokens
 from proxy.sql.statements import AlterColumnType, quote_identifier
 
 
@@ -17,6 +17,8 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
     if found is None or found[1].work != "rewrite":
         return None
     about, _ = found
+    if only_utc(context.statement, node) and rewritten(node, about, context) is not None:
+        return None  # at-time-zone-utc
     new = " ".join(node.type.span.of(context.statement.text).split())
     old = old_type(node, about)
     change = f"Not every {old} is stored as {new} would store it." if old else f"A change to {new} may copy the table."
@@ -32,12 +34,13 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )
 
 
 def _hint(node: AlterColumnType, new: str, old: str | None, context: Context) -> str:
     on, column = table(context), quote_identifier(node.column)
-    if _only_utc(node, old, context):
+    if only_utc(context.statement, node):
         return script(
             "BEGIN",
             "SET LOCAL TimeZone = 'UTC'",
@@ -53,15 +56,3 @@ def _hint(node: AlterColumnType, new: str, old: str | None, context: Context) ->
         "<indexes and constraints of the new column, without blocking>",
         f"BEGIN; ALTER TABLE {on} DROP COLUMN {column}; ALTER TABLE {on} RENAME COLUMN {fresh} TO {column}; COMMIT",
     )
-
-
-def _only_utc(node: AlterColumnType, old: str | None, context: Context) -> bool:
-    """Whether it is ``timestamp`` to ``timestamptz``, or back, as UTC: free in a session whose TimeZone is that."""
-    stamps = ("timestamp without time zone", "timestamp with time zone")
-    if node.type.name not in ("timestamp", "timestamptz") or (old is not None and old not in stamps):
-        return False
-    if node.using is None:
-        return False
-    words = [t.value.strip("'").lower() for t in tokens(context.statement.text, node.using)]
-    words = [w for w in words if w not in "()"]
-    return words == [node.column, "at", "time", "zone", "utc"]

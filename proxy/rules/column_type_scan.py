@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
-from proxy.rules.column_type import changed, constraints, old_type
+from proxy.rules.column_type import changed, constraints, old_type, rewritten, unfinished
 from proxy.rules.subject import script
 from proxy.sql.statements import AlterColumnType, SetNotNull, quote_identifier
 
@@ -13,12 +13,15 @@ from proxy.sql.statements import AlterColumnType, SetNotNull, quote_identifier
 @rule
 def column_type_scan(node: AlterColumnType, context: Context) -> Finding | None:
     found = changed(node, context)
-    if found is None or found[1].work != "scan":
+    if found is None:
         return None
-    about, _ = found
+    about, effect = found
+    left = unfinished(node, about, context)
+    if (effect.work != "scan" and left is None) or (left is not None and left.indexes):
+        return None
     new = " ".join(node.type.span.of(context.statement.text).split())
     checks = [c for c in constraints(node, about, context, "c") if c.validated and c.enforced]
-    if about.relation is not None and not checks:
+    if about.relation is not None and not checks and left is None:
         return None  # the ALTER drops them
     on, column = table(context), quote_identifier(node.column)
     names = [quote_identifier(c.name) for c in checks]
@@ -44,4 +47,5 @@ def column_type_scan(node: AlterColumnType, context: Context) -> Finding | None:
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,
+        rewrite=rewritten(node, about, context),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from proxy.catalog.facts import Column, Constraint, Relation
+from proxy.plans.change_type import changes_nothing
 from proxy.plans.compose import alone
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.staged_not_null import helper_name, staged_not_null
@@ -13,7 +14,15 @@ from proxy.rules.base import Context, Finding, rule
 from proxy.rules.cost import cost_of
 from proxy.rules.subject import Subject, altered, script
 from proxy.sql.expression import proves_not_null
-from proxy.sql.statements import AddColumn, AddConstraint, ConstraintKind, DropConstraint, DropNotNull, SetNotNull
+from proxy.sql.statements import (
+    AddColumn,
+    AddConstraint,
+    AlterColumnType,
+    ConstraintKind,
+    DropConstraint,
+    DropNotNull,
+    SetNotNull,
+)
 
 
 @rule
@@ -116,10 +125,27 @@ def proven(column: str, relation: Relation, context: Context) -> bool:
 
 def _proves(column: str, constraints: Mapping[str, Constraint], context: Context) -> bool:
     dropped = {a.name for a in context.table.actions if isinstance(a, DropConstraint)} | {helper_name(column)}
+    remade = _retyped(context)  # a CHECK of those is made again, and proves nothing meanwhile
     return any(
-        c.kind == "c" and c.validated and c.enforced and c.name not in dropped and proves_not_null(c.definition, column)
+        c.kind == "c"
+        and c.validated
+        and c.enforced
+        and c.name not in dropped
+        and not remade & set(c.columns)
+        and proves_not_null(c.definition, column)
         for c in constraints.values()
     )
+
+
+def _retyped(context: Context) -> set[str]:
+    """Columns that get another type in the same ALTER."""
+    relation, alter = context.relation(context.table.relation), context.table
+    return {
+        a.column
+        for a in alter.actions
+        if isinstance(a, AlterColumnType)
+        and not (relation is not None and changes_nothing(context.statement, a, relation, context.facts))
+    }
 
 
 def _hint(node: SetNotNull, rewrite: Rewrite | None, context: Context) -> str:

@@ -87,8 +87,10 @@ class Runner:
                     raise PlanFailed(fields) from None
                 if await self._left_something(step, error):
                     ours.append(step)
-                left = await self._undo(ours)
-                if plan.title == DropIndex.kind and ours:  # nothing brings a dropped index back; finishing does no harm
+                onward = [at for at, done in enumerate(ours, 1) if done.forward][-1:]
+                left = await self._undo(ours[onward[0] :] if onward else ours)
+                # Nothing brings a dropped index back, or takes a forward step back; finishing does no harm.
+                if onward or (plan.title == DropIndex.kind and ours):
                     left += [sql for later in plan.steps[number - 1 :] for sql in later.statements]
                 raise PlanFailed(fields, left) from None
             if result.outcome == "done":

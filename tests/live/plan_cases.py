@@ -330,4 +330,44 @@ COLUMNS = [
     Case("ALTER TABLE events ADD COLUMN k int DEFAULT 1 REFERENCES customers", since=18),
 ]
 
-CASES = [*INDEXES, *CHECKS, *FOREIGN_KEYS, *NOT_NULLS, *UNIQUES, *COLUMNS]
+STAMPED = """
+SET TimeZone = 'Europe/Berlin';
+ALTER TABLE orders ADD made timestamp DEFAULT now(), ADD seen timestamptz(3) NOT NULL DEFAULT '2020-02-02 12:00',
+    ADD sent timestamp DEFAULT '2020-07-07 12:00';
+"""
+CODED = """
+ALTER TABLE orders ADD code varchar(20) DEFAULT 'c' CONSTRAINT coded CHECK (code <> '') CHECK (code <> 'x' AND total > 0);
+COMMENT ON CONSTRAINT coded ON orders IS 'It''s said \\ so';
+"""
+TYPES = [
+    Case("ALTER TABLE orders ALTER made TYPE timestamptz USING made AT TIME ZONE 'UTC'", before=STAMPED, repeats=False),
+    Case(
+        "ALTER TABLE orders ALTER COLUMN made SET DATA TYPE timestamp with time zone USING ((made) AT TIME ZONE 'utc'),"
+        " ALTER sent TYPE timestamptz USING sent AT TIME ZONE 'UTC', ALTER made SET NOT NULL, DROP COLUMN note",
+        before=STAMPED,
+        replans=False,
+    ),
+    Case(
+        "ALTER TABLE orders ALTER seen TYPE timestamp /* ! */ USING -- as UTC\n seen AT TIME ZONE 'Etc/UTC'",
+        before=STAMPED + "ALTER TABLE orders ALTER seen TYPE timestamptz;",
+    ),
+    Case("ALTER TABLE orders ALTER code TYPE varchar(30)", before=CODED),
+    Case("ALTER TABLE orders ALTER code TYPE text, ALTER code SET DEFAULT 'd', ADD COLUMN z int, DROP COLUMN note", before=CODED),
+    Case("ALTER TABLE orders DROP CONSTRAINT coded, ALTER code TYPE varchar USING code::varchar", before=CODED),
+    Case("ALTER TABLE orders ALTER code TYPE varchar(20), ALTER code SET NOT NULL", before=CODED),
+    Case("ALTER TABLE orders ALTER code TYPE varchar(20)", before=CODED, repeats=False, replans=False),
+    Case(
+        "ALTER TABLE orders ALTER code TYPE varchar(20), ALTER total SET NOT NULL",
+        before=CODED + "CREATE INDEX ON orders (lower(code));",
+    ),
+    Case("ALTER TABLE orders ALTER code TYPE text", before=CODED + "CREATE INDEX low ON orders (lower(code)); CREATE INDEX ON orders (total) WHERE code <> 'z'"),
+    Case('ALTER TABLE orders ALTER note TYPE text COLLATE "C", ADD COLUMN z int'),
+    Case("ALTER TABLE orders ALTER made TYPE timestamptz", before=STAMPED + "SET TimeZone = 'UTC'; CREATE INDEX ON orders (made) INCLUDE (total) WITH (fillfactor = 50)"),
+    Case(
+        "ALTER TABLE orders ALTER code TYPE text",
+        before=CODED + "CREATE TABLE parents (code varchar(20) PRIMARY KEY); INSERT INTO parents VALUES ('c');"
+        " ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES parents",
+    ),
+]  # fmt: skip
+
+CASES = [*INDEXES, *CHECKS, *FOREIGN_KEYS, *NOT_NULLS, *UNIQUES, *COLUMNS, *TYPES]

@@ -158,6 +158,7 @@ class Session:
         return ran
 
     def undo(self, begun: Sequence[Step]) -> None:
-        for step in reversed(begun):
+        onward = [at for at, step in enumerate(begun, 1) if step.forward][-1:]
+        for step in reversed(begun[onward[0] :] if onward else begun):
             for sql in step.undo:
                 self.connection.execute(sql)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from proxy.catalog import lookup
-from proxy.catalog.facts import MISSING, Column, Constraint, Facts, Function, Index, Referring, Relation, Type
+from proxy.catalog.facts import MISSING, Column, Constraint, Facts, Function, Index, Referring, Relation, Setting, Type
 from proxy.sql.statements import CreateTable, Statement
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,8 +22,10 @@ def _index(
     valid: bool = True,
     constraint: str | None = None,
     where: str | None = None,
+    unique: bool = True,
 ) -> Index:
     """On one column; ``where``: a column that its predicate mentions."""
+    words = f"CREATE {'UNIQUE ' if unique else ''}INDEX {name} ON public.{table.name} USING btree ({column})"
     partitioned = table.kind == "p"
     return Index(
         oid,
@@ -33,12 +35,14 @@ def _index(
         "public",
         table.name,
         valid,
-        True,
+        unique,
         partitioned=partitioned,
         constraint=constraint,
         columns=(column,),
         mentions=(column, where) if where else (column,),
         derived=where is not None,
+        definition=words + (f" WHERE ({where} IS NOT NULL)" if where else ""),
+        plain=True,
     )
 
 
@@ -105,7 +109,10 @@ def _tables() -> dict[str, Relation]:
     visits = _with(
         visits,
         [Constraint("page_given", "c", False, ("page",), "CHECK ((page <> ''::text)) NOT VALID")],
-        [_index(40, "visits_id_idx", visits, "id")],
+        [
+            _index(40, "visits_id_idx", visits, "id"),
+            _index(41, "visits_known_idx", visits, "user_id", where="at", unique=False),
+        ],
     )
     customers = replace(
         customers, referenced_by=(("public", "orders"),), referring=(Referring(("public", "orders"), ("id",)),)
@@ -160,6 +167,7 @@ def facts(statement: Statement, version: int, new: frozenset[str] = frozenset())
         Facts.text_only(version * 10000 + 1, NOW),
         live=True,
         relations=relations,
+        settings={"TimeZone": Setting("Europe/Berlin", "database")},
         types=TYPES,
         functions=FUNCTIONS,
         taken_names={"public": names | constraints},
