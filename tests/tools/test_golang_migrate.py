@@ -30,6 +30,7 @@ def migrated(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("more", ["rules: { truncate: reject }"], ids=["its own table may be emptied"])
 def test_all_migrations(migrated: Way, guarded: Way, tmp_path: Path) -> None:
     MIGRATE.migrate(tmp_path, guarded)
     same(migrated, guarded)
