@@ -44,7 +44,7 @@ TAGS = {
     "AlterRoleSetStmt": "ALTER ROLE", "AlterRoleStmt": "ALTER ROLE", "AlterSeqStmt": "ALTER SEQUENCE", "AlterStatsStmt": "ALTER STATISTICS",
     "AlterSubscriptionStmt": "ALTER SUBSCRIPTION", "AlterSystemStmt": "ALTER SYSTEM", "AlterTSConfigurationStmt": "ALTER TEXT SEARCH CONFIGURATION",
     "AlterTSDictionaryStmt": "ALTER TEXT SEARCH DICTIONARY", "AlterTableSpaceOptionsStmt": "ALTER TABLESPACE", "AlterTypeStmt": "ALTER TYPE",
-    "AlterUserMappingStmt": "ALTER USER MAPPING", "AlterCollationStmt": "ALTER COLLATION", "CallStmt": "CALL", "CheckPointStmt": "CHECKPOINT",
+    "AlterUserMappingStmt": "ALTER USER MAPPING", "AlterCollationStmt": "ALTER COLLATION", "CheckPointStmt": "CHECKPOINT",
     "ClosePortalStmt": "CLOSE CURSOR", "ClusterStmt": "CLUSTER", "CommentStmt": "COMMENT", "CompositeTypeStmt": "CREATE TYPE",
     "ConstraintsSetStmt": "SET CONSTRAINTS", "CopyStmt": "COPY", "CreateAmStmt": "CREATE ACCESS METHOD", "CreateCastStmt": "CREATE CAST",
     "CreateConversionStmt": "CREATE CONVERSION", "CreateDomainStmt": "CREATE DOMAIN", "CreateEnumStmt": "CREATE TYPE",
@@ -382,6 +382,7 @@ SPECIAL: dict[str, Callable[[Any], Seen]] = {
     "AlterPolicyStmt": lambda s: rels("ALTER POLICY", [s.table]),
     "ClusterStmt": lambda s: rels("CLUSTER", [s.relation]),
     "CommentStmt": lambda s: labelled("COMMENT", s), "SecLabelStmt": lambda s: labelled("SECURITY LABEL", s),
+    "CallStmt": lambda s: Seen("CALL", [dotted(s.funccall.funcname), str(len(s.funccall.args or ()))], [], []),
     "CopyStmt": lambda s: rels("COPY", [s.relation], "FROM" if s.is_from else "TO"),
     "CreateForeignTableStmt": lambda s: create(s.base, "CREATE FOREIGN TABLE"), "CreateStmt": create, "CreateSchemaStmt": schema,
     "CreateFunctionStmt": lambda s: Seen("CREATE PROCEDURE" if s.is_procedure else "CREATE FUNCTION", ["OR REPLACE"] if s.replace else [], [], []),
@@ -545,6 +546,8 @@ def our_seen(s: sql.Statement, node: sql.Node) -> Seen:
             return Seen(node.kind, [] if discarded else [words(node.name, "LOCAL" if node.local else None)], [], [])
         case sql.Show():
             return Seen(node.kind, [node.name], [], [])
+        case sql.Call():
+            return Seen(node.kind, [name(node.procedure), str(node.arguments)], [], [])
         case sql.Explain():
             found = our_seen(s, node.target)
             return Seen(
