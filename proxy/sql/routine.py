@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from proxy.sql.body import literal_value
 from proxy.sql.calls import calls
 from proxy.sql.cursor import Cursor, NotRead
-from proxy.sql.lexer import LexError, Token, lex
+from proxy.sql.lexer import LexError, lex
 from proxy.sql.statements import FunctionCall, Name, Other, Statement
+from proxy.sql.types import type_name
 
 Kind = Literal["function", "procedure"]
 KINDS: dict[str, Kind] = {"CREATE FUNCTION": "function", "CREATE PROCEDURE": "procedure"}
+PATHS = frozenset({"search_path", "role", "schema", "session", "session_authorization"})
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Created:
     name: Name
     language: str
     source: str | None
-    sets_path: bool  # it may have a search_path of its own
+    sets_path: bool  # it may have a search_path of its own, or run as another user
     called: tuple[FunctionCall, ...] = ()  # by BEGIN ATOMIC and RETURN; what else it calls the source tells
 
 
@@ -52,14 +54,84 @@ def _created(statement: Statement, kind: Kind, scs: bool) -> Created:
     c.any()
     name = c.path()
     c.need_group()
-    behind = c.i
-    options = list(_outside(c))
-    language = _language(_behind(options, "language"))
-    sets_path = any(token.value == "search_path" for token in options)
-    body = _behind(options, "as")
-    if body is None:
-        return Created(kind, name, language, "", sets_path, calls(c.tokens[behind:]))
-    return Created(kind, name, language, literal_value(body, standard_conforming_strings=scs), sets_path)
+    found = _Options(scs)
+    try:
+        found.read(c)
+    except NotRead:
+        return Created(kind, name, UNKNOWN, None, sets_path=True)
+    return Created(kind, name, found.language, found.source, found.sets_path, found.called)
+
+
+@dataclass(slots=True)
+class _Options:
+    """What follows the arguments (gram.y: createfunc_opt_list).  Of what comes twice Postgres takes neither."""
+
+    scs: bool
+    language: str = "sql"
+    source: str | None = ""
+    sets_path: bool = False
+    called: tuple[FunctionCall, ...] = ()
+
+    def read(self, c: Cursor) -> None:
+        if c.take("returns"):
+            if c.take("table"):
+                c.need_group()
+            else:
+                type_name(c)
+        while not c.done:
+            if c.at("return") or c.at("begin", "atomic"):
+                self.called = calls(c.tokens[c.i :])
+                return
+            self._option(c)
+
+    def _option(self, c: Cursor) -> None:
+        if c.take("as"):
+            self.source = self._literal(c)
+            if c.take(","):
+                c.string()
+        elif c.take("language"):
+            token = c.peek()
+            if token is not None and token.kind == "string":
+                told = self._literal(c)
+                self.language = UNKNOWN if told is None else told
+            else:
+                self.language = c.name()
+        elif c.take("set"):
+            self._set(c)
+        elif c.take("reset"):
+            c.path()
+        elif c.take("transform"):
+            c.listed(lambda: self._type(c))
+        elif c.take_one("parallel", "support"):
+            c.path()
+        elif c.take_one("cost", "rows"):
+            c.number()
+        else:  # IMMUTABLE, SECURITY DEFINER …: words that take no value
+            c.any()
+
+    def _literal(self, c: Cursor) -> str | None:
+        token = c.peek()
+        c.string()
+        return literal_value(token, standard_conforming_strings=self.scs) if token is not None else None
+
+    def _type(self, c: Cursor) -> None:
+        c.need("for", "type")
+        type_name(c)
+
+    def _set(self, c: Cursor) -> None:
+        """``SET name TO value, …`` and ``SET name FROM CURRENT``; TIME ZONE, SCHEMA, ROLE … and their value."""
+        self.sets_path |= c.path().name in PATHS
+        if c.take("to") or c.take("="):
+            c.listed(lambda: _value(c))
+        elif not c.take("from", "current"):
+            c.take_one("zone", "option", "authorization", "snapshot")
+            _value(c)
+
+
+def _value(c: Cursor) -> None:
+    if not c.take("-"):
+        c.take("+")
+    c.any()
 
 
 def set_off(statement: Statement) -> Name | None:
@@ -75,31 +147,3 @@ def set_off(statement: Statement) -> Name | None:
     except (LexError, NotRead):
         pass
     return None
-
-
-def _outside(c: Cursor) -> Iterator[Token]:
-    """What is left, without what stands in brackets."""
-    while not c.done:
-        if c.at("(") or c.at("["):
-            c.group()
-            continue
-        yield c.tokens[c.i]
-        c.any()
-
-
-def _behind(options: list[Token], word: str) -> Token | None:
-    """The value of AS, which is a string, or of LANGUAGE, of which the last counts: a type may have that name."""
-    found = None
-    for before, token in pairwise(options):
-        if before.value == word and before.kind == "word":
-            if word == "as" and token.kind == "string":
-                return token
-            if word != "as" and token.kind in ("word", "quoted", "string"):
-                found = token
-    return found
-
-
-def _language(token: Token | None) -> str:
-    if token is None:
-        return "sql"
-    return token.value.strip("'") if token.kind == "string" else token.value

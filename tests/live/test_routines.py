@@ -339,6 +339,18 @@ def test_with_parameters(orders: str, session: psycopg.Connection[tuple[object, 
     assert "i" in indexes(orders)
 
 
+def test_temporary_and_uncommitted_functions(orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded) as connection:
+        connection.execute(FUNCTION.format("pg_temp.f", INDEX))
+        refused(connection, "SELECT pg_temp.f()")
+        connection.rollback()
+        connection.execute(FUNCTION.format("f", INDEX))
+        refused(connection, "SELECT f()")
+        connection.rollback()
+        connection.execute(FUNCTION.format("f", "NULL"))
+        connection.execute("SELECT f()")  # what it was once does not count
+
+
 def test_backslashes_hide_no_call(orders: str, session: psycopg.Connection[tuple[object, ...]]) -> None:
     session.execute(FUNCTION.format("f", INDEX))
     session.execute("SET standard_conforming_strings = off")

@@ -19,6 +19,10 @@ TEXTS = [
     "CREATE FUNCTION f(a int, OUT b int) AS E'BEGIN\\n\\tb := \\'1\\'; END' LANGUAGE plpgsql",
     "CREATE PROCEDURE \"P\"() LANGUAGE \"plpgsql\" AS 'BEGIN '\n'END'",
     "CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'obj', 'link'",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE U&\"pl!0070gsql\" UESCAPE '!' AS 'BEGIN END'",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE E'pl\\x70gsql' AS 'BEGIN END'",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET a TO language, b COST 1 PARALLEL safe SET TIME ZONE 'UTC' AS 'SELECT 1'",
+    "CREATE FUNCTION f(language int) RETURNS language LANGUAGE plpgsql TRANSFORM FOR TYPE language AS 'BEGIN END'",
 ]
 
 
@@ -51,6 +55,7 @@ def test_names_languages_and_bodies_are_libpg_querys() -> None:
 def test_what_else_is_told() -> None:
     assert one(TEXTS[2]).sets_path
     assert not one(TEXTS[0]).sets_path
+    assert one("CREATE FUNCTION f() RETURNS int SET SCHEMA 'x' LANGUAGE sql AS ''").sets_path
     assert one("CREATE FUNCTION f() RETURNS int AS U&'SELECT 1' LANGUAGE sql").source is None
     atomic = one("CREATE PROCEDURE p(a int DEFAULT g()) BEGIN ATOMIC SELECT f(1); END")
     assert (atomic.source, [call.name.name for call in atomic.called]) == ("", ["f"])
