@@ -7,13 +7,14 @@ transactions that it opens, overrides that it sets.  Where that cannot be told, 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from proxy.catalog.effect import Effect, Work, effect
-from proxy.catalog.facts import Facts, Held, Relation
+from proxy.catalog.facts import Facts, Held, Relation, Routine
 from proxy.catalog.held import holding
+from proxy.catalog.routines import Known, Opening, Sought, may_be, names
 from proxy.plans.afterwards import afterwards
 from proxy.plans.plan import Lock
 from proxy.policy.decide import decide
@@ -21,6 +22,7 @@ from proxy.policy.effective import Policy
 from proxy.policy.verdict import Action, Verdict
 from proxy.sql.lexer import LexError, Token, lex
 from proxy.sql.read import read
+from proxy.sql.routine import Created, created
 from proxy.sql.statements import (
     AlterTable,
     CreateTable,
@@ -81,20 +83,53 @@ def _line_starts(text: str) -> list[int]:
     return [0, *(i + 1 for i, c in enumerate(text) if c == "\n")]
 
 
-def judge(text: str, *, policy: Policy, facts_for: Callable[[Statement], Facts]) -> list[Judged]:
+def judge(
+    text: str,
+    *,
+    policy: Policy,
+    facts_for: Callable[[Statement], Facts],
+    routines_for: Callable[[Sequence[Sought]], Known] | None = None,
+) -> list[Judged]:
     """Every statement of ``text`` in order, decided as if those above it had run.
 
-    ``facts_for`` is asked once for each, in order, and knows nothing of those above.
+    ``facts_for`` is asked once for each, in order, and knows nothing of those above; ``routines_for`` likewise for
+    the routines that it calls, if there is a database to ask.
     """
     earlier = _Earlier()
     judged = []
-    for statement in read(text):
-        facts = earlier.seen_by(facts_for(statement))
+    made: list[Created] = []
+    for one in read(text):
+        made += created(one)
+        statement, routines = _opened(one, made, policy, routines_for)
+        facts = replace(earlier.seen_by(facts_for(statement)), routines=routines)
         verdict = decide(statement, facts, policy)
         judged.append(Judged(statement, facts, verdict, effect(statement, facts)))
         earlier.add(statement, facts)
         earlier.hold(statement, facts, verdict)
     return judged
+
+
+def _opened(
+    statement: Statement,
+    made: Sequence[Created],
+    policy: Policy,
+    routines_for: Callable[[Sequence[Sought]], Known] | None,
+) -> tuple[Statement, Mapping[str, tuple[Routine, ...]]]:
+    """A statement with what it runs through procedures, and through functions that its own input has made."""
+    functions = {one.name.name for one in made} if policy.routines.functions != "pass" else set()
+    known: dict[str, tuple[Routine, ...] | None] = {}
+    while True:
+        opening = Opening(
+            known, lambda name: name.name in functions, made, procedures=policy.routines.procedures == "read"
+        )
+        opened = opening.opened(statement)
+        if not opening.missing:
+            return opened, opening.used
+        for sought in opening.missing:
+            here = sought.kind == "function" or any(may_be(one, sought) for one in made)
+            known[sought.key] = () if here or not all(sought.parts) else None
+        if routines_for is not None:
+            known |= routines_for(names(opening.missing))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from proxy import __version__
@@ -19,6 +20,8 @@ from tests import proxies, servers
 from tests.proxies import Proxy
 from tests.servers import Server
 
+hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("house")
 _failed = pytest.StashKey[bool]()
 
 

@@ -7,12 +7,12 @@ The facts are whole, so that a record can be decided anew under another policy: 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
-from proxy.audit.redact import redact
+from proxy.audit.redact import redact, redact_body
 from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.policy.verdict import Decided, Verdict
 from proxy.sql.statements import Statement
@@ -68,6 +68,9 @@ def record(
     def clean(sql: str) -> str:
         return redact(sql, literals=literals, standard_conforming_strings=standard_conforming_strings)
 
+    def body(source: str) -> str:
+        return redact_body(source, literals=literals, standard_conforming_strings=standard_conforming_strings)
+
     return {
         "id": id or new_id(),
         "session": asdict(session),
@@ -75,7 +78,7 @@ def record(
         "comments": list(statement.comments),
         "kind": statement.node.kind,
         "relations": list(relations),
-        "facts": facts_dict(_without_literals(facts) if literals else facts),
+        "facts": facts_dict(_without_secrets(_without_literals(facts) if literals else facts, body)),
         "policy": asdict(policy),
         "action": verdict.action.value,
         "findings": [_finding(decided) for decided in verdict.decided],
@@ -147,6 +150,15 @@ def _adapter(kind: type) -> Any:
     from pydantic import TypeAdapter  # only a replay wants it
 
     return TypeAdapter(kind)
+
+
+def _without_secrets(facts: Facts, clean: Callable[[str], str]) -> Facts:
+    """The bodies of routines are their authors' texts, as the statement is the client's."""
+    routines = {
+        key: tuple(replace(one, source=clean(one.source) if one.source else one.source) for one in found)
+        for key, found in facts.routines.items()
+    }
+    return replace(facts, routines=routines)
 
 
 def _without_literals(facts: Facts) -> Facts:

@@ -36,6 +36,13 @@ def redact(sql: str, *, literals: bool, standard_conforming_strings: bool = True
     return _redact(sql, literals, standard_conforming_strings, 0)
 
 
+def redact_body(source: str, *, literals: bool, standard_conforming_strings: bool = True) -> str:
+    """The same of a function's body."""
+    for _, _, clean in _body(0, source, standard_conforming_strings, 0):
+        source = clean
+    return _redact(source, literals, standard_conforming_strings, 0) if literals else source
+
+
 def _redact(sql: str, literals: bool, scs: bool, depth: int) -> str:
     try:
         tokens = lex(sql, standard_conforming_strings=scs)

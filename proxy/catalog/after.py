@@ -29,6 +29,7 @@ from proxy.sql.statements import (
     OtherAction,
     SetVariable,
     Statement,
+    Transaction,
 )
 
 KINDS = {
@@ -69,6 +70,8 @@ def after(statement: Statement, facts: Facts) -> Facts:
             return _without_indexes(facts, names)
         case AlterTable() as node:
             return _altered(node, facts)
+        case Transaction():  # COMMIT in a body: what was new is there for everybody, and nobody knows how large
+            return _shared(facts)
         case Other(kind="ALTER SCHEMA"):
             return _keeping(facts, lambda parts, known: known.exists)
         case _:
@@ -118,6 +121,13 @@ def _changed(relation: Relation, action: Action) -> Relation:
 def _keeping(facts: Facts, keep: Callable[[tuple[str, ...], Relation], bool]) -> Facts:
     """Nothing is known any more of the other relations."""
     return replace(facts, relations={parts: known for parts, known in facts.relations.items() if keep(parts, known)})
+
+
+def _shared(facts: Facts) -> Facts:
+    def shared(known: Relation) -> Relation:
+        return replace(known, is_new=False, size_bytes=None, rows=None) if known.is_new else known
+
+    return replace(facts, relations={parts: shared(known) for parts, known in facts.relations.items()})
 
 
 def _without_indexes(facts: Facts, names: tuple[Name, ...]) -> Facts:

@@ -16,12 +16,14 @@ from proxy.catalog.after import inside
 from proxy.catalog.bounds import bound
 from proxy.catalog.claims import Claims, Work
 from proxy.catalog.facts import Facts
+from proxy.catalog.routines import Sought
 from proxy.catalog.sources import domain
 from proxy.plans.plan import Lock
 from proxy.sql.interest import EVERYDAY
 from proxy.sql.lexer import lex
 from proxy.sql.statements import (
     AlterTable,
+    Call,
     CreateIndex,
     CreateTable,
     CreateTableAs,
@@ -102,6 +104,9 @@ def _claim(statement: Statement, node: Node, claims: Claims) -> None:
             claims.anywhere(
                 Lock.ROW_SHARE if _locks_rows(statement, node) else QUERIES.get(node.kind, Lock.ROW_EXCLUSIVE)
             )
+        case Call():  # as DO, if it is known what it runs
+            asked = Sought("procedure", node.procedure.parts).key in claims.facts.routines
+            claims.assume(Lock.NONE if asked or statement.inner else AE)
         case Other():
             _other(statement, node, claims)
         case CreateTableAs() | Transaction() | SetVariable() | Show():
@@ -255,8 +260,6 @@ def _other(statement: Statement, node: Other, claims: Claims) -> None:
         case "ALTER TYPE":
             if "CASCADE" in node.options:  # an attribute of a type that tables are OF
                 claims.assume(AE, "rewrite" if "ALTER ATTRIBUTE" in node.options else "none")
-        case "CALL":
-            claims.assume(AE)
         case "DO":  # its statements are looked at one by one, but not what its queries call
             claims.assume(Lock.NONE)
         case "CREATE EXTENSION":

@@ -98,6 +98,24 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Routine:
+    """One of those that a call may mean; ``oid`` is 0 if it stands in the same text and is not made yet."""
+
+    oid: int
+    name: str  # as people write it: ``audit.archive``
+    language: str
+    source: str | None  # pg_proc.prosrc; None if it is longer than is read, or may be another by now
+    moves_path: bool = False  # it runs with a search_path, or as a user, of its own
+    least: int = 0  # arguments that it must be given
+    most: int | None = None  # that it can be given; None: any number
+    calls: tuple[tuple[str, ...], ...] = ()  # functions that BEGIN ATOMIC calls
+
+    def takes(self, arguments: int) -> bool:
+        """Whether so many arguments may be given; a negative number: it is not known how many are."""
+        return arguments < 0 or (self.least <= arguments and (self.most is None or arguments <= self.most))
+
+
+@dataclass(frozen=True, slots=True)
 class Referring:
     """A foreign key of another table that points here."""
 
@@ -217,6 +235,7 @@ class Facts:
     functions: Mapping[str, tuple[Function, ...]] = field(
         default_factory=dict
     )  # those called in a default, by ``Name.quoted``
+    routines: Mapping[str, tuple[Routine, ...]] = field(default_factory=dict)  # that it calls; by ``Sought.key``
     free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
     taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
     taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone

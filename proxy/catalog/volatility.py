@@ -5,26 +5,15 @@ Source: contain_mutable_functions and contain_volatile_functions (optimizer/util
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from proxy.catalog.facts import Facts, Function
-from proxy.sql.cursor import NAMES
-from proxy.sql.lexer import LexError, Token, lex
-from proxy.sql.names import clip
-from proxy.sql.statements import Name, Span
+from proxy.sql.calls import calls as found_in
+from proxy.sql.lexer import LexError, lex
+from proxy.sql.statements import FunctionCall
 
-# Words with parentheses after them that are syntax, and not the name of a function that could be volatile.
+# Words with parentheses after them that may be a function's name, and in an expression nearly always are syntax.
 SYNTAX = frozenset(
-    {
-        "all", "and", "any", "array", "as", "between", "case", "cast", "check", "coalesce", "collate", "current_date",
-        "current_time", "current_timestamp", "distinct", "else", "exists", "extract", "filter", "from", "greatest",
-        "grouping", "in", "is", "json_array", "json_object", "json_scalar", "least", "like", "localtime",
-        "localtimestamp", "normalize", "not", "nullif", "on", "operator", "or", "over", "overlay", "position", "row",
-        "some", "substring", "then", "treat", "trim", "values", "variadic", "when", "within", "xmlconcat", "xmlelement",
-        "xmlexists", "xmlforest", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "zone",
-    }
-)  # fmt: skip
+    (word,) for word in ("filter", "is", "like", "operator", "over", "overlay", "substring", "within", "zone")
+)
 
 # What text alone may take for not volatile.
 HARMLESS = frozenset(
@@ -38,50 +27,15 @@ HARMLESS = frozenset(
 VOLATILE = frozenset(
     {"random", "nextval", "gen_random_uuid", "clock_timestamp", "timeofday", "uuid_generate_v4", "uuidv7"}
 )
-OPENING, CLOSING = frozenset({"(", "["}), frozenset({")", "]"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    name: Name
-    arguments: int
-
-
-def calls(expression: str) -> list[Call] | None:
-    """What looks like a call of a function; None if the expression cannot be read."""
+def calls(expression: str) -> list[FunctionCall] | None:
+    """What is a call of a function, by its looks; None if the expression cannot be read."""
     try:
         tokens = lex(expression)
     except LexError:
         return None
-    return list(_calls(tokens))
-
-
-def _calls(tokens: list[Token]) -> Iterator[Call]:
-    for i, token in enumerate(tokens):
-        if not (token.kind == "op" and token.value == "(" and i > 0):
-            continue
-        last = i - 1
-        if tokens[last].kind not in NAMES or (tokens[last].kind == "word" and tokens[last].value in SYNTAX):
-            continue
-        first = last
-        while first >= 2 and tokens[first - 1].value == "." and tokens[first - 2].kind in NAMES:
-            first -= 2
-        named = tuple(clip(t.value) for t in tokens[first : last + 1 : 2])
-        yield Call(Name(named, Span(tokens[first].start, tokens[last].end)), _arguments(tokens, i))
-
-
-def _arguments(tokens: list[Token], opened: int) -> int:
-    """How many arguments stand in the parentheses that token ``opened`` opens."""
-    depth, commas = 0, 0
-    for i in range(opened, len(tokens)):
-        token = tokens[i]
-        if token.kind != "op":
-            continue
-        depth += (token.value in OPENING) - (token.value in CLOSING)
-        commas += depth == 1 and token.value == ","
-        if depth == 0:
-            return commas + 1 if i > opened + 1 else 0
-    return 0
+    return [call for call in found_in(tokens) if call.name.parts not in SYNTAX]
 
 
 def is_volatile(expression: str, facts: Facts) -> tuple[bool, bool]:
@@ -95,7 +49,7 @@ def is_volatile(expression: str, facts: Facts) -> tuple[bool, bool]:
     return (True, False) if (True, False) in verdicts else (False, all(known for _, known in verdicts))
 
 
-def _verdict(call: Call, facts: Facts) -> tuple[bool, bool]:
+def _verdict(call: FunctionCall, facts: Facts) -> tuple[bool, bool]:
     if not facts.live:
         if call.name.name in VOLATILE:
             return True, True
@@ -109,5 +63,5 @@ def _verdict(call: Call, facts: Facts) -> tuple[bool, bool]:
     return True in fitting, len(fitting) == 1
 
 
-def _fits(function: Function, call: Call) -> bool:
+def _fits(function: Function, call: FunctionCall) -> bool:
     return function.least <= call.arguments and (function.most is None or call.arguments <= function.most)

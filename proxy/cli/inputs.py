@@ -98,7 +98,10 @@ def judge_all(
     # No query goes to the planner for nothing.
     estimates = loaded.rule("large-update").action is not Action.ALLOW
     with LiveFacts.connect(database, server_version=version, estimates=estimates) as live:
-        return [(one.name, judge(one.text, policy=loaded, facts_for=live.begin_input())) for one in inputs]
+        return [
+            (one.name, judge(one.text, policy=loaded, facts_for=live.begin_input(), routines_for=live.routines))
+            for one in inputs
+        ]
 
 
 def _server_version(given: str | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -12,8 +12,9 @@ from typing import Any, Self
 import click
 import psycopg
 
-from proxy.catalog import answer, lookup
+from proxy.catalog import answer, lookup, routine_lookup
 from proxy.catalog.facts import Facts
+from proxy.catalog.routines import Known, Sought
 from proxy.catalog.unfinished import SQL, Unfinished, decode
 from proxy.cli import Misuse
 from proxy.sql.statements import SetVariable, Statement, Transaction
@@ -79,6 +80,16 @@ class LiveFacts:
             self.connection.execute(PATIENCE)
             return decode(self.connection.execute(SQL.encode()).fetchall())
         except psycopg.Error as error:
+            raise Misuse(f"--database: cannot look at the catalog: {' '.join(str(error).split())}") from error
+
+    def routines(self, sought: Sequence[Sought]) -> Known:
+        """The routines that calls may mean, as the session of the input would find them now."""
+        try:
+            cursor = psycopg.RawCursor(self.connection)
+            row = cursor.execute(routine_lookup.SQL.encode(), [routine_lookup.parameter(sought)]).fetchone()
+            assert row is not None  # one row, always
+            return routine_lookup.decode(row[0], sought)
+        except (psycopg.Error, answer.UnreadableAnswer) as error:
             raise Misuse(f"--database: cannot look at the catalog: {' '.join(str(error).split())}") from error
 
     def _ask(self, statement: Statement) -> Facts:

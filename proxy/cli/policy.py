@@ -12,6 +12,7 @@ import click
 
 from proxy.audit.chain import NotARecord, decode
 from proxy.audit.record import facts_of
+from proxy.catalog.routines import reopened
 from proxy.cli import Misuse
 from proxy.policy import decide
 from proxy.policy import schema as json_schema
@@ -83,7 +84,7 @@ def _report_stale(policy: Policy, logs: tuple[str, ...]) -> None:
         facts = facts_of(record["facts"])
         comments = "".join(f"/* {body} */" for body in record.get("comments", ()))
         for statement in read(comments + record["statement"]):
-            matched |= decide.matched(statement, facts, policy)
+            matched |= decide.matched(reopened(statement, facts), facts, policy)
         records += 1
         since = min(since or record["at"], record["at"])
     known = f"{_count(records, 'statement')} since {since[:10]}" if records else "no statement at all"

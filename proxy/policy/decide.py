@@ -20,8 +20,8 @@ from proxy.policy.effective import BUILT_IN, Policy
 from proxy.policy.model import SCHEMA_CHANGE, UNREADABLE
 from proxy.policy.subject import Subject, below, matches, small, subjects
 from proxy.policy.verdict import Action, Decided, Source, Verdict
-from proxy.rules.base import Finding, Rewrite, examine, rules
-from proxy.sql.interest import is_ddl
+from proxy.rules.base import Finding, Rewrite, examine_by, rules
+from proxy.sql.interest import changes_schema
 from proxy.sql.statements import Action as Action_
 from proxy.sql.statements import Explain, Name, Span, Statement, Unreadable
 
@@ -35,8 +35,8 @@ def decide(statement: Statement, facts: Facts, policy: Policy) -> Verdict:
     """
     decided = [
         (node, d)
-        for node, finding in findings(statement, facts)
-        if _told(d := _decide(node, finding, statement, facts, policy))
+        for node, finding, known in findings(statement, facts)
+        if _told(d := _decide(node, finding, statement, known, facts, policy))
     ]
     decided += _change(statement, facts, policy)
     if not decided:
@@ -70,33 +70,34 @@ def _not_in_steps(statement: Statement, action: Action_, decided: Sequence[Decid
     return Verdict(harshest.action, refused, None, harshest.because)
 
 
-def findings(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
+def findings(statement: Statement, facts: Facts) -> list[tuple[Any, Finding, Facts]]:
+    """Each finding with its node, and the facts that it was found by."""
     match statement.node:
         case Unreadable() as node:
-            return [(node, _unreadable(statement, node))]
+            return [(node, _unreadable(statement, node), facts)]
         case Explain(target=Unreadable() as node):
-            return [(node, _unreadable(statement, node))]
-    return examine(statement, facts)
+            return [(node, _unreadable(statement, node), facts)]
+    return examine_by(statement, facts)
 
 
 def matched(statement: Statement, facts: Facts, policy: Policy) -> frozenset[int]:
     """Which of the policy's exceptions fit the statement, whether or not one before them counts first."""
     found = findings(statement, facts)
-    if is_ddl(statement.node):
-        found = [*found, (statement.node, _any_change(statement, facts))]
+    if changes_schema(statement):
+        found = [*found, (statement.node, _any_change(statement, facts), facts)]
     return frozenset(
         i
         for i, exception in enumerate(policy.exceptions)
-        for node, finding in found
-        if exception.covers(finding.rule) and matches(exception.match, subjects(node, finding, facts), facts)
+        for node, finding, known in found
+        if exception.covers(finding.rule) and matches(exception.match, subjects(node, finding, known), facts)
     )
 
 
 def _change(statement: Statement, facts: Facts, policy: Policy) -> list[tuple[Any, Decided]]:
     """What exceptions say about it because it changes the schema at all; nothing if they let it be."""
-    if not is_ddl(statement.node) or not any(SCHEMA_CHANGE in e.rules for e in policy.exceptions):
+    if not changes_schema(statement) or not any(SCHEMA_CHANGE in e.rules for e in policy.exceptions):
         return []
-    decided = _decide(statement.node, _any_change(statement, facts), statement, facts, policy)
+    decided = _decide(statement.node, _any_change(statement, facts), statement, facts, facts, policy)
     return [(statement.node, decided)] if decided.action is not Action.ALLOW or decided.note else []
 
 
@@ -120,8 +121,9 @@ def _any_change(statement: Statement, facts: Facts) -> Finding:
     )
 
 
-def _decide(node: Any, finding: Finding, statement: Statement, facts: Facts, policy: Policy) -> Decided:
-    about = subjects(node, finding, facts)
+def _decide(node: Any, finding: Finding, statement: Statement, known: Facts, facts: Facts, policy: Policy) -> Decided:
+    """``known`` are the facts that the finding was found by, ``facts`` those that were asked for the statement."""
+    about = subjects(node, finding, known)
     decided = _by_rule(finding, policy)
     decided = _by_size(decided, about, policy)
     decided = _exceptions(decided, about, facts, policy)

@@ -17,6 +17,7 @@ from proxy.policy.model import (
     Mode,
     Overrides,
     PolicyException,
+    Routines,
     RuleAction,
     RuleSetting,
     Settings,
@@ -102,6 +103,10 @@ class Policy:
     @property
     def backfills(self) -> Backfills:
         return self.settings.backfills
+
+    @property
+    def routines(self) -> Routines:
+        return self.settings.routines
 
     @property
     def small_tables(self) -> SmallTables:

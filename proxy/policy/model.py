@@ -280,6 +280,19 @@ class Backfills(Model):
     )
 
 
+class Routines(Model):
+    """Which procedures and functions are looked into where a statement calls them: what they run is decided about."""
+
+    procedures: Literal["read", "pass"] = Field(
+        default="read", description="CALL: read looks the procedure's body up in the catalog; pass lets it run."
+    )
+    functions: Literal["session", "catalog", "pass"] = Field(
+        default="session",
+        description="SELECT f(): session looks into functions that the same session has made; catalog also into those of"
+        " DO blocks, CALL and a SELECT of nothing but functions; pass into none.",
+    )
+
+
 class SmallTables(Model):
     """Tables so small that blocking them goes unnoticed.  A table whose size is not known is never small."""
 
@@ -405,6 +418,9 @@ class Settings(Model):
     builds: Builds = Field(default=Builds(), description="Bounds for work that blocks nobody.")
     backfills: Backfills = Field(default=Backfills(), description="How rows are changed a few at a time.")
     jobs: Jobs = Field(default=Jobs(), description="How that is done which waits for the client's COMMIT.")
+    routines: Routines = Field(
+        default=Routines(), description="Procedures and functions that are looked into where they are called."
+    )
     small_tables: SmallTables = Field(default=SmallTables(), description="Tables that are left alone.")
     exceptions: tuple[PolicyException, ...] = Field(default=(), description="Other actions for some statements.")
     overrides: Overrides = Field(default=Overrides(), description="Who may let one statement pass, and how.")

@@ -24,7 +24,7 @@ from proxy.catalog.after import inside
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.held import holding
 from proxy.plans.plan import Lock, Rewrite
-from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Span, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Opaque, Span, Statement, Transaction
 
 __all__ = [
     "Context",
@@ -36,6 +36,7 @@ __all__ = [
     "advice",
     "caution",
     "examine",
+    "examine_by",
     "rule",
     "rules",
 ]
@@ -133,25 +134,34 @@ def rules() -> dict[str, Rule]:
 
 def examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
     """Every finding about a statement and what it runs, with the node (a statement's, or an action's) that it is about."""
-    found = _examine(statement, facts)
+    return [(node, finding) for node, finding, _ in examine_by(statement, facts)]
+
+
+def examine_by(statement: Statement, facts: Facts) -> list[tuple[Any, Finding, Facts]]:
+    """The same, each with the facts that it was found by: of what a statement runs those that are left by then."""
+    found = [(node, finding, facts) for node, finding in _examine(statement, facts)]
     held = facts.held
     for inner, known in inside(statement, facts):
         known = replace(known, held=held)
-        found += [(node, _inside(inner, node, finding)) for node, finding in _examine(inner, known)]
-        held = holding(inner, known)
+        found += [(node, _inside(inner, node, finding), known) for node, finding in _examine(inner, known)]
+        held = () if isinstance(inner.node, Transaction) else holding(inner, known)  # COMMIT lets go of all
     return found
 
 
 def _inside(inner: Statement, node: Any, finding: Finding) -> Finding:
-    """The finding about a statement in a DO block: there nothing can be done in steps that are committed."""
-    if finding.rewrite is None:
-        return finding
-    return replace(
-        finding,
-        detail=f"{finding.detail} It stands in a DO block, which is one transaction: run by itself, it can be done in steps.",
-        hint=_by_itself(inner, node) or finding.hint,
-        rewrite=None,
-    )
+    """The finding about a statement in a body: there nothing can be done in steps that are committed."""
+    origin = inner.origin
+    where = f"It stands in {origin.routine if origin else 'a DO block'}"
+    if finding.rewrite is not None:
+        finding = replace(
+            finding,
+            detail=f"{finding.detail} {where}: run by itself, it can be done in steps.",
+            hint=_by_itself(inner, node) or finding.hint,
+            rewrite=None,
+        )
+    elif origin is not None and not isinstance(node, Opaque):
+        finding = replace(finding, detail=f"{finding.detail} {where}.".strip())
+    return finding if origin is None else replace(finding, at=origin.at)
 
 
 def _by_itself(inner: Statement, node: Any) -> str:

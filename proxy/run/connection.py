@@ -212,6 +212,14 @@ class Connection:
             if message.type == ord("E"):
                 raise ServerError(messages.read_fields(message.body))
 
+    async def bind_again(self, body: bytes) -> None:
+        """Send a Bind of the client's once more, for the end of a transaction has closed its portal.  Raises as ``portal``."""
+        self.relay.capture = True
+        self.server.write(self.relay.own(Message(ord("B"), body).raw + messages.flush()))
+        while (message := await self._message()).type != ord("2"):
+            if message.type == ord("E"):
+                raise ServerError(messages.read_fields(message.body))
+
     async def set(self, name: str, value: str, *, local: bool = False) -> None:
         """Set a parameter, for the session or (``local``) for the transaction that is open."""
         await self.fetch(SET_CONFIG, name, value, "true" if local else "false")

@@ -55,8 +55,10 @@ from proxy.session.deferral import Deferral
 from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
+from proxy.session.routines import Routines
 from proxy.session.voice import Voice
-from proxy.sql.interest import matters, stands_alone
+from proxy.sql.inside import moves_path
+from proxy.sql.interest import is_decided_about, matters, stands_alone
 from proxy.sql.opinion import disagreement
 from proxy.sql.statements import (
     ExecutePrepared,
@@ -116,6 +118,7 @@ class Guard:
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         self.spoken: Callable[[], str | None] = lambda: None  # the tool that another connection of the client shows
         self.has_asked = False  # for jobs that have failed
+        self.routines = Routines(own, policy, lambda: self._cannot_ask)
         self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
 
     # ------------------------------------------------ the whole of it
@@ -192,8 +195,9 @@ class Guard:
         in_transaction = relay.status == b"T"
         policy = self.policy()
         lines: list[str] = []
-        for statement in await aside.statements(target.of(text), Reading.of(relay.parameters)):
-            facts = await self._facts(statement, in_transaction)
+        read = await aside.statements(target.of(text), Reading.of(relay.parameters))
+        for statement, routines in await self.routines.opened(read):
+            facts = replace(await self._facts(statement, in_transaction), routines=routines)
             verdict = decide(statement, facts, policy)
             lines += plan_lines(statement, verdict, effect(statement, facts))
         return lines
@@ -206,16 +210,18 @@ class Guard:
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         ask = any(matters(s.node) for s in statements) and not self._cannot_ask
         pending = await self.deferral.pending() if ask else []
-        for statement in statements:
-            if not matters(statement.node):
+        for statement, routines in await self.routines.opened(statements):
+            if not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
+                elif moves_path(statement):
+                    earlier.append(replace(statement, node=SetVariable("search_path")))
                 if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
                     held = ()
                 continue
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
-            facts = await self._facts(statement, in_transaction)
+            facts = replace(await self._facts(statement, in_transaction), routines=routines)
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)

@@ -19,11 +19,12 @@ from proxy.session.reading import Reading
 from proxy.sql.gate import may_matter
 from proxy.sql.interest import matters
 from proxy.sql.read import read
-from proxy.sql.statements import Node, Unreadable
+from proxy.sql.statements import Call, Node, Unreadable
 from proxy.wire import messages
 
 QUERY, PARSE, BIND, EXECUTE, CLOSE, SYNC = b"QPBECS"
 CACHED_BYTES = 8192  # longer texts are read anew each time
+BOUND_BYTES = 1 << 20
 NAME_BYTES = 63  # NAMEDATALEN - 1: names that are equal so far are one to the server
 NOT_ASCII = b"\xff"  # stands for every such name: which of them are one depends on encodings
 
@@ -34,6 +35,11 @@ class Prepared:
     def __init__(self) -> None:
         self.statements: set[bytes] = set()
         self.portals: set[bytes] = set()
+        self.bound: tuple[bytes, bytes] | None = None  # the portal and body of the last guarded Bind, unless it is long
+        self.calls: Callable[[], bool] = lambda: True  # whether CALL is guarded
+        self.mentions: Callable[[bytes], bool] = lambda sql: (
+            False
+        )  # a text that must be read though the gate lets it past
         self.spent: set[bytes] = set()  # portals whose statement was settled here, and which the server has not run
 
     def holds(self, kind: int, body: bytes, reading: Callable[[], Reading], *, certain: bool) -> bool:
@@ -42,10 +48,10 @@ class Prepared:
         ``certain`` as for ``guarded``; so it is for ``done``.
         """
         if kind == QUERY:
-            return guarded(messages.read_query(body), reading(), certain=certain)
+            return self._guarded(messages.read_query(body), reading(), certain=certain)
         if kind == PARSE:
             name, sql = messages.read_parse(body)
-            return key(name) in self.statements or guarded(sql, reading(), certain=certain)
+            return key(name) in self.statements or self._guarded(sql, reading(), certain=certain)
         if not self.statements and not self.portals:
             return False
         if kind == BIND:
@@ -62,14 +68,18 @@ class Prepared:
         """The server has answered this Parse, Bind or Close, and without an error."""
         if kind == PARSE:
             name, sql = messages.read_parse(body)
-            _note(self.statements, name, guarded(sql, reading, certain=certain))
+            _note(self.statements, name, self._guarded(sql, reading, certain=certain))
         elif kind == BIND:
             portal, name = messages.read_bind(body)
             _note(self.portals, portal, key(name) in self.statements)
+            self.bound = (portal, body) if len(body) <= BOUND_BYTES else None
             self.spent.discard(portal)
         elif kind == CLOSE:
             what, name = messages.read_close(body)
             _note(self.statements if what == b"S" else self.portals, name, False)
+
+    def _guarded(self, sql: bytes, reading: Reading, *, certain: bool) -> bool:
+        return guarded(sql, reading, certain=certain, calls=self.calls) or self.mentions(sql)
 
     def has(self, portal: bytes) -> bool:
         """Whether this portal may hold something guarded."""
@@ -93,18 +103,18 @@ def _note(names: set[bytes], name: bytes, is_guarded: bool) -> None:
         names.discard(key(name))
 
 
-def guarded(sql: bytes, reading: Reading, *, certain: bool = True) -> bool:
+def guarded(sql: bytes, reading: Reading, *, certain: bool = True, calls: Callable[[], bool] = lambda: True) -> bool:
     """Whether a text holds a statement that must be decided about, or cannot be read.
 
     Not ``certain``: a SET of what the reading depends on may be on its way, since the server reports that only
     with ReadyForQuery.  What would be read otherwise then counts as guarded, to be read again when all is answered;
-    and so does what is too long to be read while other clients wait.
+    and so does what is too long to be read while other clients wait.  ``calls`` says whether CALL counts.
     """
     if not may_matter(sql):
         return False
     if len(sql) > LONG or (not certain and depends_on_settings(sql)):
         return True
-    return any(matters(node) for node in nodes(sql, reading))
+    return any(matters(node) and (not isinstance(node, Call) or calls()) for node in nodes(sql, reading))
 
 
 def depends_on_settings(sql: bytes) -> bool:

@@ -22,10 +22,10 @@ from proxy.session import aside, explain
 from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
 from proxy.session.ledger import Ledger, Who
-from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings
+from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings, nodes
 from proxy.session.reading import SETTINGS, Reading
 from proxy.session.rest import Rest
-from proxy.sql.statements import Transaction, Unreadable
+from proxy.sql.statements import Call, Transaction, Unreadable
 from proxy.wire import messages
 from proxy.wire.conversation import DESCRIBE, TERMINATE
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
@@ -97,6 +97,8 @@ class Session:
             self._rest.group = group
         self.attend()
         self._prepared = Prepared()
+        self._prepared.calls = lambda: policy().routines.procedures == "read"
+        self._prepared.mentions = self._guard.routines.mentioned
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
@@ -465,7 +467,7 @@ class Session:
         self._own.release()
         if text is None or portal in self._prepared.spent:
             self._pass()
-        elif await self._run(text, simple=False, alone=await self._is_alone()) is Outcome.ANSWERED:
+        elif await self._run(text, simple=False, alone=await self._is_alone(), portal=portal) is Outcome.ANSWERED:
             self._prepared.spent.add(portal)
 
     async def _sent_alone(self, message: bytes) -> bool:
@@ -474,8 +476,11 @@ class Session:
         await self._drain()
         return not self.relay.skipping
 
-    async def _run(self, sql: bytes, *, simple: bool, alone: bool) -> Outcome:
-        """Settle a text that is to be run.  PASS: it went on to the server, as it is or with another in its place."""
+    async def _run(self, sql: bytes, *, simple: bool, alone: bool, portal: bytes = b"") -> Outcome:
+        """Settle a text that is to be run; ``portal`` holds it unless ``simple``.
+
+        PASS: it went on to the server, as it is or with another in its place.
+        """
         try:
             reading = await self._certain_reading(sql)
             text = reading.decode(sql)
@@ -498,12 +503,31 @@ class Session:
             prepared=bool(self._prepared.statements),
         )
         self.cancelled.clear()
+        if outcome is Outcome.PASS and alone and not simple and not await self._afresh(sql, portal):
+            outcome = Outcome.ANSWERED
         self._own.release()
         if outcome is Outcome.PASS:
             self._pass()
         else:
             self._let_go()
         return outcome
+
+    async def _afresh(self, sql: bytes, portal: bytes) -> bool:
+        """End the pipeline in which we have asked about a CALL, and bind the client's portal again; whether that worked.
+
+        A procedure may COMMIT only if nothing was executed before it in its pipeline (from 18 on).
+        """
+        bound = self._prepared.bound
+        calls = any(isinstance(node, Call) for node in nodes(sql, self._reading()))
+        if not calls or bound is None or bound[0] != portal or not self.relay.pipeline_open:
+            return True
+        try:
+            await self._own.sync()
+            await self._own.bind_again(bound[1])
+        except ServerError as error:
+            await self._guard.voice.fail(error.fields, simple=False)
+            return False
+        return True
 
     async def _certain_reading(self, sql: bytes) -> Reading:
         """How a text is to be read now.  Raises ServerError.

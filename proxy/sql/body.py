@@ -46,6 +46,13 @@ def open_literal(text: str, literal: Token, *, standard_conforming_strings: bool
     return Body(text, tokens, comments, at[-1])
 
 
+def literal_value(literal: Token, *, standard_conforming_strings: bool) -> str | None:
+    """The characters of a literal; None if it is of a form that is not read here."""
+    backslashes = literal.value[0] in "eE" or not standard_conforming_strings
+    found = _value(literal.value, backslashes=backslashes)
+    return found[0] if found is not None else None
+
+
 def _value(raw: str, *, backslashes: bool) -> tuple[str, Sequence[int]] | None:
     """The characters of a literal, and where in it each of them starts; then where the last one ends."""
     if raw[0] == "$":

@@ -155,7 +155,7 @@ def column_list(c: Cursor) -> Columns:
     start = c.tokens[c.i - 1].end
     names, overlaps = [], False
     while True:
-        if c.at("period") and not (c.at(",", ahead=1) or c.at(")", ahead=1)):
+        if c.at("period") and not any(c.at(*behind, ahead=1) for behind in ((",",), (")",), ("without", "overlaps"))):
             c.any()
         names.append(c.name())
         if c.take("without", "overlaps"):

@@ -12,6 +12,7 @@ _FIRST = re.compile(
     rb"|(?P<bracket>\([( \t\n\r\f\v]*+select))" + _END,
     re.I,
 )
+_CALLS = re.compile(rb"(?:[ \t\n\r\f\v]|/\*[^*/]*+\*/)*+select" + _END, re.I)
 _TAIL = re.compile(rb"[; \t\n\r\f\v]*+")
 _SHOWN = re.compile(rb"[ \t\n\r\f\v]++[a-z_. ]++[; \t\n\r\f\v]*+", re.I)
 
@@ -36,3 +37,8 @@ def may_matter(sql: bytes) -> bool:
             return b"prepared" in sql.lower()
         case _:
             return _SHOWN.fullmatch(sql, first.end()) is None or b"interlock" in sql.lower()
+
+
+def may_only_call(sql: bytes) -> bool:
+    """Whether a text may be a SELECT of nothing but functions.  Errs only towards True."""
+    return b"(" in sql and _CALLS.match(sql) is not None

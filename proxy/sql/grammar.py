@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.sql.alter import alter
+from proxy.sql.calls import call
 from proxy.sql.create import create
 from proxy.sql.cursor import Cursor, option_is_on
 from proxy.sql.drop import drop
@@ -156,7 +157,7 @@ READERS: dict[str, Callable[[Cursor], Node]] = {
     "reindex": reindex, "cluster": cluster, "refresh": refresh, "lock": lock, "explain": _explain, "prepare": _prepare,
     "execute": _execute, "copy": _copy, "set": set_variable, "reset": reset_variable, "show": show, "discard": discard,
     **dict.fromkeys(("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), transaction),
-    "do": _whole("DO"), "call": _whole("CALL"), "deallocate": _whole("DEALLOCATE"), "declare": _whole("DECLARE CURSOR"),
+    "do": _whole("DO"), "call": call, "deallocate": _whole("DEALLOCATE"), "declare": _whole("DECLARE CURSOR"),
     "fetch": _whole("FETCH"), "move": _whole("MOVE"), "close": _whole("CLOSE CURSOR"), "listen": _whole("LISTEN"),
     "notify": _whole("NOTIFY"), "unlisten": _whole("UNLISTEN"), "load": _whole("LOAD"),
     "checkpoint": _whole("CHECKPOINT", alone=True), "reassign": _whole("REASSIGN OWNED"), "import": _import,

@@ -1,4 +1,4 @@
-"""Statements, and the statements that they run: a DO block's, and those of an EXECUTE of a constant in it.
+"""Statements, and the statements that they run: a DO block's or a routine's, and those of an EXECUTE of a constant in it.
 
 Functions, rules and views only keep what stands in them.  The elements of a CREATE SCHEMA are all of the new schema.
 """
@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from proxy.sql.body import Body, open_literal
+from proxy.sql.calls import calls
 from proxy.sql.cursor import Cursor, NotRead
 from proxy.sql.grammar import statement
-from proxy.sql.lexer import Comment, Token
-from proxy.sql.plpgsql import pieces
+from proxy.sql.lexer import Comment, LexError, Token, scan
+from proxy.sql.plpgsql import PATH, pieces
 from proxy.sql.split import Run, split
-from proxy.sql.statements import Node, Opaque, Other, Query, SetVariable, Span, Statement, Unreadable
+from proxy.sql.statements import FunctionCall, Node, Opaque, Other, Query, SetVariable, Span, Statement, Unreadable
 
+UNREAD = "a body that cannot be read"
 DEEPEST = 4  # bodies in bodies: each is lexed again
 ROOM = 50_000_000  # code points of text, over all literals that have to be laid out anew
 
 
 @dataclass(slots=True)
 class Reader:
-    """``depth`` bodies are around; ``said`` are the comments in them.
+    """``depth`` bodies are around; ``said`` are the comments in them, ``called`` the functions.
 
     ``room`` is used up by literals with escapes, so that many of them cannot take all memory.
     """
@@ -31,6 +35,7 @@ class Reader:
     depth: int = 0
     room: int = ROOM
     said: list[str] = field(default_factory=list)
+    called: list[FunctionCall] = field(default_factory=list)
 
     def statements(self, body: Body) -> Iterator[Statement]:
         comments = list(body.comments[::-1])
@@ -45,9 +50,12 @@ class Reader:
         found = Statement(text, Span(run.tokens[0].start, run.tokens[-1].end), _node(run), tuple(own))
         if not (isinstance(found.node, Other) and found.node.kind == "DO"):
             return found
-        before = len(self.said)
-        inner = tuple(_gathered(self._do(found, run.tokens)))
-        return replace(found, comments=found.comments + tuple(self.said[before:]), inner=inner)
+        said, called = len(self.said), len(self.called)
+        inner = gathered(self._do(found, run.tokens))
+        comments_inside = tuple(self.said[said:])
+        return replace(
+            found, comments=found.comments + comments_inside, inner=inner, called=_once(self.called[called:])
+        )
 
     def _do(self, do: Statement, tokens: Sequence[Token]) -> Iterator[Statement]:
         """What ``DO [LANGUAGE name] 'body'`` runs."""
@@ -56,13 +64,20 @@ class Reader:
             yield _opaque(do, do.span, f"a body in {language}")
             return
         body = self._opened(do.text, literal) if literal is not None else None
-        if body is None or not body.tokens:
-            yield _opaque(do, do.span, "a body that cannot be read")
+        if body is None:
+            yield _opaque(do, do.span, UNREAD)
+        else:
+            yield from self.plpgsql(do, body)
+
+    def plpgsql(self, around: Statement, body: Body) -> Iterator[Statement]:
+        """What a body in PL/pgSQL runs; ``around`` is the statement that it belongs to."""
+        if not body.tokens:
+            yield _opaque(around, around.span, UNREAD)
             return
         try:
             found = pieces(body.tokens)
         except NotRead as error:
-            yield _unread(do, "a body", error.at, error.expected)
+            yield _unread(around, "a body", error.at, error.expected)
             return
         self.depth += 1
         for piece in found:
@@ -70,11 +85,11 @@ class Reader:
             match piece.kind:
                 case "statement":
                     run = Run(list(part), body.tokens[piece.end].start, balanced=True)
-                    yield from _run_by(self.statement(body.text, run, []))
+                    yield from run_by(self.statement(body.text, run, []))
                 case "execute":
-                    yield from self._execute(replace(do, text=body.text), part)
+                    yield from self._execute(replace(around, text=body.text), part)
                 case "path":
-                    yield Statement(body.text, Span(part[0].start, part[0].end), SetVariable("search_path"))
+                    yield _path(body.text, Span(part[0].start, part[0].end))
         self.depth -= 1
 
     def _execute(self, do: Statement, expression: Sequence[Token]) -> Iterator[Statement]:
@@ -87,7 +102,7 @@ class Reader:
             return
         self.depth += 1
         for found in self.statements(body):  # its comments are kept already
-            yield from _run_by(found)
+            yield from run_by(found)
         self.depth -= 1
 
     def _opened(self, text: str, literal: Token) -> Body | None:
@@ -96,6 +111,7 @@ class Reader:
         body = open_literal(text, literal, standard_conforming_strings=self.standard_conforming_strings)
         if body is not None:
             self.said += [comment.body for comment in body.comments]
+            self.called += calls(body.tokens)
             self.room -= len(text) if body.text is not text else 0
         return body
 
@@ -141,7 +157,7 @@ def _constant(expression: Sequence[Token]) -> Token | None:
     return literal if (not formats or c.take(")")) and c.done else None
 
 
-def _run_by(found: Statement) -> Iterator[Statement]:
+def run_by(found: Statement) -> Iterator[Statement]:
     """A statement in a body: of another block what that runs, of a query nothing."""
     match found.node:
         case Other(kind="DO"):
@@ -149,9 +165,19 @@ def _run_by(found: Statement) -> Iterator[Statement]:
         case Unreadable(at=at, expected=expected):
             yield _unread(found, "a statement", at, expected)
         case Query():
-            pass
+            if moves_path(found):
+                yield _path(found.text, found.span)
         case _:
             yield found
+
+
+def moves_path(found: Statement) -> bool:
+    """Whether a query may call set_config(), and so change what names mean from there on."""
+    return isinstance(found.node, Query) and PATH in found.sql.lower()
+
+
+def _path(text: str, span: Span) -> Statement:
+    return Statement(text, span, SetVariable("search_path"))
 
 
 def _opaque(around: Statement, span: Span, why: str) -> Statement:
@@ -165,15 +191,55 @@ def _unread(around: Statement, what: str, at: int, expected: str) -> Statement:
     return _opaque(around, Span(at, min(at + 1, len(around.text))), why)
 
 
-def _gathered(inner: Iterable[Statement]) -> Iterator[Statement]:
+def gathered(inner: Iterable[Statement]) -> tuple[Statement, ...]:
     """The same, with one Opaque for all of them, in the place of the first."""
     found = list(inner)
     opaque = [one.node for one in found if isinstance(one.node, Opaque)]
     others = sum(1 + node.others for node in opaque) - 1
+    kept: list[Statement] = []
     first = True
     for one in found:
         if not isinstance(one.node, Opaque):
-            yield one
+            kept.append(one)
         elif first:
             first = False
-            yield replace(one, node=replace(one.node, others=others))
+            kept.append(replace(one, node=replace(one.node, others=others)))
+    return tuple(kept)
+
+
+def _once(found: Iterable[FunctionCall]) -> tuple[FunctionCall, ...]:
+    """Each function once for each number of arguments."""
+    return tuple({(call.name.parts, call.arguments): call for call in found}.values())
+
+
+# ---------------------------------------------------------------- routines
+
+
+class Ran(NamedTuple):
+    """What a routine runs: as a DO block's ``inner`` and ``called``, and the comments in it."""
+
+    inner: tuple[Statement, ...]
+    called: tuple[FunctionCall, ...]
+    comments: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def run_by_routine(source: str, language: str, standard_conforming_strings: bool = True) -> Ran:
+    """What a routine runs whose body is ``source`` (pg_proc.prosrc), in PL/pgSQL or SQL."""
+    reader = Reader(standard_conforming_strings)
+    around = Statement(source, Span(0, len(source)), Other(f"a body in {language}"))
+    try:
+        lexed = scan(source, standard_conforming_strings=standard_conforming_strings)
+    except LexError as error:
+        return Ran((_unread(around, "a body", error.position, f"the end of the {error.what}"),), (), ())
+    body = Body(source, lexed.tokens, lexed.comments, len(source))
+    if language == "plpgsql":
+        reader.called += calls(body.tokens)
+        reader.said += [comment.body for comment in body.comments]
+        inner = gathered(reader.plpgsql(around, body))
+    else:
+        statements = tuple(reader.statements(body))
+        reader.called += calls(body.tokens)
+        reader.said += [comment.body for comment in body.comments]
+        inner = gathered(one for found in statements for one in run_by(found))
+    return Ran(inner, _once(reader.called), tuple(reader.said))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.sql.statements import (
     AlterTable,
+    Call,
     CreateIndex,
     CreateTable,
     CreateTableAs,
@@ -13,15 +14,17 @@ from proxy.sql.statements import (
     ExecutePrepared,
     Explain,
     Node,
+    Opaque,
     Other,
     Show,
+    Statement,
     Unreadable,
 )
 
 # Command tags of utility statements that change no schema and that no rule is about.
 EVERYDAY = frozenset(
     {
-        "ANALYZE", "CALL", "CHECKPOINT", "CLOSE CURSOR", "CLOSE", "COPY", "DEALLOCATE", "DEALLOCATE ALL", "DECLARE CURSOR",
+        "ANALYZE", "CHECKPOINT", "CLOSE CURSOR", "CLOSE", "COPY", "DEALLOCATE", "DEALLOCATE ALL", "DECLARE CURSOR",
         "DISCARD", "DISCARD ALL", "FETCH", "LISTEN", "LOAD", "LOCK TABLE", "MOVE", "NOTIFY", "PREPARE", "SET", "SET CONSTRAINTS", "SET ROLE",
         "SET SESSION AUTHORIZATION", "SET SESSION CHARACTERISTICS", "SET TRANSACTION", "UNLISTEN",
     }
@@ -42,10 +45,15 @@ def matters(node: Node) -> bool:
     match node:
         case Show() | Explain():
             return answered_by_us(node) or (isinstance(node, Explain) and node.analyze and is_ddl(node.target))
-        case ExecutePrepared() | Unreadable():
+        case ExecutePrepared() | Unreadable() | Call():
             return True
         case _:
             return is_ddl(node)
+
+
+def is_decided_about(statement: Statement) -> bool:
+    """Whether a decision is wanted, once it is known what it runs through procedures and functions."""
+    return changes_schema(statement) or (matters(statement.node) and not isinstance(statement.node, Call))
 
 
 def is_ddl(node: Node) -> bool:
@@ -59,8 +67,13 @@ def is_ddl(node: Node) -> bool:
             return False
 
 
+def changes_schema(statement: Statement) -> bool:
+    """Whether it, or what it runs as far as that is known, changes the schema or may."""
+    return is_ddl(statement.node) or any(is_ddl(one.node) or isinstance(one.node, Opaque) for one in statement.inner)
+
+
 def answered_by_us(node: Node) -> bool:
-    """Whether it is ``EXPLAIN <ddl>`` or ``SHOW interlock.…``, which Postgres itself does not know.
+    """Whether it is ``EXPLAIN <ddl>``, ``EXPLAIN CALL`` or ``SHOW interlock.…``, which Postgres itself does not know.
 
     EXPLAIN of CREATE TABLE AS it does know.
     """
@@ -68,7 +81,7 @@ def answered_by_us(node: Node) -> bool:
         case Show(name=name):
             return name.startswith("interlock.")
         case Explain(target=target):
-            return is_ddl(target) and not isinstance(target, CreateTableAs)
+            return isinstance(target, Call) or (is_ddl(target) and not isinstance(target, CreateTableAs))
         case _:
             return False
 

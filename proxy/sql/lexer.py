@@ -64,7 +64,8 @@ PLAIN = r"[^']*+(?:''[^']*+)*+"
 DIGITS = r"[0-9](?:_?[0-9])*+"
 # Possessive throughout: a literal never gives characters back, so no input makes it backtrack.
 # A number with a radix or underscores is one only from 16 on; before, "1_0$$" was 1 and the name _0$$.
-# Directly followed by a name it is an error from 15 on, so there the old reading is the only one.
+# Directly followed by a name it is an error from 15 on, so there the old reading is the only one.  A dollar behind
+# the digits of a fraction ("1_0.5$$") belongs to no name: the new reading, for the old one is no SQL.
 RULES = rf"""
 [{SPACE}]*+(?:
   (?P<line>    --[^\n\r]*+ )
@@ -81,6 +82,7 @@ RULES = rf"""
 | (?P<param>   \$[0-9]++ )
 | (?P<number>  (?> 0[xX](?:_?[0-9A-Fa-f])++ | 0[oO](?:_?[0-7])++ | 0[bB](?:_?[01])++
                  | (?:{DIGITS}(?:\.(?!\.)(?:{DIGITS})?)?|\.{DIGITS})(?:[eE][+-]?{DIGITS})? )(?![{LETTER}$])
+             | {DIGITS}\.(?!\.)[0-9]*+(?![{LETTER}])
              | (?:[0-9]++(?:\.(?!\.)[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)? )
 | (?P<mark>    [,()\[\];] )
 | (?P<op>      :: | \.\. | := | [.:] | (?:[~!@\#^&|`?+*%<>=]|-(?!-)|/(?!\*))++ )

@@ -124,7 +124,8 @@ def _theirs(sql: str) -> Opinion | None:
         case exp.Create() | exp.Drop():
             return None  # of an object that we compare no names of
         case _:
-            return type(tree).__name__, ""
+            name = type(tree).__name__
+            return ("Commit" if name == "EndStatement" else name), ""  # END, in some versions
 
 
 def _table(tree: exp.Expr) -> str:

@@ -27,8 +27,8 @@ RESERVED = frozenset(
 # FOR … IN EXECUTE and OPEN … FOR EXECUTE are such: a cursor is opened for one statement that returns rows.
 QUERIES = frozenset(
     {
-        "assert", "close", "commit", "continue", "exit", "fetch", "get", "insert", "merge", "move", "null", "open", "perform",
-        "raise", "rollback", "select", "values", "table", "update", "delete", "with",
+        "assert", "close", "continue", "exit", "fetch", "get", "insert", "merge", "move", "null", "open", "perform",
+        "raise", "select", "values", "table", "update", "delete", "with",
     }
 )  # fmt: skip
 HEADS = {
@@ -57,7 +57,7 @@ class Piece(NamedTuple):
 
 
 def pieces(tokens: Sequence[Token]) -> list[Piece]:
-    """The SQL in a body, in order, but for queries: those run no DDL.
+    """The SQL in a body, in order, but for queries: those run no DDL but in functions that they call.
 
     Precondition: there is at least one token.  Raises NotRead.
     """

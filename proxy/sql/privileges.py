@@ -68,7 +68,7 @@ def _labelled(c: Cursor) -> tuple[Name, ...]:
     if c.take("constraint"):
         c.name()
         c.need("on")
-        if not c.at("domain", "is") and c.take("domain"):
+        if not (c.at("domain", "is") or c.at("domain", ".")) and c.take("domain"):
             c.path()
             return ()
         return (c.qname(),)

@@ -34,7 +34,8 @@ def at_query(c: Cursor) -> bool:
     ahead = 0
     while c.at("(", ahead=ahead):
         ahead += 1
-    return c.word(ahead) in ("select", "with", "values", "table")
+    word = c.word(ahead)
+    return word in ("select", "with", "table") or (word == "values" and c.at("(", ahead=ahead + 1))
 
 
 def _opened(c: Cursor) -> int:

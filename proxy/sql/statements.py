@@ -371,6 +371,15 @@ class ExecutePrepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """CALL.  What its procedure runs stands in the catalog."""
+
+    procedure: Name
+    arguments: int
+    kind = "CALL"
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE: anything with a plan and no DDL in it."""
 
@@ -407,23 +416,39 @@ class Opaque:
 
 Node = (
     CreateIndex | DropIndex | AlterTable | CreateTable | CreateTableAs | Drop | Transaction | SetVariable | Show
-    | Explain | ExecutePrepared | Query | Other | Unreadable | Opaque
+    | Explain | ExecutePrepared | Call | Query | Other | Unreadable | Opaque
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionCall:
+    name: Name
+    arguments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The routine in whose body a statement stands, and where in the client's string that is called."""
+
+    routine: str  # procedure archive, function audit.add_column: for people
+    at: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a client's string.
+    """One statement of a client's string, or of what that runs.
 
     Of one that stands inside a literal ``text`` is the string with the escapes taken out there; places are the
-    same in both (``body``).
+    same in both (``body``).  Of one with an ``origin`` it is the routine's body.
     """
 
     text: str  # the whole string
     span: Span  # this statement, from its first token to its last, without a semicolon
     node: Node
     comments: tuple[str, ...] = ()  # bodies of comments in it and just before it that start with ``interlock:``
-    inner: tuple[Statement, ...] = ()  # DO: what its body may run, in order, but for queries
+    inner: tuple[Statement, ...] = ()  # DO, and what calls a routine: what may be run, in order, but for queries
+    called: tuple[FunctionCall, ...] = ()  # DO: the functions that anything in its body calls
+    origin: Origin | None = None
 
     @property
     def sql(self) -> str:

@@ -145,3 +145,9 @@ def test_a_block_takes_the_locks_of_its_statements() -> None:
         (("public", "orders"),),
         False,
     )
+
+
+@pytest.mark.parametrize(("end", "new"), [("", True), ("COMMIT;", False), ("ROLLBACK;", False)])
+def test_behind_a_commit_in_a_body_a_new_table_is_everybodys(end: str, new: bool) -> None:
+    known = left(f"DO $$ BEGIN CREATE TABLE new (a int); {end} END $$").relations[("new",)]
+    assert (known.is_new, known.size_bytes) == (new, 0 if new else None)

@@ -12,11 +12,12 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 from pglast.visitors import Visitor
 
-from proxy.catalog import blockers, leftover, lookup, progress
+from proxy.catalog import blockers, leftover, lookup, progress, routine_lookup
 from proxy.run import job, jobs, store
 
 QUERIES = {
     "lookup": lookup.SQL,
+    "routines": routine_lookup.SQL,
     "blockers": blockers.SQL,
     "snapshots": blockers.SNAPSHOTS,
     "leftover": leftover.SQL,

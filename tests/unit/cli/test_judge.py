@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from proxy.catalog.facts import MISSING, Facts, Relation
+from proxy.catalog.facts import MISSING, Facts, Relation, Routine
+from proxy.catalog.routines import Known, Sought
 from proxy.cli.psql import server_part
 from proxy.judge import Judged, judge, position
 from proxy.policy.load import load
@@ -207,3 +209,38 @@ def test_columns_added_above_are_known_to_the_database_s_table() -> None:
     proven = PROVE.replace("TABLE t", "TABLE big")
     judged = last(f"ALTER TABLE big ADD COLUMN a int; {proven} ALTER TABLE big ALTER a SET NOT NULL", there)
     assert judged.verdict.decided == ()
+
+
+INDEX = "CREATE INDEX ON t (a)"
+P = f"CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN {INDEX}; END'; "
+F = f"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS '{INDEX}'; "
+
+
+@pytest.mark.parametrize(
+    "text", [P + "CALL p()", F + "SELECT f()", F + "DO $$ BEGIN PERFORM f(); END $$", P + "CALL public.p()"]
+)
+def test_routines_that_the_input_makes_are_looked_into(text: str) -> None:
+    judged = last(text)
+    assert [d.finding.rule for d in judged.verdict.decided] == ["index-not-concurrent"]
+    at = judged.verdict.decided[0].finding.at
+    assert at.of(text) in ("p", "f", "public.p")
+    assert last("CREATE TABLE t (a int); " + text).verdict.decided == ()
+
+
+def test_procedures_that_it_does_not_make_are_not_known_without_a_database() -> None:
+    (decided,) = last("CALL p()").verdict.decided
+    assert decided.finding.rule == "opaque-code"
+    assert "procedure p runs what its text does not tell: its body is not known here" in decided.finding.problem
+    assert last("SELECT f()").verdict.decided == ()
+
+
+def test_a_database_is_asked_for_routines() -> None:
+    body = (Routine(1, "public.p", "plpgsql", f"BEGIN {INDEX}; END"),)
+
+    def asked(sought: Sequence[Sought]) -> Known:
+        return {one.key: body for one in sought}
+
+    policy = load("recommended")
+    (judged,) = judge("CALL p()", policy=policy, facts_for=lambda _: LIVE, routines_for=asked)
+    assert [d.finding.rule for d in judged.verdict.decided] == ["index-not-concurrent"]
+    assert judged.facts.routines == {'procedure "p"': body}

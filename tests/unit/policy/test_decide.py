@@ -234,6 +234,16 @@ def test_small(judge: Decide, sql: str, text: str, action: Action) -> None:
     assert judge(sql, text).action is action
 
 
+@pytest.mark.parametrize(
+    "sets", ["SET search_path = other", "PERFORM set_config('search_path', 'other', true)", "SET ROLE bob"]
+)
+def test_behind_a_search_path_of_the_block_no_table_is_small(judge: Decide, sets: str) -> None:
+    """Which table the name means there was not asked."""
+    block = "DO $$ BEGIN {} CREATE INDEX ON colours (id); END $$"
+    assert judge(block.format(""), "small_tables: { under: 10MB }").action is ALLOW
+    assert judge(block.format(f"{sets};"), "small_tables: { under: 10MB }").action is REJECT
+
+
 def test_without_a_database_no_table_is_small(judge: Decide) -> None:
     assert judge(SMALL, live=False, relations={}).action is REWRITE
 

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 import proxy.rules
-from proxy.catalog.facts import Held
+from proxy.catalog.facts import Held, Routine
 from proxy.catalog.held import holding
+from proxy.catalog.routines import Opening
 from proxy.plans.compose import compose
 from proxy.rules.base import Finding, examine, rules
 from proxy.sql.read import read
+from proxy.sql.routine import Created, created
 from proxy.sql.statements import Statement, Unreadable
 from tests.unit.rules.catalog import facts, made_by
 
@@ -50,14 +52,29 @@ def blocks(rule: str) -> list[Block]:
     ]
 
 
+class NoOthers(dict[str, tuple[Routine, ...] | None]):
+    """Known routines: there are none but those of the block itself."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> tuple[Routine, ...]:
+        return ()
+
+
 def examined(block: Block) -> list[tuple[Statement, list[tuple[object, Finding]]]]:
     """Each statement of a block with its findings; what earlier ones create is new to later ones, what they lock stays locked."""
     new: frozenset[str] = frozenset()
     found = []
     held: tuple[Held, ...] = ()
-    for statement in read(block.sql):
-        assert not isinstance(statement.node, Unreadable), statement.sql
+    made: list[Created] = []
+    for one in read(block.sql):
+        assert not isinstance(one.node, Unreadable), one.sql
+        made += created(one)
+        opening = Opening(NoOthers(), lambda name: True, made)
+        statement = opening.opened(one)
         known = replace(facts(statement, block.version, new), in_transaction=block.in_transaction, held=held)
+        known = replace(known, routines=opening.used)
         held = holding(statement, known) if block.in_transaction else ()
         every = examine(statement, known)
         found.append((statement, [(n, f) for n, f in every if f.rule == block.rule or blocks_others(f)]))

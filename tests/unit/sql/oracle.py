@@ -14,6 +14,7 @@ from pglast import ast, enums, parser
 from proxy.sql import statements as sql
 from proxy.sql.lexer import lex
 from proxy.sql.read import read
+from proxy.sql.routine import UNKNOWN, created
 
 
 class Seen(NamedTuple):
@@ -44,7 +45,7 @@ TAGS = {
     "AlterRoleSetStmt": "ALTER ROLE", "AlterRoleStmt": "ALTER ROLE", "AlterSeqStmt": "ALTER SEQUENCE", "AlterStatsStmt": "ALTER STATISTICS",
     "AlterSubscriptionStmt": "ALTER SUBSCRIPTION", "AlterSystemStmt": "ALTER SYSTEM", "AlterTSConfigurationStmt": "ALTER TEXT SEARCH CONFIGURATION",
     "AlterTSDictionaryStmt": "ALTER TEXT SEARCH DICTIONARY", "AlterTableSpaceOptionsStmt": "ALTER TABLESPACE", "AlterTypeStmt": "ALTER TYPE",
-    "AlterUserMappingStmt": "ALTER USER MAPPING", "AlterCollationStmt": "ALTER COLLATION", "CallStmt": "CALL", "CheckPointStmt": "CHECKPOINT",
+    "AlterUserMappingStmt": "ALTER USER MAPPING", "AlterCollationStmt": "ALTER COLLATION", "CheckPointStmt": "CHECKPOINT",
     "ClosePortalStmt": "CLOSE CURSOR", "ClusterStmt": "CLUSTER", "CommentStmt": "COMMENT", "CompositeTypeStmt": "CREATE TYPE",
     "ConstraintsSetStmt": "SET CONSTRAINTS", "CopyStmt": "COPY", "CreateAmStmt": "CREATE ACCESS METHOD", "CreateCastStmt": "CREATE CAST",
     "CreateConversionStmt": "CREATE CONVERSION", "CreateDomainStmt": "CREATE DOMAIN", "CreateEnumStmt": "CREATE TYPE",
@@ -311,6 +312,18 @@ def labelled(kind: str, s: Any) -> Seen:
     return Seen(kind, [], [], [])
 
 
+def routine(s: Any) -> Seen:
+    details = ["OR REPLACE"] if s.replace else []
+    languages = [o.arg.sval for o in s.options or () if o.defname == "language"]
+    bodies = [o.arg[0].sval for o in s.options or () if o.defname == "as"]
+    details += [
+        dotted(s.funcname),
+        *(languages or ["sql"])[-1:],
+        *(bodies or [""])[-1:],
+    ]  # of more Postgres refuses all later
+    return Seen("CREATE PROCEDURE" if s.is_procedure else "CREATE FUNCTION", details, [], [])
+
+
 def inner_of(s: Any) -> Seen:
     found = describe(s.query)
     if isinstance(s, ast.ExplainStmt):
@@ -382,9 +395,10 @@ SPECIAL: dict[str, Callable[[Any], Seen]] = {
     "AlterPolicyStmt": lambda s: rels("ALTER POLICY", [s.table]),
     "ClusterStmt": lambda s: rels("CLUSTER", [s.relation]),
     "CommentStmt": lambda s: labelled("COMMENT", s), "SecLabelStmt": lambda s: labelled("SECURITY LABEL", s),
+    "CallStmt": lambda s: Seen("CALL", [dotted(s.funccall.funcname), str(len(s.funccall.args or ()))], [], []),
     "CopyStmt": lambda s: rels("COPY", [s.relation], "FROM" if s.is_from else "TO"),
     "CreateForeignTableStmt": lambda s: create(s.base, "CREATE FOREIGN TABLE"), "CreateStmt": create, "CreateSchemaStmt": schema,
-    "CreateFunctionStmt": lambda s: Seen("CREATE PROCEDURE" if s.is_procedure else "CREATE FUNCTION", ["OR REPLACE"] if s.replace else [], [], []),
+    "CreateFunctionStmt": lambda s: routine(s),
     "CreatePolicyStmt": lambda s: rels("CREATE POLICY", [s.table]),
     "CreateSeqStmt": lambda s: rels("CREATE SEQUENCE", [s.sequence]),
     "CreateStatsStmt": lambda s: rels("CREATE STATISTICS", [r for r in s.relations if isinstance(r, ast.RangeVar)]),
@@ -545,6 +559,8 @@ def our_seen(s: sql.Statement, node: sql.Node) -> Seen:
             return Seen(node.kind, [] if discarded else [words(node.name, "LOCAL" if node.local else None)], [], [])
         case sql.Show():
             return Seen(node.kind, [node.name], [], [])
+        case sql.Call():
+            return Seen(node.kind, [name(node.procedure), str(node.arguments)], [], [])
         case sql.Explain():
             found = our_seen(s, node.target)
             return Seen(
@@ -553,6 +569,8 @@ def our_seen(s: sql.Statement, node: sql.Node) -> Seen:
                 found.relations,
                 found.starts,
             )
+        case sql.Other(kind="CREATE FUNCTION" | "CREATE PROCEDURE"):
+            return our_routine(s, node)
         case sql.Other():
             details = (
                 sorted({*node.options, *(["CONCURRENTLY"] if node.concurrently else [])}) if compared(node.kind) else []
@@ -562,6 +580,13 @@ def our_seen(s: sql.Statement, node: sql.Node) -> Seen:
             return Seen(node.kind, details, [name(r) for r in node.relations], [])
         case _:
             return Seen(node.kind, [], [], [])
+
+
+def our_routine(s: sql.Statement, node: sql.Other) -> Seen:
+    (made,) = created(s)
+    if made.source is None or made.language == UNKNOWN:  # not told: nothing to compare
+        return theirs(s.sql)[0]
+    return Seen(node.kind, [*sorted(node.options), name(made.name), made.language, made.source], [], [])
 
 
 def compared(kind: str) -> bool:

@@ -19,7 +19,6 @@ def test_expressions_have_a_tree(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "\u00a0$$ + 1 + \u00a0$$",
         "/*/*/ ' */ */ 1 --'",
         "a b c d",
         "1_0$$",
@@ -30,6 +29,11 @@ def test_expressions_have_a_tree(text: str) -> None:
 )
 def test_what_is_read_differently_has_none(text: str) -> None:
     assert parse_expression(text) is None
+
+
+def test_a_unicode_space_is_a_letter_or_not_read_at_all() -> None:
+    """The tokenizer in Rust that sqlglot had until 29 knows that, the others do not."""
+    assert mentioned_columns("\u00a0$$ + 1 + \u00a0$$", {"\u00a0$$"}) in (None, ("\u00a0$$",))
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def run_by(body: str) -> list[str]:
         ("BEGIN x := 1; r.f = 2; a[1] := 3; $1 := 4; PERFORM f(); SELECT 1 INTO x; INSERT INTO t VALUES (1) RETURNING a INTO x; "
          "GET STACKED DIAGNOSTICS x = ROW_COUNT; OPEN c FOR SELECT 1; FETCH c INTO x; MOVE c; CLOSE c; NULL; RAISE NOTICE '%', x; "
          "ASSERT x; COMMIT; ROLLBACK AND CHAIN; RETURN; WITH w AS (SELECT 1) UPDATE t SET a = 1; (SELECT 1); MERGE INTO t USING u ON a "
-         "WHEN MATCHED THEN DELETE; CONTINUE; END", []),
+         "WHEN MATCHED THEN DELETE; CONTINUE; END", ["COMMIT", "ROLLBACK AND CHAIN"]),
         # A variable of a keyword's name.
         ("DECLARE open int; BEGIN open := 1; exception := 2; DROP TABLE a; END", ["DROP TABLE a"]),
         # EXECUTE: of a constant, or not; as a cursor it can only read.

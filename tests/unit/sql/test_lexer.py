@@ -76,6 +76,8 @@ def test_any_text_gives_tokens_in_order_or_a_lex_error(text: str) -> None:
         ("1.5e3 .5 1..2", ["number:1.5e3", "number:.5", "number:1", "op:..", "number:2"]),
         ("0x1F 1_000", ["number:0x1F", "number:1_000"]),
         ("1_0$$", ["number:1", "word:_0$$"]),  # before 16; an error from then on
+        ("1_0.5$$a$$ 1_0.$1", ["number:1_0.5", "string:$$a$$", "number:1_0.", "param:$1"]),
+        ("1_0.5_0$$", ["number:1", "word:_0", "number:.5", "word:_0$$"]),
         ("0b1e'x'", ["number:0", "word:b1e", "string:'x'"]),
         ("a+-1", ["word:a", "op:+", "op:-", "number:1"]),
         ("@-1", ["op:@-", "number:1"]),
@@ -160,6 +162,9 @@ def test_escapes_of_no_character_are_refused(text: str) -> None:
 BY_VERSION = [
     "SELECT 1_0$$; CREATE TABLE made(); SELECT 1_0$$",
     "SELECT 0x1$$; CREATE TABLE made(); SELECT 0x1$$",
+    "SELECT 1_0.5$$; CREATE TABLE made(); SELECT 1_0.5$$",
+    "SELECT 1_0.5_0$$; CREATE TABLE made(); SELECT 1_0.5_0$$",
+    "SELECT 1_0.5e1$$; CREATE TABLE made(); SELECT 1_0.5e1$$",
     "SELECT 1e5AS x; CREATE TABLE made()",
     "SELECT 1a; CREATE TABLE made()",
     "SELECT 'a' \v 'b'; CREATE TABLE made()",

@@ -39,6 +39,12 @@ def ours(body: Body) -> list[Tokens]:
     return sorted(plain(list(body.tokens[p.first : p.end])) for p in pieces(body.tokens) if p.kind != "path")
 
 
+ENDS = {
+    ("PLpgSQL_stmt_commit", False): "commit", ("PLpgSQL_stmt_commit", True): "commit and chain",
+    ("PLpgSQL_stmt_rollback", False): "rollback", ("PLpgSQL_stmt_rollback", True): "rollback and chain",
+}  # fmt: skip
+
+
 def theirs(text: str) -> list[Tokens]:
     """What the other parser takes for SQL to be run, queries left out.  Raises ParseError."""
     return sorted(plain(lex(sql)) for sql in _sql(json.loads(parse_plpgsql_json(text))))
@@ -62,6 +68,8 @@ def _sql(tree: Any) -> Iterator[str]:
                         yield sql
                     case "PLpgSQL_stmt_return_query", {"dynquery": {"PLpgSQL_expr": {"query": sql}}}:
                         yield sql
+                    case "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback", _:
+                        yield ENDS[name, below.get("chain", False)]
                 yield from _sql(below)
 
 

@@ -280,3 +280,11 @@ SET SESSION SESSION AUTHORIZATION a;
 SET SESSION characteristics = 1;
 PREPARE transaction AS SELECT 1;
 PREPARE transaction (int) AS SELECT $1;
+-- Words that are names or keywords by what follows them.
+EXPLAIN (values off) UPDATE t SET b = 1;
+EXPLAIN (values) SELECT 1;
+EXPLAIN (values (1));
+EXPLAIN ((VALUES (1)));
+COMMENT ON CONSTRAINT c ON DOMAIN . d IS 'x';
+ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, period WITHOUT OVERLAPS);
+ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a, PERIOD without) REFERENCES u (a, PERIOD without);
