@@ -13,7 +13,7 @@ from proxy.sql.lexer import LexError
 from proxy.sql.read import read
 from proxy.sql.statements import AddConstraint, AlterTable, ConstraintKind, Name, Statement, TableConstraint
 
-KINDS = {"c": ConstraintKind.CHECK, "f": ConstraintKind.FOREIGN_KEY}
+KINDS = {"c": ConstraintKind.CHECK, "f": ConstraintKind.FOREIGN_KEY, "n": ConstraintKind.NOT_NULL}
 
 
 def is_leftover(
@@ -34,6 +34,8 @@ def is_leftover(
         if wanted.expression is None or there.expression is None:
             return False
         return reading.same(wanted.expression.of(statement.text), there.expression.of(definition))
+    if wanted.kind is ConstraintKind.NOT_NULL:
+        return wanted.columns == there.columns
     if wanted.columns != there.columns or wanted.references is None or there.references is None:
         return False
     if not _same_table(wanted.references, there.references, facts):

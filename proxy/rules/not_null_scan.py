@@ -56,7 +56,8 @@ def _constraint(node: AddConstraint, about: Subject, context: Context) -> Findin
         return None
     if cost_of(node, context).work == "none":
         return None
-    rewrite = None if about.unresolved else validate_later(context.statement, node, context.facts)
+    # Without a name of its own, one that an interrupted run has left NOT VALID would not be known again.
+    rewrite = None if about.unresolved or not c.name else validate_later(context.statement, node, context.facts)
     return Finding(
         rule="not-null-scan",
         at=c.span,

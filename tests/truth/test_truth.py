@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from proxy.rules.base import examine, rules
+from proxy.sql.read import read
 from tests.servers import Server
 from tests.truth.cases import CASES, GROUPS, Case, alone
 from tests.truth.oracle import judge, predict
@@ -238,3 +240,29 @@ def test_any_default_is_foretold(databases: Databases, default: str) -> None:
 def test_any_inline_constraints_are_foretold(databases: Databases, clauses: str) -> None:
     databases.of("defaults").execute("DROP TABLE IF EXISTS g; CREATE TABLE g (a int)")
     holds(databases, f"ALTER TABLE g ADD COLUMN z text {clauses}")
+
+
+# ---------------------------------------------------------------- rules
+
+
+HARMLESS = {
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY kept": "nobody writes a materialized view",
+    "CREATE TABLE r_2 PARTITION OF r FOR VALUES FROM (700) TO (800)": "the default partition has no row",
+}
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=str)
+def test_a_hazard_has_a_rule(postgres: Server, databases: Databases, case: Case) -> None:
+    """What Postgres scans, builds or copies while it blocks writes is not only foretold: a rule speaks of it."""
+    if not case.on(postgres.version):
+        pytest.skip("not in this version")
+    session = databases.of(case.group)
+    if not judge(session, case).is_hazard:
+        return
+    with session.transaction(force_rollback=True):
+        if case.inside:
+            session.execute(case.inside)
+        _, facts = predict(session, case.sql, in_transaction=True)
+    (statement,) = read(case.sql)
+    found = [f.rule for _, f in examine(statement, facts) if rules()[f.rule].harm == "blocks"]
+    assert bool(found) != (case.sql in HARMLESS)
