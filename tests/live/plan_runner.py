@@ -108,7 +108,7 @@ class Session:
         before = set(self.connection.execute(EXISTING).fetchall())
         with self.watching() as work:
             if step.batch is not None:
-                self._batch(step.batch)
+                self.batch(step.batch)
             elif not step.transaction:
                 for sql in step.statements:
                     self.connection.execute(sql)
@@ -125,7 +125,7 @@ class Session:
             seen.work = list(work)
         return seen
 
-    def _batch(self, batch: Batch) -> None:
+    def batch(self, batch: Batch) -> None:
         """A few rows at a time, as ``run.batches`` does, but for its pace."""
         cursor = psycopg.RawCursor(self.connection)
         version = self.connection.info.server_version // 10000

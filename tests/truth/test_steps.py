@@ -62,7 +62,7 @@ class Ground:
     def measure(self, session: Session, step: Step) -> Measured:
         """Run a step, which was not done before."""
         there = {oid for (oid,) in session.connection.execute(TABLES_NOW).fetchall()}
-        if step.transaction:
+        if step.transaction or step.batch is not None:
             return self._transaction(session, step, there)
         found = Measured()
         for sql in step.statements:
@@ -74,8 +74,11 @@ class Ground:
     def _transaction(self, session: Session, step: Step, there: set[int]) -> Measured:
         with session.watching() as work, session.connection.transaction():
             before = dict(session.connection.execute(READ).fetchall())  # of transactions not long ago, too
-            for sql in step.statements:
-                session.execute(sql)
+            if step.batch is not None:  # all batches together hold what each of them holds
+                session.batch(step.batch)
+            else:
+                for sql in step.statements:
+                    session.execute(sql)
             locked = strong(session.connection, session.connection.info.backend_pid, there)
             after = session.connection.execute(READ).fetchall()
             read = {oid for oid, scans in after if scans > before.get(oid, 0)}
