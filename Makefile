@@ -65,7 +65,7 @@ truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 repor
 	$(BIN)/python -m tests.truth $(ARGS)
 	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth -k any_ --timeout 1200 --all-pg
 
-bench: $(READY) ## worst application latency during each migration, direct and through Interlock
+bench: $(READY) ## application latency during each migration: direct, by hand, by a peer, through Interlock
 	$(BIN)/python -m bench.blocking $(ARGS)
 	@echo "So far: blocking only. Throughput beside pgbouncer is not measured here yet."
 

@@ -267,7 +267,11 @@ def run(
             panels[migration.name][way] = got.line
             if got.error and way == "Interlock":
                 failed.append(f"{migration.name}: {got.error}")
-            took = f"failed: {got.error[:60]}" if got.error else f"{got.took_s:.1f} s"
+            took = (
+                f"failed: {got.error.removeprefix('django.db.utils.OperationalError: ')[:60]}"
+                if got.error
+                else f"{got.took_s:.1f} s"
+            )
             cells = (
                 migration.name,
                 way,
