@@ -209,6 +209,8 @@ def shown(error: psycopg.Error, plan: Plan) -> tuple[str | None, str | None]:
 def test_interrupted_after_any_step(case: Case, copies: Copies, opened: Opened) -> None:
     """The connection dies after a step: the same plan, or the same statement sent again, goes on from there."""
     direct, first = opened.both(case)
+    if first.connection.info.server_version < 140000 and "REFERENCES regions" in case.sql:
+        pytest.xfail("13: the referenced partition's own row of the key stays NOT VALID; the key itself is valid")
     direct.execute(case.sql)
     wanted = copies.dump(0, direct).replace(direct.schema, "S")
     last = len(planned(first, case.sql).steps) - 1
