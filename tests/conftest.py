@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pg", default="13,18", help="Postgres versions to test against, e.g. 13,18 (the default)")
     group.addoption("--all-pg", action="store_true", help="test against every version from 13 to 18")
     group.addoption("--accept", action="store_true", help="write golden files instead of comparing with them")
+    group.addoption("--write-compatibility", action="store_true", help="write the table of docs/compatibility.md")
 
 
 def _versions(config: pytest.Config) -> list[int]:

@@ -28,6 +28,7 @@ from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
+from proxy.policy.said import Said
 from proxy.policy.verdict import Action, Verdict
 from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
@@ -83,6 +84,14 @@ async def _no_snapshots() -> None:
 class Outcome(Enum):
     PASS = auto()  # nothing was done: the client's message goes on
     ANSWERED = auto()
+
+
+def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
+    """``interlock.allow`` behind these statements, which have not run yet when it is asked for."""
+    said = Said.when(facts.allow, in_block=in_block)
+    for statement in passed:
+        said.follow(statement)
+    return said.now
 
 
 def _answered(answered: bool) -> Outcome:
@@ -210,7 +219,10 @@ class Guard:
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         ask = any(matters(s.node) for s in statements) and not self._cannot_ask
         pending = await self.deferral.pending() if ask else []
+        in_block = self.own.relay.status != b"I"
+        passed: list[Statement] = []  # those of this text before
         for statement, routines in await self.routines.opened(statements):
+            passed.append(statement)
             if not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
@@ -225,6 +237,8 @@ class Guard:
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
+            if len(passed) > 1:
+                facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
             if held is not None:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
