@@ -5,5 +5,8 @@ module.exports = {
       await queryInterface.addIndex('posts', ['slug'], { transaction });
     });
   },
-  async down() {},
+  async down(queryInterface) {
+    await queryInterface.removeIndex('posts', 'posts_slug');
+    await queryInterface.removeColumn('posts', 'slug');
+  },
 };
