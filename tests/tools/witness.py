@@ -52,7 +52,7 @@ def _rewrites(stmt: Any, tables: set[str]) -> bool:
 def _copies(cmd: Any) -> bool:
     match cmd.subtype:
         case AlterTableType.AT_AlterColumnType:
-            return cmd.def_.typeName.names[-1].sval == "int8"
+            return cmd.name == "stock" and cmd.def_.typeName.names[-1].sval == "int8"
         case AlterTableType.AT_AddColumn:
             defaults = [c.raw_expr for c in cmd.def_.constraints or () if c.contype is ConstrType.CONSTR_DEFAULT]
             return any(isinstance(default, ast.FuncCall) for default in defaults)
