@@ -20,11 +20,21 @@ TORTOISE_ORM = {
 """
 
 
+OWN = """CREATE TABLE IF NOT EXISTS "aerich" (
+    "id" SERIAL NOT NULL PRIMARY KEY,
+    "version" VARCHAR(255) NOT NULL,
+    "app" VARCHAR(100) NOT NULL,
+    "content" JSONB NOT NULL
+);
+"""
+
+
 def file(step: Step, *, transactional: bool = True) -> str:
     head = "" if step.transactional and transactional else "RUN_IN_TRANSACTION = False\n"
+    up = OWN + step.up if step.number == 1 else step.up
     return (
         f"from tortoise import BaseDBAsyncClient\n\n{head}\n"
-        f'async def upgrade(db: BaseDBAsyncClient) -> str:\n    return """\n{step.up}"""\n\n\n'
+        f'async def upgrade(db: BaseDBAsyncClient) -> str:\n    return """\n{up}"""\n\n\n'
         f'async def downgrade(db: BaseDBAsyncClient) -> str:\n    return """\n{step.down}"""\n'
     )
 

@@ -17,6 +17,8 @@ export default {
   adapter: async () => new PrismaPg({ connectionString: process.env.DATABASE_URL }),
 };
 """
+# Files that are there: else it tries to download its native engines, which it does not use here.
+NATIVE = {"PRISMA_QUERY_ENGINE_LIBRARY": __file__, "PRISMA_SCHEMA_ENGINE_BINARY": __file__}
 SCHEMA = """datasource db {
   provider = "postgresql"
   url      = env("DATABASE_URL")
@@ -34,7 +36,7 @@ def name(step: Step) -> str:
 
 
 def prisma(folder: Path, way: Way, *command: str) -> Ran:
-    env = {"DATABASE_URL": way.url, "PRISMA_HIDE_UPDATE_MESSAGE": "1", "CHECKPOINT_DISABLE": "1"}
+    env = {"DATABASE_URL": way.url, "PRISMA_HIDE_UPDATE_MESSAGE": "1", "CHECKPOINT_DISABLE": "1", **NATIVE}
     return run_program(folder, "node_modules/.bin/prisma", "migrate", *(command or ("deploy",)), env=env)
 
 
