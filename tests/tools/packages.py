@@ -53,10 +53,8 @@ CARGO = {
 }
 MAVEN = {
     "flyway": (
-        "org.flywaydb:flyway-commandline:11.20.3",
         "org.flywaydb:flyway-database-postgresql:11.20.3",
         "org.postgresql:postgresql:42.7.7",
-        "com.fasterxml.jackson.core:jackson-core:2.19.1",  # else Maven picks an older one than Flyway's own parser takes
     )
 }
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>

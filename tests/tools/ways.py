@@ -30,7 +30,7 @@ BOOKKEEPING = {  # likewise, in tables of the tools' own
     "_prisma_migrations": ["id", "started_at", "finished_at"],
     "mikro_orm_migrations": ["executed_at"],
     "kysely_migration": ["timestamp"],
-    "migrations": ["executed_at", "run_on"],
+    "migrations": ["executed_at", "run_on", "date"],
     "flyway_schema_history": ["installed_on", "execution_time"],
     "gorp_migrations": ["applied_at"],
     "migration": ["ran_on"],
