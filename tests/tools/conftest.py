@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.tools.ways import HERE, Way, through
 
 SAMPLED = ("knex", "dbmate")
 COMPATIBILITY = HERE.parent.parent / "docs/compatibility.md"
+KEPT = COMPATIBILITY.with_suffix(".json")  # so that a run of some tools writes their rows anew, and leaves the others
 BEGIN, END = "<!-- made by make conformance -->\n", "<!-- end -->\n"
 
 
@@ -58,6 +60,15 @@ def _outcomes(reports: list[pytest.TestReport]) -> list[Outcome]:
     return found
 
 
+def _kept(outcomes: list[Outcome]) -> list[Outcome]:
+    """These, and for other tools and versions those of earlier runs; all are kept for later ones."""
+    earlier = json.loads(KEPT.read_text()) if KEPT.exists() else []
+    known = {(one.tool, one.version): one for one in (*(Outcome(**told) for told in earlier), *outcomes)}
+    chosen = sorted(known.values(), key=lambda one: (one.tool.lower(), one.version))
+    KEPT.write_text("[\n" + ",\n".join(json.dumps(asdict(one)) for one in chosen) + "\n]\n")
+    return chosen
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     reports = [r for kind in ("passed", "failed", "skipped") for r in terminalreporter.stats.get(kind, [])]
     outcomes = _outcomes(reports)
@@ -66,6 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("migration tools, directly and through Interlock")
     terminalreporter.write_line(text(outcomes))
     if config.getoption("--write-compatibility"):
+        outcomes = _kept(outcomes)
         before, _, rest = COMPATIBILITY.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
         COMPATIBILITY.write_text(before + BEGIN + markdown(outcomes) + END + after)
