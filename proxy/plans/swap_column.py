@@ -296,7 +296,9 @@ class _Swap:
             )
             proofs.append(proof)
             null = (f'column "{self.action.column}" of relation "', '" contains null values')
-            hides.append(Failure("23514", proof, "23502", null, self.action.column))
+            hides.append(
+                Failure("23502" if native else "23514", "" if native else proof, "23502", null, self.action.column)
+            )
         if not words:
             return []
         names = [self.own("nn", "")] * self.column.not_null + [c.passing for c in checks]
