@@ -294,7 +294,7 @@ def _referencing(node: Node) -> bool:
 def _cascades(node: Node) -> bool:
     match node:
         case Drop():
-            return node.cascade
+            return node.cascade or node.object_type == "TABLE"  # whether it may fail for what depends on it
         case Other():
             return "CASCADE" in node.options
         case AlterTable():
@@ -319,13 +319,16 @@ def _in_detail(node: Node) -> bool:
 
 
 def _writes(node: Node) -> bool:
-    """Whether rows that are there may have to be written."""
-    return isinstance(node, AlterTable) and any(isinstance(a, AddColumn | AlterColumnType) for a in node.actions)
+    """Whether rows that are there may have to be written, or foreign keys made again."""
+    if isinstance(node, Drop):
+        return node.object_type == "TABLE"
+    kinds = AddColumn | AlterColumnType | DropColumn
+    return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
 
 
 def _swaps(node: Node) -> bool:
-    """Whether a column may give way to another one."""
-    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType) for a in node.actions)
+    """Whether a column may give way to another one, or goes."""
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
 
 
 BY_PART = (ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)

@@ -891,8 +891,11 @@ answer AS (
                             JOIN pg_catalog.pg_sequence AS q ON q.seqrelid OPERATOR(pg_catalog.=) d.objid
                             JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid AND x.relacl IS NULL
                             CROSS JOIN LATERAL (
-                                SELECT CASE q.seqtypid WHEN CAST('21' AS pg_catalog.oid) THEN 32767
-                                    WHEN CAST('23' AS pg_catalog.oid) THEN 2147483647 ELSE 9223372036854775807 END AS top
+                                SELECT CASE
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('21' AS pg_catalog.oid) THEN 32767
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('23' AS pg_catalog.oid) THEN 2147483647
+                                    ELSE 9223372036854775807
+                                END AS top
                             ) AS t
                             CROSS JOIN LATERAL (
                                 SELECT
