@@ -247,7 +247,7 @@ class Guard:
                     runner = await self._run_in_turn(case, policy)
             else:
                 runner = self._runner(case, policy)
-                await runner.run(plan, as_written=True)
+                await runner.run(plan, as_written=len(plan.steps) == 1)
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
