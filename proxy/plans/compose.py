@@ -148,13 +148,16 @@ class _Alter:
         return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))
 
     def _mark(self, steps: Sequence[Step], before: Sequence[Action]) -> list[Step]:
-        """With the mark, which comes together with what must come first."""
+        """With the mark, in the transaction of the first ALTER where that locks as strongly."""
         assert self.mark is not None
         assert self.relation is not None
         one, inherit = ("", "") if self.relation.kind == "p" else ("ONLY ", " NO INHERIT")
         sql = f"ALTER TABLE {one}{self.table.sql} ADD CONSTRAINT {self.mark} CHECK (true){inherit} NOT VALID"
         there = done.constraint(self.table, self.mark)
-        at = next((i for i, step in enumerate(steps) if step.edits), None) if before else None
+        together = (i for i, step in enumerate(steps) if step.edits and (before or step.lock is Lock.ACCESS_EXCLUSIVE))
+        at = next(together, None)
+        if at and not before:  # a mark that stands for what has come before it would come too late
+            at = None
         if at is None:
             needless = done.either(there, done.both(*(step.done for step in steps))) or there
             why = "marks it as begun"
