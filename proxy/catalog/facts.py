@@ -42,6 +42,8 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    whole_references: bool = False  # that table is partitioned (asked where partitions matter)
+    beside: bool = False  # it points to a partition of a table that another key of the same table points to
     comment: str | None = None
 
 

@@ -284,7 +284,9 @@ def _referencing(node: Node) -> bool:
         case Other():
             return "CASCADE" in node.options
         case AlterTable():
-            return any(isinstance(a, DropConstraint | DropColumn | AlterColumnType) for a in node.actions)
+            return any(
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition) for a in node.actions
+            )
     return False
 
 
@@ -490,6 +492,8 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        whole_references=bool(c.get("whole_references")),
+        beside=bool(c.get("beside")),
         comment=c.get("comment"),
     )
 

@@ -855,6 +855,16 @@ answer AS (
                                 AND e.objsubid OPERATOR(pg_catalog.=) 0
                         ),
                         -- end writes
+                        -- if parts
+                        'whole_references', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS r
+                            WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid AND r.relkind OPERATOR(pg_catalog.=) 'p'
+                        ),
+                        'beside', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.=) k.conrelid
+                        ),
+                        -- end parts
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid

@@ -88,4 +88,28 @@ KEYS = [
     Part("ALTER TABLE ev_2 ADD FOREIGN KEY (id) REFERENCES people MATCH FULL", ORPHAN.replace("65", "10")),
 ]  # fmt: skip
 
-PARTS = [*INDEXES, *UNIQUES, *KEYS]
+NEW = "CREATE TABLE new (note varchar(20), id int, at int NOT NULL, kind text); INSERT INTO new SELECT 'n', g, 40 + g % 5, 'a' FROM generate_series(0, 49) g;"
+NO_DEFAULT = "DROP TABLE ev_d;"
+FULL = """
+ALTER TABLE ev ADD UNIQUE (at, kind, id) INCLUDE (note) WITH (fillfactor = 80) DEFERRABLE;
+CREATE INDEX ON ev (lower(kind), (id + 1)) WHERE id > 3; CREATE INDEX ON ev USING hash (note);
+CREATE UNIQUE INDEX spaced ON ev (at, id, kind) TABLESPACE apart WHERE at > 0;
+"""
+ATTACH = "ALTER TABLE ev ATTACH PARTITION new FOR VALUES FROM (40) TO (45)"
+ATTACHES = [
+    Part(ATTACH, "INSERT INTO ev VALUES (1, 41, 'a', 'n')", before=NEW),
+    Part(ATTACH.replace("40", "41"), before=NO_DEFAULT + NEW.replace("40", "41").replace("% 5", "% 4")),
+    Part(ATTACH, before=NO_DEFAULT + NEW + FULL),
+    Part(ATTACH, before=NEW + "ALTER TABLE new ALTER id SET NOT NULL, ALTER kind SET NOT NULL; ALTER TABLE ev ADD PRIMARY KEY (at, kind, id)"),
+    Part(ATTACH, before=NEW + FULL + "CREATE INDEX ready ON new USING hash (note);"
+        " CREATE UNIQUE INDEX new_at_kind_id_note_key ON new (at, kind, id) INCLUDE (note)"),
+    Part(ATTACH, before=NEW + "ALTER TABLE ev ADD FOREIGN KEY (id) REFERENCES people"),
+    Part(ATTACH, before=NEW + "ALTER TABLE ev ADD FOREIGN KEY (id) REFERENCES people; ALTER TABLE new ADD CONSTRAINT mine FOREIGN KEY (id) REFERENCES people"),
+    Part("ALTER TABLE ev_2 ATTACH PARTITION new FOR VALUES IN ('c', NULL)", before=NEW + "UPDATE new SET at = 11, kind = 'c'"),
+    Part(ATTACH, before="CREATE TABLE new (LIKE ev) PARTITION BY LIST (kind); CREATE TABLE new_a PARTITION OF new FOR VALUES IN ('a');"
+        " INSERT INTO new SELECT g, 40 + g % 5, 'a', 'n' FROM generate_series(0, 49) g;" + FULL),
+    Part(ATTACH, before=NEW + "CREATE TABLE o (at int, kind text, id int); ALTER TABLE ev ADD UNIQUE (at, kind, id);"
+        " ALTER TABLE o ADD FOREIGN KEY (at, kind, id) REFERENCES ev (at, kind, id)"),
+]  # fmt: skip
+
+PARTS = [*INDEXES, *UNIQUES, *KEYS, *ATTACHES]
