@@ -235,7 +235,7 @@ def _attach(
             claims.do("build")
         if partition is not None and missing_keys(table, partition):
             claims.take(action.partition, AE, "scan")
-        for key in table.referring:
+        for key in table.referring if claims.facts.major >= 15 else ():
             claims.take_pair(key.table, SRE)
         for constraint in table.constraints.values():
             if constraint.references is not None:

@@ -18,6 +18,7 @@ from proxy.plans.plan import Edit, Failure, Lock, Rewrite, Step
 from proxy.plans.target import own_name
 from proxy.sql.statements import AlterTable, AttachPartition, Statement, quote_identifier
 
+LOCKS_REFERRING = 15  # from here on tables that refer to the partitioned one are locked, too
 VIOLATED = ('partition constraint of relation "', '" is violated by some row')
 DEFAULT_VIOLATED = ('updated partition constraint for default partition "', '" would be violated by some row')
 
@@ -46,7 +47,7 @@ def attach(
         return None
     added, checked = referring
     steps = [*(proof.add for proof in proving), *added, *(proof.validate for proof in proving), *checked, *built]
-    last = _last(statement, parent, child, proving)
+    last = _last(statement, parent, child, proving, facts.major)
     return Rewrite((*steps, last), ordered=True, autocommit=True, table=parent.qualified)
 
 
@@ -63,7 +64,7 @@ class Proof:
         denied: bool = False,
     ) -> None:
         self.table = of(table)
-        self.name = own_name("pa", *check.parent.qualified, *child, check.bounds)
+        self.name = own_name("pd" if denied else "pa", *check.parent.qualified, *child, check.bounds)
         self.drop = f"ALTER TABLE {self.table.sql} DROP CONSTRAINT IF EXISTS {self.name}"
         there = done.constraint(self.table, self.name)
         # It has done its work once the partition is one.
@@ -88,13 +89,14 @@ class Proof:
         )
 
 
-def _last(statement: Statement, parent: Relation, child: Relation, proving: Sequence[Proof]) -> Step:
+def _last(statement: Statement, parent: Relation, child: Relation, proving: Sequence[Proof], major: int) -> Step:
     """The author's own statement, and the proofs away."""
     strong = {child.qualified, *(proof.table.key for proof in proving)}
     strong |= {parent.default_partition} if parent.default_partition is not None else set()
     # A key of the partition's own becomes part of the table's: the triggers that it had on the other table go.
     strong |= {key.references for key in keys(parent) if key.references and key.validated and key.enforced}
-    other = {key.references for key in keys(parent) if key.references} | {key.table for key in parent.referring}
+    other = {key.references for key in keys(parent) if key.references}
+    other |= {key.table for key in parent.referring} if major >= LOCKS_REFERRING else set()
     return Step(
         (statement.sql, *(proof.drop for proof in proving)),
         Lock.ACCESS_EXCLUSIVE,

@@ -83,7 +83,10 @@ def _constraint(
             pass
         case _:
             return None
-    rewrite = (unique_parts if child.kind == "p" else unique_by_index)(own, action, facts)
+    if child.kind == "p":
+        rewrite = unique_parts(own, action, facts)
+    else:
+        rewrite = unique_by_index(own, action, facts, chosen=True)
     if rewrite is None:
         return None
     made = compose(own, [(action, rewrite)], facts).steps
