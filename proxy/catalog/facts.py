@@ -154,6 +154,7 @@ class Relation:
         str, ...
     ] = ()  # its columns that are NOT NULL; of partitions that are not named it says no more of them
     detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
+    pending_checks: tuple[str, ...] = ()  # CHECKs that this DETACH has given it
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
@@ -162,6 +163,7 @@ class Relation:
     checked_below: tuple[str, ...] = ()  # CHECKs that are valid on every leaf of a partitioned table, by name
     sequences: tuple[tuple[str, str, str], ...] = ()  # (column, schema, name) of those that its columns own
     tablespace: str = ""  # the database's own where it has none of its own; empty: not known
+    spaced: bool = False  # it has a tablespace of its own, perhaps the same as the database's
     access_method: str = ""
     views: tuple[
         tuple[str, str, str], ...

@@ -285,7 +285,8 @@ def _referencing(node: Node) -> bool:
             return "CASCADE" in node.options
         case AlterTable():
             return any(
-                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition) for a in node.actions
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
+                for a in node.actions
             )
     return False
 
@@ -416,6 +417,7 @@ def _relation(
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
         required=tuple(row.get("required") or ()),
+        pending_checks=tuple(row.get("pending_checks") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
@@ -435,6 +437,7 @@ def _relation(
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
+        spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
         owner=row.get("owner") or "",
         on_update=tuple(row.get("on_update") or ()),

@@ -67,15 +67,17 @@ class Proof:
         self.name = own_name("pd" if denied else "pa", *check.parent.qualified, *child, check.bounds)
         self.drop = f"ALTER TABLE {self.table.sql} DROP CONSTRAINT IF EXISTS {self.name}"
         there = done.constraint(self.table, self.name)
+        valid = done.constraint(self.table, self.name, validated=True)
         # It has done its work once the partition is one.
-        over = done.both(done.attached(done.named(*child), of(check.parent)), done.negate(there))
+        attached = done.attached(done.named(*child), of(check.parent))
         self.gone = done.negate(there)
+        over = done.both(attached, self.gone)
         self.add = Step(
             (check.add(self.table, self.name, denied=denied),),
             Lock.ACCESS_EXCLUSIVE,
             "has new rows checked from now on, and reads no old row",
             relations=(self.table.key,),
-            done=done.either(there, over),
+            done=done.either(there, over) if over else there,
             undo=(self.drop,),
         )
         self.validate = Step(
@@ -84,7 +86,7 @@ class Proof:
             "checks the old rows while reads and writes go on",
             relations=(self.table.key,),
             budget="builds",
-            done=done.either(done.constraint(self.table, self.name, validated=True), over),
+            done=done.either(valid, over) if over else valid,
             hides=(Failure("23514", self.name, "23514", violated),),
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from proxy.plans.detach import detach
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, caution
 from proxy.rules.column import table
-from proxy.rules.subject import script, subject
+from proxy.rules.subject import by_steps, script, subject
 from proxy.sql.statements import DetachPartition
 
 CONCURRENTLY = 14
@@ -26,16 +27,18 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
     possible = context.facts.major >= CONCURRENTLY and default is None
     why_not = "from 14 on" if context.facts.major < CONCURRENTLY else "without a default partition"
     words = node.span.of(context.statement.text)
+    rewrite = detach(context.statement, node, context.facts)
     return Finding(
         rule="detach-not-concurrent",
         at=node.span,
         problem=f"DETACH PARTITION would block reads and writes of {about.shown} while it waits for its lock",
         detail=f"It needs an ACCESS EXCLUSIVE lock on {about.amount}: it waits for every transaction that uses the table,"
         " and all others wait behind it.",
-        hint=script(f"ALTER TABLE {table(context)} {words} CONCURRENTLY")
+        hint=by_steps(rewrite) or script(f"ALTER TABLE {table(context)} {words} CONCURRENTLY")
         if possible
         else f"Run it with a short lock_timeout, again and again; Postgres does it CONCURRENTLY only {why_not}.",
         lock=Lock.ACCESS_EXCLUSIVE,
         work="none",
         relation=context.table.relation,
+        rewrite=rewrite,
     )

@@ -106,9 +106,11 @@ def partitioned(node: CreateTable, context: Context) -> Subject | None:
 def default_read(node: CreateTable, about: Subject, context: Context) -> tuple[str, str] | None:
     """The default partition, if CREATE TABLE … PARTITION OF reads it."""
     default = about.relation.default_partition if about.relation else None
-    if default is None or _bounds(node, context) == "DEFAULT" or cost(context).work == "none":
+    if default is None or _bounds(node, context) == "DEFAULT":
         return None
     known = context.facts.relations.get(default)
+    if cost(supposing(context, known, _without_own(known))).work == "none":
+        return None
     return None if known is not None and known.size_bytes == 0 else default
 
 

@@ -54,6 +54,11 @@ def new_job(case: Case, who: Who, token: str) -> NewJob:
     )
 
 
+def puts_off(case: Case) -> bool:
+    """Whether a part of it waits for COMMIT: some steps may be taken in the client's transaction one and all."""
+    return case.verdict.plan is not None and bool(case.verdict.plan.later)
+
+
 def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan
@@ -94,9 +99,9 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     plan = case.verdict.plan
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
-    job = new_job(case, who, token).sql
+    job = (new_job(case, who, token).sql,) if puts_off(case) else ()
     rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
-    return (*looks(case, policy), *now, *rehearsed, job)
+    return (*looks(case, policy), *now, *rehearsed, *job)
 
 
 class InSteps:
