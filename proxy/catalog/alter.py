@@ -235,7 +235,7 @@ def _attach(
             claims.do("build")
         if partition is not None and missing_keys(table, partition):
             claims.take(action.partition, AE, "scan")
-        for key in table.referring if claims.facts.major >= 15 else ():
+        for key in (k for k in table.referring if not k.part and claims.facts.major >= 15):
             claims.take_pair(key.table, SRE)
         for constraint in table.constraints.values():
             if constraint.references is not None:
@@ -276,6 +276,8 @@ def _detach(action: DetachPartition, table: Relation | None, claims: Claims) -> 
     for constraint in partition.constraints.values() if partition is not None else ():
         if constraint.inherited and constraint.references is not None:
             claims.take_pair(constraint.references, SRE)  # it gets triggers of its own
+    for key in table.referring if table is not None else ():
+        claims.take_pair(key.table, AE, "scan")  # no row of it may refer to the partition
     return AE, "none"
 
 

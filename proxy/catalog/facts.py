@@ -123,6 +123,7 @@ class Referring:
 
     table: tuple[str, str]
     columns: tuple[str, ...]  # those that it points to
+    part: bool = False  # of the key of the table that ``table`` is a partition of
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,8 @@ def _referencing(node: Node) -> bool:
             return node.object_type == "TABLE"
         case Other():
             return "CASCADE" in node.options
+        case CreateTable():
+            return node.partition_of is not None
         case AlterTable():
             return any(
                 isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
@@ -431,8 +433,8 @@ def _relation(
         parents=tuple((s, n) for s, n in row["parents"] or ()),
         detaching=tuple((s, n) for s, n in row["detaching"] or ()),
         default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
-        referenced_by=tuple(dict.fromkeys((s, n) for s, n, _ in row.get("referenced_by") or ())),
-        referring=tuple(Referring((s, n), tuple(c or ())) for s, n, c in row.get("referenced_by") or ()),
+        referenced_by=tuple(dict.fromkeys((s, n) for s, n, *_ in row.get("referenced_by") or ())),
+        referring=tuple(Referring((s, n), tuple(c or ()), part) for s, n, c, part in row.get("referenced_by") or ()),
         partition_key=row.get("partition_key") or "",
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),

@@ -709,7 +709,11 @@ answer AS (
                             SELECT pg_catalog.json_agg(a.attname)
                             FROM pg_catalog.pg_attribute AS a
                             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.confkey)
-                        ) END
+                        ) END,
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
+                        )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
                     JOIN title AS r ON r.oid OPERATOR(pg_catalog.=) f.oid

@@ -98,7 +98,7 @@ def _last(statement: Statement, parent: Relation, child: Relation, proving: Sequ
     # A key of the partition's own becomes part of the table's: the triggers that it had on the other table go.
     strong |= {key.references for key in keys(parent) if key.references and key.validated and key.enforced}
     other = {key.references for key in keys(parent) if key.references}
-    other |= {key.table for key in parent.referring} if major >= LOCKS_REFERRING else set()
+    other |= {key.table for key in parent.referring if not key.part} if major >= LOCKS_REFERRING else set()
     return Step(
         (statement.sql, *(proof.drop for proof in proving)),
         Lock.ACCESS_EXCLUSIVE,

@@ -75,7 +75,7 @@ def _locks(
     parent: Relation, facts: Facts
 ) -> tuple[Lock, tuple[tuple[str, str], ...], tuple[tuple[str, str, Lock], ...]]:
     light = {key.references for key in keys(parent) if key.references}
-    light |= {key.table for key in parent.referring} if facts.major >= LOCKS_REFERRING else set()
+    light |= {key.table for key in parent.referring if not key.part} if facts.major >= LOCKS_REFERRING else set()
     if parent.default_partition is not None:
         others = sorted(light - {parent.default_partition})
         return (

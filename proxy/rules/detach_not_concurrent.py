@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.plans.detach import detach
+from proxy.catalog.facts import Relation
+from proxy.plans.detach import detach, is_begun
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, caution
 from proxy.rules.column import table
@@ -21,7 +22,7 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
     relation = about.relation
     if relation is not None and relation.kind != "p":
         return None
-    if partition is not None and (not partition.exists or not partition.is_partition):
+    if partition is not None and not (partition.exists and (partition.is_partition or _begun(relation, partition))):
         return None
     default = relation.default_partition if relation else None
     possible = context.facts.major >= CONCURRENTLY and default is None
@@ -42,3 +43,7 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
         relation=context.table.relation,
         rewrite=rewrite,
     )
+
+
+def _begun(relation: Relation | None, partition: Relation) -> bool:
+    return relation is not None and is_begun(relation, partition)

@@ -112,4 +112,57 @@ ATTACHES = [
         " ALTER TABLE o ADD FOREIGN KEY (at, kind, id) REFERENCES ev (at, kind, id)"),
 ]  # fmt: skip
 
-PARTS = [*INDEXES, *UNIQUES, *KEYS, *ATTACHES]
+MORE = """
+ALTER TABLE ev ADD CONSTRAINT early CHECK (at < 1000), ADD CHECK (id > -1) NOT VALID, ADD COLUMN gone int, ADD COLUMN twice int
+    GENERATED ALWAYS AS (id * 2) STORED, ADD COLUMN big text DEFAULT 'x' COLLATE "C", ADD COLUMN s serial, ALTER note SET STORAGE EXTERNAL, ALTER kind SET DEFAULT 'a', ALTER id SET STATISTICS 55;
+ALTER TABLE ev DROP COLUMN gone, ADD FOREIGN KEY (id) REFERENCES people ON DELETE SET NULL, ADD UNIQUE (at, kind, id);
+COMMENT ON COLUMN ev.id IS 'which'; CREATE INDEX ON ev (lower(kind)); ALTER TABLE ev ENABLE ROW LEVEL SECURITY;
+CREATE STATISTICS st ON id, kind FROM ev;
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER t AFTER INSERT ON ev FOR EACH ROW EXECUTE FUNCTION f();
+CREATE TABLE o (at int, kind text, id int, FOREIGN KEY (at, kind, id) REFERENCES ev (at, kind, id));
+"""
+NUMBERED = """
+CREATE TABLE num (id int GENERATED ALWAYS AS IDENTITY, at int) PARTITION BY RANGE (at);
+CREATE TABLE num_1 PARTITION OF num FOR VALUES FROM (0) TO (10);
+"""
+Made = partial(Part, repeats=False, replans=False)
+PARTITION_OFS = [
+    Made("CREATE TABLE new PARTITION OF ev FOR VALUES FROM (40) TO (45)", "INSERT INTO ev VALUES (1, 41, 'a', 'n')"),
+    Made("CREATE TABLE IF NOT EXISTS new PARTITION OF ev FOR VALUES FROM (MINVALUE) TO (0) PARTITION BY HASH (id)", before=NO_DEFAULT),
+    Made("CREATE UNLOGGED TABLE new PARTITION OF ev FOR VALUES FROM (40) TO (45) WITH (fillfactor = 70) TABLESPACE apart", before=NO_DEFAULT),
+    Made("CREATE TABLE new PARTITION OF ev DEFAULT", before=NO_DEFAULT + MORE),
+    Made("CREATE TABLE new PARTITION OF ev FOR VALUES FROM (40) TO (41)", before=MORE),
+    Made("CREATE TABLE new PARTITION OF num FOR VALUES FROM (40) TO (41)", before=NUMBERED),
+    Made("CREATE TABLE new PARTITION OF ev_2 FOR VALUES IN ('x', NULL)", before=NO_DEFAULT + MORE),
+    Made("CREATE TABLE new PARTITION OF places FOR VALUES FROM (100) TO (200)", before=PLACES + "ALTER TABLE ev ADD FOREIGN KEY (id) REFERENCES places"),
+    Made("CREATE TABLE new PARTITION OF ev FOR VALUES FROM (40) TO (41)", since=18, before=NO_DEFAULT + "ALTER TABLE ev ADD CONSTRAINT given NOT NULL id, ADD FOREIGN KEY (id) REFERENCES people NOT VALID, ADD v int GENERATED ALWAYS AS (id + 1) VIRTUAL"),
+]  # fmt: skip
+
+DETACHES = [
+    Part("ALTER TABLE ev DETACH PARTITION ev_1", since=14, before=NO_DEFAULT),
+    Part("ALTER TABLE ev DETACH PARTITION ev_2", since=14, before=NO_DEFAULT + FULL),
+    Part("ALTER TABLE ev_2 DETACH PARTITION ev_2a", since=14, before="ALTER TABLE ev_2a ADD CONSTRAINT mine CHECK (kind = 'a')"),
+    Part("ALTER TABLE ev DETACH PARTITION ev_1", since=14, before=NO_DEFAULT + "ALTER TABLE ev_1 ADD CHECK (at IS NOT NULL AND at >= 0 AND at < 10)"),
+    Part("ALTER TABLE num DETACH PARTITION num_1", since=14, before=NUMBERED),
+]  # fmt: skip
+
+# What a REINDEX does can be told by nothing that stays.
+Again = partial(Part, repeats=False, replans=False)
+BAD_INDEX = "CREATE UNIQUE INDEX half ON people ((id / 2))"
+REINDEXES = [
+    Again("REINDEX INDEX people_pkey"),
+    Again("REINDEX TABLE people"),
+    Again("REINDEX (VERBOSE) TABLE people"),
+    Again("reindex table ev", since=14, before="CREATE INDEX ON ev (kind)"),
+    Again("REINDEX INDEX ev_kind_idx", since=14, before="CREATE INDEX ON ev (kind)"),
+    Again("REINDEX (TABLESPACE apart) INDEX people_pkey", since=14),
+]
+
+VIEW = "CREATE MATERIALIZED VIEW seen AS SELECT kind, count(*) AS n FROM ev GROUP BY kind; CREATE UNIQUE INDEX ON seen (kind);"
+REFRESHES = [
+    Again("REFRESH MATERIALIZED VIEW seen", before=VIEW + "INSERT INTO ev VALUES (1, 1, 'c', 'n')"),
+    Again("refresh materialized view seen with data", before=VIEW + "CREATE UNIQUE INDEX ON seen (n) WHERE kind > 'z'"),
+]
+
+PARTS = [*INDEXES, *UNIQUES, *KEYS, *ATTACHES, *PARTITION_OFS, *DETACHES, *REINDEXES, *REFRESHES]

@@ -20,6 +20,7 @@ from proxy.run import batch_sql
 from proxy.sql.read import read
 from proxy.sql.statements import Statement
 
+TABLE = re.compile(r'table "([^"]*)"')
 WORK = re.compile(r'^(rewriting table|verifying table|building index (?!"pg_toast_)|validating foreign key)')
 LOCKS = """
     SELECT n.nspname, c.relname, l.mode, c.relkind IN ('i', 'I') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
@@ -122,7 +123,13 @@ class Session:
                         locks = seen.indexes if is_index else seen.locks
                         known = locks.get((schema, name), Lock.NONE)
                         locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
-            seen.work = list(work)
+            # What is done to tables that are made in the same step keeps nobody waiting.
+            there = {name for _, name in before}
+            made = step.transaction and any(
+                "CREATE TABLE" in sql or "CREATE UNLOGGED" in sql for sql in step.statements
+            )
+            on = (TABLE.search(message) for message in work)
+            seen.work = [m for m, t in zip(work, on, strict=True) if (t[1] in there if t else not made)]
         return seen
 
     def batch(self, batch: Batch) -> None:
