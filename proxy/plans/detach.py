@@ -7,15 +7,18 @@ Source: ATExecDetachPartition, DetachAddConstraintIfNeeded, ATExecDetachPartitio
 
 from __future__ import annotations
 
-from proxy.catalog.facts import Facts, Relation
+from collections.abc import Sequence
+
+from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.catalog.parts import keys
-from proxy.plans import done
+from proxy.plans import done, reading
 from proxy.plans.build_parts import of
 from proxy.plans.done import EQ
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.target import Target, literal, own_name
 from proxy.sql import edit
-from proxy.sql.statements import AlterTable, DetachPartition, Statement
+from proxy.sql.names import constraint_name
+from proxy.sql.statements import AlterTable, DetachPartition, Statement, quote_identifier
 
 CONCURRENTLY = 14
 
@@ -29,34 +32,61 @@ def detach(statement: Statement, action: DetachPartition, facts: Facts) -> Rewri
         return None
     if parent.default_partition is not None or keys(parent) or keys(child) or parent.referring:
         return None
+    found = begun(parent, child)
     steps: list[Step] = []
-    if not is_begun(parent, child) and not child.detach_pending:
+    if found is None and not child.detach_pending:
         if not child.is_partition or not child.partition_constraint:
             return None
-        steps.append(_mark(parent, child))
+        name = _mark_name(parent, child, keep=bool(_equal(child, f"CHECK ({child.partition_constraint})")))
+        if (left := _left(child, name, facts)) is None:
+            return None
+        steps.append(_mark(parent, child, name))
+    else:
+        name = found.name if found is not None else None
+        left = _equal(child, found.definition.removesuffix(" NOT VALID")) if found is not None else child.pending_checks
+        left = () if name == _mark_name(parent, child, keep=True) else left
     if child.is_partition:
         steps.append(_detach(statement, action, parent, child))
-    return Rewrite((*steps, _clear(parent, child)), ordered=True, autocommit=True, table=parent.qualified)
+    if left or name:
+        steps.append(_clear(child, (*left, *([name] if name else []))))
+    return Rewrite(tuple(steps), ordered=True, autocommit=True, table=parent.qualified)
 
 
-def is_begun(parent: Relation, child: Relation) -> bool:
-    """Whether an interrupted run has begun with it, and perhaps detached it already."""
-    return mark(parent, child) in child.constraints
+def begun(parent: Relation, child: Relation) -> Constraint | None:
+    """The mark of an interrupted run, which has perhaps detached it already."""
+    names = (_mark_name(parent, child, keep=keep) for keep in (False, True))
+    return next((child.constraints[name] for name in names if name in child.constraints), None)
 
 
-def mark(parent: Relation, child: Relation) -> str:
-    return own_name("dt", *parent.qualified, *child.qualified)
+def _mark_name(parent: Relation, child: Relation, *, keep: bool) -> str:
+    """``keep``: the partition has a CHECK like that already, of its own, and gets no other."""
+    return own_name("dk" if keep else "dt", *parent.qualified, *child.qualified)
 
 
-def _mark(parent: Relation, child: Relation) -> Step:
-    part, name = of(child), mark(parent, child)
+def _equal(child: Relation, definition: str) -> tuple[str, ...]:
+    return tuple(c.name for c in child.constraints.values() if c.kind == "c" and c.definition == definition)
+
+
+def _left(child: Relation, mark: str, facts: Facts) -> tuple[str, ...] | None:
+    """The name that Postgres will give to the CHECK that it adds; None if it is not certain."""
+    if _equal(child, f"CHECK ({child.partition_constraint})"):
+        return ()
+    columns = reading.columns(child.partition_constraint)
+    if columns is None:
+        return None
+    taken = facts.taken_constraints.get(child.schema, frozenset())
+    return (constraint_name(child.name, columns, "check", taken | {mark}),)
+
+
+def _mark(parent: Relation, child: Relation, name: str) -> Step:
+    part = of(child)
     return Step(
         (f"ALTER TABLE {part.sql} ADD CONSTRAINT {name} CHECK {child.partition_constraint} NOT VALID",),
         Lock.ACCESS_EXCLUSIVE,
         "says the same as the partition's bounds, and reads no row: a mark for an interrupted run to be told by",
         relations=(part.key,),
         done=done.either(done.constraint(part, name), done.negate(done.attached(part, of(parent)))),
-        undo=(f"ALTER TABLE {part.sql} DROP CONSTRAINT IF EXISTS {name}",),
+        undo=(_if(_row(part, of(parent)), f"ALTER TABLE {part.sql} DROP CONSTRAINT IF EXISTS {name}"),),
     )
 
 
@@ -75,7 +105,6 @@ def _detach(statement: Statement, action: DetachPartition, parent: Relation, chi
             done=gone,
             edits=edits,
         )
-    finalize = f"ALTER TABLE {of(parent).sql} DETACH PARTITION {part.sql} FINALIZE"
     return Step(
         (sql,),
         Lock.SHARE_UPDATE_EXCLUSIVE,
@@ -84,51 +113,43 @@ def _detach(statement: Statement, action: DetachPartition, parent: Relation, chi
         transaction=False,
         budget="builds",
         done=gone,
-        undo=(_if_pending(part, finalize), _drop_left(parent, child)),
+        # Of a DETACH that has got half-way nothing is left but to finish it: the table no longer shows its rows.
+        # The mark stays then, so that the same statement, sent again, finds what is still to be done.
+        undo=(
+            _if(
+                f"{_row(part, of(parent))} AND h.inhdetachpending",
+                f"ALTER TABLE {of(parent).sql} DETACH PARTITION {part.sql} FINALIZE",
+            ),
+        ),
         edits=edits,
     )
 
 
-def _if_pending(part: Target, finalize: str) -> str:
-    """Of a DETACH that has got half-way nothing is left but to finish it: the table no longer shows its rows."""
-    pending = (
-        f"SELECT pg_catalog.bool_or(h.inhdetachpending) FROM pg_catalog.pg_inherits h"
-        f" JOIN pg_catalog.pg_class c ON c.oid {EQ} h.inhrelid"
+def _row(part: Target, parent: Target) -> str:
+    """FROM … of the row that says that it is a partition."""
+    return (
+        f"FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid {EQ} h.inhrelid"
         f" JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace"
+        f" JOIN pg_catalog.pg_class p ON p.oid {EQ} h.inhparent"
+        f" JOIN pg_catalog.pg_namespace m ON m.oid {EQ} p.relnamespace"
         f" WHERE n.nspname {EQ} {literal(part.schema)} AND c.relname {EQ} {literal(part.name)}"
-    )
-    return f"DO LANGUAGE plpgsql {literal(f'BEGIN IF ({pending}) THEN EXECUTE {literal(finalize)}; END IF; END')}"
-
-
-def _clear(parent: Relation, child: Relation) -> Step:
-    """Drops the CHECK that says what the partition's bounds said: a DETACH in one go leaves none.  And the mark."""
-    part, name = of(child), mark(parent, child)
-    return Step(
-        (_drop_left(parent, child), f"ALTER TABLE {part.sql} DROP CONSTRAINT IF EXISTS {name}"),
-        Lock.ACCESS_EXCLUSIVE,
-        "drops the CHECK that DETACH … CONCURRENTLY leaves on the partition, and the mark",
-        relations=(part.key,),
-        done=done.both(done.negate(done.constraint(part, name)), f"SELECT NOT EXISTS (SELECT {_left(parent, child)})"),
+        f" AND m.nspname {EQ} {literal(parent.schema)} AND p.relname {EQ} {literal(parent.name)}"
     )
 
 
-def _drop_left(parent: Relation, child: Relation) -> str:
-    drop = f"pg_catalog.format({literal(f'ALTER TABLE {of(child).sql} DROP CONSTRAINT %I')}, r.conname)"
-    query = f"SELECT k.conname {_left(parent, child)}"
-    body = f"DECLARE r record; BEGIN FOR r IN {query} LOOP EXECUTE {drop}; END LOOP; END"
+def _if(row: str, sql: str) -> str:
+    body = f"BEGIN IF EXISTS (SELECT {row}) THEN EXECUTE {literal(sql)}; END IF; END"
     return f"DO LANGUAGE plpgsql {literal(body)}"
 
 
-def _left(parent: Relation, child: Relation) -> str:
-    """FROM … of the CHECK that Postgres has added.  It has a name of Postgres's choice, and is younger than the mark."""
+def _clear(child: Relation, names: Sequence[str]) -> Step:
+    """Drops the CHECK that says what the partition's bounds said: a DETACH in one go leaves none.  And the mark."""
     part = of(child)
-    named = ", ".join(literal(name) for name in child.pending_checks)
-    or_named = f" OR k.conname {EQ} ANY (ARRAY[{named}]::pg_catalog.name[])" if named else ""
-    return (
-        f"FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid {EQ} k.conrelid"
-        f" JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace"
-        f" LEFT JOIN pg_catalog.pg_constraint m ON m.conrelid {EQ} c.oid AND m.conname {EQ} {literal(mark(parent, child))}"
-        f" WHERE n.nspname {EQ} {literal(part.schema)} AND c.relname {EQ} {literal(part.name)} AND k.contype {EQ} 'c'"
-        " AND (k.oid OPERATOR(pg_catalog.>) m.oid AND pg_catalog.pg_get_constraintdef(m.oid)"
-        f" {EQ} pg_catalog.concat(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID'){or_named})"
+    drops = ", ".join(f"DROP CONSTRAINT IF EXISTS {quote_identifier(name)}" for name in names)
+    return Step(
+        (f"ALTER TABLE {part.sql} {drops}",),
+        Lock.ACCESS_EXCLUSIVE,
+        "drops the CHECK that DETACH … CONCURRENTLY leaves on the partition, and the mark",
+        relations=(part.key,),
+        done=done.both(*(done.negate(done.constraint(part, name)) for name in names)),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from proxy.catalog.facts import Relation
-from proxy.plans.detach import detach, is_begun
+from proxy.plans.detach import begun, detach
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, caution
 from proxy.rules.column import table
-from proxy.rules.subject import by_steps, script, subject
+from proxy.rules.subject import script, subject
 from proxy.sql.statements import DetachPartition
 
 CONCURRENTLY = 14
@@ -46,4 +46,4 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
 
 
 def _begun(relation: Relation | None, partition: Relation) -> bool:
-    return relation is not None and is_begun(relation, partition)
+    return relation is not None and begun(relation, partition) is not None

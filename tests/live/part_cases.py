@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.live.plan_cases import Case
+from tests.servers import Server
 
 LONG = "measurements_of_every_sensor_in_the_house_by_the_hour_"  # the names of its partitions' indexes are cut alike
 
@@ -30,6 +31,15 @@ CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public;
 DO $$ BEGIN CREATE SERVER nowhere FOREIGN DATA WRAPPER postgres_fdw; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 CREATE FOREIGN TABLE ev_far PARTITION OF ev FOR VALUES FROM (100) TO (200) SERVER nowhere;
 """
+
+
+def make_tablespace(server: Server) -> None:
+    """The one that cases call ``apart``."""
+    with server.connect() as connection:
+        if connection.execute("SELECT FROM pg_tablespace WHERE spcname = 'apart'").fetchone() is None:
+            connection.execute("SET allow_in_place_tablespaces = on")
+            connection.execute("CREATE TABLESPACE apart LOCATION ''")
+
 
 PLACES = """
 CREATE TABLE places (id int PRIMARY KEY) PARTITION BY RANGE (id);
@@ -144,6 +154,11 @@ DETACHES = [
     Part("ALTER TABLE ev DETACH PARTITION ev_2", since=14, before=NO_DEFAULT + FULL),
     Part("ALTER TABLE ev_2 DETACH PARTITION ev_2a", since=14, before="ALTER TABLE ev_2a ADD CONSTRAINT mine CHECK (kind = 'a')"),
     Part("ALTER TABLE ev DETACH PARTITION ev_1", since=14, before=NO_DEFAULT + "ALTER TABLE ev_1 ADD CHECK (at IS NOT NULL AND at >= 0 AND at < 10)"),
+    Part("ALTER TABLE ev DETACH PARTITION ev_1", since=14, before=NO_DEFAULT + "ALTER TABLE ev_1 ADD CONSTRAINT ev_1_at_check CHECK (id > -2)"),
+    Part("ALTER TABLE two DETACH PARTITION two_1", since=14, before="CREATE TABLE two (a int, b int) PARTITION BY RANGE (a, b);"
+        " CREATE TABLE two_1 PARTITION OF two FOR VALUES FROM (1, 2) TO (3, MAXVALUE)"),
+    Part("ALTER TABLE hashed DETACH PARTITION hashed_1", since=14, before="CREATE TABLE hashed (a int, b text) PARTITION BY HASH (b);"
+        " CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0)"),
     Part("ALTER TABLE num DETACH PARTITION num_1", since=14, before=NUMBERED),
 ]  # fmt: skip
 

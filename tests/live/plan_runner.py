@@ -54,6 +54,16 @@ def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:
     return compose(statement, [(node, f.rewrite) for node, f in found if f.rewrite], facts)
 
 
+def of_others(work: Sequence[str], before: set[tuple[str, str]], step: Step) -> list[str]:
+    """Messages of work but for that on tables that are made in the same step, which keeps nobody waiting."""
+    there = {name for _, name in before}
+    made = step.transaction and any(
+        sql.startswith(("CREATE TABLE", "CREATE UNLOGGED TABLE")) for sql in step.statements
+    )
+    on = (TABLE.search(message) for message in work)
+    return [m for m, t in zip(work, on, strict=True) if (t[1] in there if t else not made)]
+
+
 @dataclass
 class Seen:
     """What a step did: messages of work, and the strongest lock on each table, and each index, that was there before."""
@@ -123,13 +133,7 @@ class Session:
                         locks = seen.indexes if is_index else seen.locks
                         known = locks.get((schema, name), Lock.NONE)
                         locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
-            # What is done to tables that are made in the same step keeps nobody waiting.
-            there = {name for _, name in before}
-            made = step.transaction and any(
-                "CREATE TABLE" in sql or "CREATE UNLOGGED" in sql for sql in step.statements
-            )
-            on = (TABLE.search(message) for message in work)
-            seen.work = [m for m, t in zip(work, on, strict=True) if (t[1] in there if t else not made)]
+            seen.work = of_others(work, before, step)
         return seen
 
     def batch(self, batch: Batch) -> None:
