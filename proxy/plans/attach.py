@@ -19,6 +19,7 @@ from proxy.plans.target import own_name
 from proxy.sql.statements import AlterTable, AttachPartition, Statement, quote_identifier
 
 LOCKS_REFERRING = 15  # from here on tables that refer to the partitioned one are locked, too
+CHECKED = "has new rows checked from now on, and reads no old row"
 VIOLATED = ('partition constraint of relation "', '" is violated by some row')
 DEFAULT_VIOLATED = ('updated partition constraint for default partition "', '" would be violated by some row')
 
@@ -39,15 +40,17 @@ def attach(
     check = PartitionCheck(parent, bounds)
     if (reads or default is not None) and not check.possible:
         return None
-    proving = [Proof(check, child.qualified, child, VIOLATED)] if reads else []
-    proving += [Proof(check, child.qualified, default, DEFAULT_VIOLATED, denied=True)] if default is not None else []
+    own = [Proof(check, child.qualified, child, VIOLATED)] if reads else []
+    others = [Proof(check, child.qualified, default, DEFAULT_VIOLATED, denied=True)] if default is not None else []
     built = lacking_indexes(parent, child, facts)
     referring = _keys(parent, child)
     if built is None or referring is None:
         return None
     added, checked = referring
-    steps = [*(proof.add for proof in proving), *added, *(proof.validate for proof in proving), *checked, *built]
-    last = _last(statement, parent, child, proving, facts.major)
+    steps = [*(proof.add for proof in own), *added, *(proof.validate for proof in own), *checked, *built]
+    # Last of all, for until it is attached the rows that will be the new partition's have no place.
+    steps += [step for proof in others for step in (proof.add, proof.validate)]
+    last = _last(statement, parent, child, [*own, *others], facts.major)
     return Rewrite((*steps, last), ordered=True, autocommit=True, table=parent.qualified)
 
 
@@ -75,7 +78,7 @@ class Proof:
         self.add = Step(
             (check.add(self.table, self.name, denied=denied),),
             Lock.ACCESS_EXCLUSIVE,
-            "has new rows checked from now on, and reads no old row",
+            "keeps new rows of those bounds out of the default partition, and reads no old row" if denied else CHECKED,
             relations=(self.table.key,),
             done=done.either(there, over) if over else there,
             undo=(self.drop,),
@@ -127,7 +130,7 @@ def _keys(parent: Relation, child: Relation) -> tuple[list[Step], list[Step]] | 
             Step(
                 (f"ALTER TABLE {on.sql} ADD CONSTRAINT {name} {key.definition} NOT VALID",),
                 Lock.SHARE_ROW_EXCLUSIVE,
-                "has new rows checked from now on, and reads no old row",
+                CHECKED,
                 relations=tuple(sorted({on.key, key.references})),
                 done=done.constraint(on, key.name),
                 undo=(f"ALTER TABLE {on.sql} DROP CONSTRAINT IF EXISTS {name}",),

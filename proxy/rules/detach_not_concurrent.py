@@ -35,7 +35,7 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
         problem=f"DETACH PARTITION would block reads and writes of {about.shown} while it waits for its lock",
         detail=f"It needs an ACCESS EXCLUSIVE lock on {about.amount}: it waits for every transaction that uses the table,"
         " and all others wait behind it.",
-        hint=by_steps(rewrite) or script(f"ALTER TABLE {table(context)} {words} CONCURRENTLY")
+        hint=script(f"ALTER TABLE {table(context)} {words} CONCURRENTLY")
         if possible
         else f"Run it with a short lock_timeout, again and again; Postgres does it CONCURRENTLY only {why_not}.",
         lock=Lock.ACCESS_EXCLUSIVE,

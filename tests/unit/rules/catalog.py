@@ -42,6 +42,8 @@ def _index(
         mentions=(column, where) if where else (column,),
         derived=where is not None,
         definition=words + (f" WHERE ({where} IS NOT NULL)" if where else ""),
+        attributes=(column,),
+        shape=f"{column} {where} {unique}",
         plain=True,
     )
 
