@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.facts import Facts, Index, Relation
 from proxy.plans.build_parts import of
-from proxy.plans.plan import Edit, Lock, Rewrite, Step
+from proxy.plans.plan import Edit, Failure, Lock, Rewrite, Step
 from proxy.sql import edit
 from proxy.sql.lexer import lex
 from proxy.sql.statements import Other, Statement
@@ -17,16 +17,22 @@ def refresh(statement: Statement, node: Other, facts: Facts) -> Rewrite | None:
         return None
     word = next(token for token in lex(statement.sql) if token.kind == "word" and token.value == "view")
     edits = (Edit(word.end, word.end, " CONCURRENTLY"),)
+    keys = sorted((i for i in view.indexes.values() if i.unique and not i.derived), key=lambda index: index.oid)
     step = Step(
         (edit.apply(statement.sql, edits),),
         Lock.EXCLUSIVE,
         "compares the new rows with the old ones while reads go on",
         relations=(of(view).key,),
-        budget="builds",
+        # Rows that are the same in all columns come to light first of all.
+        hides=(_twice("21000", keys[0], ""), *(_twice("23505", key, key.name) for key in keys)),
         edits=edits,
     )
-    # A reader in the same transaction would miss the new rows.
-    return Rewrite((step,), autocommit=True)
+    # In a transaction, too, it runs at once: a reader behind it there would miss the new rows.
+    return Rewrite((step,))
+
+
+def _twice(sqlstate: str, key: Index, constraint: str) -> Failure:
+    return Failure(sqlstate, constraint, "23505", (f'could not create unique index "{key.name}"',), name=key.name)
 
 
 def has_key(view: Relation) -> bool:

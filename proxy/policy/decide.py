@@ -212,9 +212,8 @@ def _hooks(decided: Decided, policy: Policy) -> Decided:
 
 
 def _instead(finding: Finding) -> Action:
-    """What is done where a rewrite is not possible: what blocks is refused, what only waits for its lock runs with patience."""
-    known = rules().get(finding.rule)
-    return Action.REJECT if known is None or known.harm == "blocks" else Action.WARN
+    """What is done where a rewrite is not possible: what only waits for its lock runs with patience, all else is refused."""
+    return Action.WARN if finding.waits else Action.REJECT
 
 
 def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:

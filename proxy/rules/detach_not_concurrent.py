@@ -42,6 +42,7 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
         work="none",
         relation=context.table.relation,
         rewrite=rewrite,
+        waits=True,
     )
 
 

@@ -27,4 +27,5 @@ def partition_of(node: CreateTable, context: Context) -> Finding | None:
         work="none",
         relation=node.partition_of,
         rewrite=rewrite,
+        waits=True,
     )

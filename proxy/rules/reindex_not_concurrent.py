@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.plans.plan import Lock
-from proxy.plans.reindex import reindex
+from proxy.plans.reindex import PARTITIONED, reindex
 from proxy.plans.target import qualify
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.subject import Subject, by_steps, script, subject
@@ -16,7 +16,7 @@ def reindex_not_concurrent(node: Other, context: Context) -> Finding | None:
     if node.kind != "REINDEX" or node.concurrently or context.facts.in_recovery or "SYSTEM" in node.options:
         return None
     if not node.relations:
-        return _all(node, context)
+        return None if context.facts.in_transaction else _all(node, context)  # refused there
     name = node.relations[0]
     about = subject(name, context)
     if about is None:
@@ -25,6 +25,9 @@ def reindex_not_concurrent(node: Other, context: Context) -> Finding | None:
     if about.kind is not None and about.kind not in ("iI" if what == "INDEX" else "rpm"):
         return None
     index = about.relation.index if about.relation else None
+    whole = about.kind == "p" or (index is not None and index.partitioned)
+    if whole and (context.facts.in_transaction or context.facts.major < PARTITIONED):
+        return None  # Postgres refuses it, or leaves it out
     table = Subject(Name((index.table_schema, index.table), name.span), None, about.live) if index else about
     if index is not None:
         parent = context.facts.relations.get((index.table_schema, index.table))

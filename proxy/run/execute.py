@@ -90,7 +90,7 @@ class Runner:
                 onward = [at for at, done in enumerate(ours, 1) if done.forward][-1:]
                 left = await self._undo(ours[onward[0] :] if onward else ours)
                 # Nothing brings a dropped index back, or takes a forward step back; finishing does no harm.
-                if onward or (plan.title == DropIndex.kind and ours):
+                if onward or (plan.title == DropIndex.kind and ours) or await self._is_finished(step):
                     left += [sql for later in plan.steps[number - 1 :] for sql in later.statements]
                 raise PlanFailed(fields, left) from None
             if result.outcome == "done":
@@ -167,6 +167,12 @@ class Runner:
         schema, name = step.index
         rows = await surely(lambda: self.own.fetch(leftover.SQL, schema, name))
         return rows[0][0] == b"t"
+
+    async def _is_finished(self, step: Step) -> bool:
+        """Whether a failed step has come about all the same: half of a DETACH … CONCURRENTLY can only be finished."""
+        if step.transaction or step.done is None or step.index is not None:
+            return False
+        return (await surely(lambda: self.own.fetch(step.done or "")))[0][0] == b"t"
 
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""

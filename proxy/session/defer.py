@@ -10,7 +10,7 @@ from proxy.plans.rehearsal import position, rehearsals
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
-from proxy.run.errors import is_lock_timeout
+from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
 from proxy.run.words import one_line
 from proxy.session.case import Case, changed_tables
@@ -144,6 +144,8 @@ class InSteps:
         for case in self._cases:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
         fields = self._as_raised(fields)
+        for step in (step for case in self._cases if case.verdict.plan is not None for step in case.verdict.plan.now):
+            fields = as_the_authors(fields, step)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)
             fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})

@@ -175,9 +175,23 @@ REINDEXES = [
 ]
 
 VIEW = "CREATE MATERIALIZED VIEW seen AS SELECT kind, count(*) AS n FROM ev GROUP BY kind; CREATE UNIQUE INDEX ON seen (kind);"
+SOURCE = """
+CREATE TABLE IF NOT EXISTS src (k int, n int, v int);
+CREATE MATERIALIZED VIEW seen AS SELECT k, n FROM src WHERE v = 1; CREATE UNIQUE INDEX ON seen (k); UPDATE src SET v = 1;
+"""
 REFRESHES = [
     Again("REFRESH MATERIALIZED VIEW seen", before=VIEW + "INSERT INTO ev VALUES (1, 1, 'c', 'n')"),
     Again("refresh materialized view seen with data", before=VIEW + "CREATE UNIQUE INDEX ON seen (n) WHERE kind > 'z'"),
+    Again(
+        "REFRESH MATERIALIZED VIEW seen",
+        "CREATE TABLE src AS SELECT * FROM (VALUES (1, 1, 1), (1, 1, 2)) v (k, n, v)",
+        before=SOURCE,
+    ),
+    Again(
+        "REFRESH MATERIALIZED VIEW seen",
+        "CREATE TABLE src AS SELECT * FROM (VALUES (1, 1, 1), (1, 2, 2)) v (k, n, v)",
+        before=SOURCE,
+    ),
 ]
 
 PARTS = [*INDEXES, *UNIQUES, *KEYS, *ATTACHES, *PARTITION_OFS, *DETACHES, *REINDEXES, *REFRESHES]

@@ -197,7 +197,7 @@ def shown(error: psycopg.Error, plan: Plan) -> tuple[str | None, str | None]:
     """SQLSTATE and message as the client gets them."""
     for step in plan.steps:
         for failure in step.hides:
-            if (error.sqlstate, error.diag.constraint_name) == (failure.sqlstate, failure.constraint):
+            if (error.sqlstate, error.diag.constraint_name or "") == (failure.sqlstate, failure.constraint):
                 return failure.instead, failure.message(error.diag.table_name or "")
     return error.sqlstate, error.diag.message_primary
 
