@@ -352,6 +352,8 @@ def _in_parts(node: Node) -> bool:
             )
         case CreateTable():
             return node.partition_of is not None
+        case Other():
+            return node.kind == "REINDEX" and not node.concurrently
     return False
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from proxy.catalog.facts import Facts, Index, Relation
-from proxy.plans.build_index import drop_leftover
+from proxy.plans.branches import Branches, branches
 from proxy.plans.build_parts import of
 from proxy.plans.done import EQ
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
@@ -43,18 +43,21 @@ def reindex(statement: Statement, node: Other, facts: Facts) -> Rewrite | None:
     table = _table(relation, facts)
     if table is None or table.schema in CATALOGS or (table.kind == "p" and facts.major < PARTITIONED):
         return None
-    excluding = {c.index for c in table.constraints.values() if c.kind == "x"}
-    whole = relation.index is None
-    if excluding if whole else relation.name in excluding:
+    found = branches(table, facts) if table.kind == "p" else Branches((), ())
+    if found is None:
         return None
-    left = [] if table.being_built else [i for i in table.indexes.values() if not i.valid and _is_left(i, table)]
-    steps = [drop_leftover(of(table).sibling(index.name), of(table)) for index in left]
+    whole, below = relation.index is None, found.all
+    excluding = {c.index for member in (table, *below) for c in member.constraints.values() if c.kind == "x"}
+    if excluding if whole or table.kind == "p" else relation.name in excluding:
+        return None
+    steps: list[Step] = []
     # Of a whole table Postgres leaves out what is invalid if it does so concurrently, and only then.
     group = statement.text[options[0].start : options[-1].end] + " " if options else ""
-    for index in table.indexes.values() if whole and table.kind != "p" else ():
-        if not index.valid and index not in left:
-            words = f"REINDEX {group}INDEX CONCURRENTLY {of(table).sibling(index.name).sql}"
-            steps.append(_step(words, (), table, _left_on_table(of(table))))
+    for member in (table, *below) if whole else ():
+        for index in member.indexes.values() if member.kind != "p" else ():
+            if not index.valid and not _is_left(index, member):
+                words = f"REINDEX {group}INDEX CONCURRENTLY {of(member).sibling(index.name).sql}"
+                steps.append(_step(words, (), member, _left_on_table(of(member))))
     return Rewrite((*steps, _step(sql, edits, table, _left_on_table(of(table)))))
 
 
@@ -88,7 +91,7 @@ def _is_left(index: Index, table: Relation) -> bool:
     return False
 
 
-def _step(sql: str, edits: tuple[Edit, ...], table: Relation | None, undo: str) -> Step:
+def _step(sql: str, edits: tuple[Edit, ...], table: Relation | None, left: str) -> Step:
     return Step(
         (sql,),
         Lock.SHARE_UPDATE_EXCLUSIVE,
@@ -96,7 +99,7 @@ def _step(sql: str, edits: tuple[Edit, ...], table: Relation | None, undo: str) 
         relations=(table.qualified,) if table is not None else (),
         transaction=False,
         budget="builds",
-        undo=(undo,),
+        left=left,
         edits=edits,
     )
 
@@ -108,7 +111,7 @@ def _left_on_table(table: Target) -> str:
         f" WHERE n.nspname {EQ} {literal(table.schema)} AND c.relname {EQ} {literal(table.name)}"
         f" UNION SELECT h.inhrelid FROM tree JOIN pg_catalog.pg_inherits h ON h.inhparent {EQ} tree.oid)"
     )
-    return _drop(of_tree, f"EXISTS (SELECT FROM tree WHERE tree.oid {EQ} COALESCE(o.oid, t.oid))")
+    return _left(of_tree, f"EXISTS (SELECT FROM tree WHERE tree.oid {EQ} COALESCE(o.oid, t.oid))")
 
 
 def _left_in_schema(schema: str) -> str:
@@ -116,23 +119,30 @@ def _left_in_schema(schema: str) -> str:
         f"EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname {EQ} {literal(schema)}"
         f" AND n.oid {EQ} COALESCE(o.relnamespace, t.relnamespace))"
     )
-    return _drop("", mine)
+    return _left("", mine)
 
 
-def _drop(head: str, mine: str) -> str:
-    """Drops what an interrupted REINDEX CONCURRENTLY has left, of TOAST tables too, unless another session is at it.
+def _left(head: str, mine: str) -> str:
+    """Statements that drop what an interrupted REINDEX CONCURRENTLY has left, of TOAST tables too.
 
-    DROP INDEX CONCURRENTLY cannot run inside DO, so this takes a short ACCESS EXCLUSIVE lock.
+    That is, invalid indexes that are named after another one of their table, unless another session is at it.
     """
-    query = (
-        f"{head} SELECT pg_catalog.format('DROP INDEX %I.%I', s.nspname, x.relname) AS command"
+    base = "pg_catalog.regexp_replace(x.relname, '_cc(new|old)[0-9]*$', '')"
+    return (
+        f"{head} SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.format("
+        "'DROP INDEX CONCURRENTLY %I.%I', s.nspname, x.relname), 'UTF8'), 'hex')"
         f" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid {EQ} i.indexrelid"
         f" JOIN pg_catalog.pg_namespace s ON s.oid {EQ} x.relnamespace"
         f" JOIN pg_catalog.pg_class t ON t.oid {EQ} i.indrelid"
         f" LEFT JOIN pg_catalog.pg_class o ON o.reltoastrelid {EQ} t.oid"
-        " WHERE NOT i.indisvalid AND x.relname OPERATOR(pg_catalog.~) '_cc(new|old)[0-9]*$'"
-        f" AND {mine} AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.relation {EQ} t.oid"
-        f" AND l.mode {EQ} 'ShareUpdateExclusiveLock' AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())"
+        f" WHERE NOT i.indisvalid AND x.relname OPERATOR(pg_catalog.~) '_cc(new|old)[0-9]*$' AND {mine}"
+        " AND EXISTS (SELECT FROM pg_catalog.pg_index j"
+        f" JOIN pg_catalog.pg_class y ON y.oid {EQ} j.indexrelid WHERE j.indrelid {EQ} i.indrelid"
+        f" AND y.oid OPERATOR(pg_catalog.<>) x.oid AND (y.relname {EQ} {base} OR"
+        f" (pg_catalog.octet_length(x.relname::pg_catalog.text) OPERATOR(pg_catalog.>) {LIMIT_BYTES - 4}"
+        f" AND pg_catalog.starts_with(y.relname::pg_catalog.text, {base}))))"
+        f" AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.relation {EQ} t.oid AND l.granted"
+        f" AND l.mode {EQ} 'ShareUpdateExclusiveLock' AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()"
+        # no user: autovacuum, which makes way
+        f" AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid {EQ} l.pid AND a.usesysid IS NULL))"
     )
-    body = f"DECLARE r record; BEGIN FOR r IN {query} LOOP EXECUTE r.command; END LOOP; END"
-    return f"DO LANGUAGE plpgsql {literal(body)}"

@@ -116,6 +116,7 @@ class Session:
         """Run a step unless it is done; what it did, or None."""
         if self.is_done(step):
             return None
+        self.clear(step)
         seen = Seen()
         before = set(self.connection.execute(EXISTING).fetchall())
         with self.watching() as work:
@@ -136,6 +137,10 @@ class Session:
                         locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
             seen.work = of_others(work, before, step)
         return seen
+
+    def clear(self, step: Step) -> None:
+        for (command,) in self.connection.execute(step.left).fetchall() if step.left is not None else ():
+            self.connection.execute(bytes.fromhex(command).decode())
 
     def batch(self, batch: Batch) -> None:
         """A few rows at a time, as ``run.batches`` does, but for its pace."""
@@ -174,3 +179,4 @@ class Session:
         for step in reversed(begun[onward[0] :] if onward else begun):
             for sql in step.undo:
                 self.connection.execute(sql)
+            self.clear(step)
