@@ -48,6 +48,8 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    whole_references: bool = False  # that table is partitioned (asked where partitions matter)
+    beside: bool = False  # it points to a partition of a table that another key of the same table points to
     comment: str | None = None
 
 
@@ -131,6 +133,7 @@ class Referring:
     definition: str | None = None  # pg_get_constraintdef()
     validated: bool = True
     comment: str | None = None
+    part: bool = False  # of the key of the table that ``table`` is a partition of
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class Relation:
         str, ...
     ] = ()  # its columns that are NOT NULL; of partitions that are not named it says no more of them
     detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
+    pending_checks: tuple[str, ...] = ()  # CHECKs that this DETACH has given it
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
@@ -170,6 +174,7 @@ class Relation:
     checked_below: tuple[str, ...] = ()  # CHECKs that are valid on every leaf of a partitioned table, by name
     sequences: tuple[tuple[str, str, str], ...] = ()  # (column, schema, name) of those that its columns own
     tablespace: str = ""  # the database's own where it has none of its own; empty: not known
+    spaced: bool = False  # it has a tablespace of its own, perhaps the same as the database's
     access_method: str = ""
     views: tuple[
         tuple[str, str, str], ...

@@ -286,8 +286,13 @@ def _referencing(node: Node) -> bool:
             return node.object_type == "TABLE"
         case Other():
             return "CASCADE" in node.options
+        case CreateTable():
+            return node.partition_of is not None
         case AlterTable():
-            return any(isinstance(a, DropConstraint | DropColumn | AlterColumnType) for a in node.actions)
+            return any(
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
+                for a in node.actions
+            )
     return False
 
 
@@ -347,6 +352,8 @@ def _in_parts(node: Node) -> bool:
             )
         case CreateTable():
             return node.partition_of is not None
+        case Other():
+            return node.kind == "REINDEX" and not node.concurrently
     return False
 
 
@@ -425,6 +432,7 @@ def _relation(
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
         required=tuple(row.get("required") or ()),
+        pending_checks=tuple(row.get("pending_checks") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
@@ -444,6 +452,7 @@ def _relation(
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
+        spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
@@ -502,6 +511,8 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        whole_references=bool(c.get("whole_references")),
+        beside=bool(c.get("beside")),
         comment=c.get("comment"),
     )
 

@@ -682,6 +682,17 @@ answer AS (
                         AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                         AND a.attnotnull
                 ),
+                -- The CHECK that a DETACH CONCURRENTLY has added is of the transaction that marked the partition.
+                'pending_checks', (
+                    SELECT pg_catalog.json_agg(k.conname)
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN pg_catalog.pg_constraint AS k
+                        ON k.conrelid OPERATOR(pg_catalog.=) h.inhrelid
+                        AND k.contype OPERATOR(pg_catalog.=) 'c'
+                        AND CAST(k.xmin AS pg_catalog.text) OPERATOR(pg_catalog.=) CAST(h.xmin AS pg_catalog.text)
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
+                        AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending' OPERATOR(pg_catalog.=) 'true'
+                ),
                 'detach_pending', (
                     SELECT pg_catalog.bool_or(CAST(COALESCE(
                         pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))
@@ -712,6 +723,10 @@ answer AS (
                             SELECT e.description FROM pg_catalog.pg_description AS e
                             WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
                                 AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
                         )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
@@ -763,6 +778,7 @@ answer AS (
                     END
                     WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
                 ),
+                'spaced', c.reltablespace OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid),
                 'access_method', (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
@@ -950,6 +966,16 @@ answer AS (
                                 AND e.objsubid OPERATOR(pg_catalog.=) 0
                         ),
                         -- end writes
+                        -- if parts
+                        'whole_references', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS r
+                            WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid AND r.relkind OPERATOR(pg_catalog.=) 'p'
+                        ),
+                        'beside', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.=) k.conrelid
+                        ),
+                        -- end parts
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid

@@ -135,7 +135,7 @@ class Examiner:
                 self._depend(case, pending)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
             held = holding(statement, facts, deferred) if len(statements) > 1 else None
-            if case.verdict.action is Action.DEFER and case.verdict.plan is not None:
+            if case.verdict.action is Action.DEFER and case.verdict.plan is not None and case.verdict.plan.later:
                 tables = tuple(changed_tables(case))
                 pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
         return cases

@@ -10,7 +10,7 @@ import psycopg.sql
 import pytest
 
 from proxy.plans.plan import Lock, Plan
-from tests.live.part_cases import PARTS
+from tests.live.part_cases import PARTS, make_tablespace
 from tests.live.plan_cases import CASES, SAME_EMAIL, Case
 from tests.live.plan_runner import Session, plan_for
 from tests.servers import Server
@@ -48,10 +48,7 @@ class Copies:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.databases = (server.create_database(), server.create_database())
-        with server.connect() as connection:
-            if connection.execute("SELECT FROM pg_tablespace WHERE spcname = 'apart'").fetchone() is None:
-                connection.execute("SET allow_in_place_tablespaces = on")
-                connection.execute("CREATE TABLESPACE apart LOCATION ''")
+        make_tablespace(server)
 
     def session(self, which: int, schema: str, case: Case, *, bad: bool = False) -> Session:
         return self._session(self.databases[which], schema, case, bad=bad)
