@@ -63,6 +63,7 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
+    reshaped: bool = False  # it stores another type than its column has: a change of type, even to the same one, builds it again
     immediate: bool = True  # not of a DEFERRABLE constraint
     # The rest is asked where partitions matter.
     above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of
@@ -95,6 +96,7 @@ class Function:
     volatile: bool
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
+    gives_own: bool = False  # its result is of a type that somebody has made
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,15 @@ class Referring:
 
     table: tuple[str, str]
     columns: tuple[str, ...]  # those that it points to
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """What only the tables that inherit from one have on its columns, by column; asked for a change of type."""
+
+    checked: frozenset[str] = frozenset()  # a valid CHECK
+    indexed: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()  # an index with an expression or a predicate, or an invalid one
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,7 @@ class Relation:
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
+    heirs: Heirs = Heirs()
     owner: str = ""
     on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
 
@@ -236,6 +248,8 @@ class Facts:
         default_factory=dict
     )  # those called in a default, by ``Name.quoted``
     routines: Mapping[str, tuple[Routine, ...]] = field(default_factory=dict)  # that it calls; by ``Sought.key``
+    volatile_operators: frozenset[str] = frozenset()  # names of those that somebody has made
+    volatile_casts: frozenset[str] = frozenset()  # types that somebody has made, with such a cast to or from; "": any
     free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
     taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
     taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone
