@@ -29,6 +29,12 @@ class Column:
     identity: str = ""  # pg_attribute.attidentity: a, d
     stored: bool = False  # GENERATED … STORED
     adjusted: bool = False  # its storage or compression is not the type's own
+    # The rest is asked where it may get another type.
+    default: str | None = None  # pg_get_expr()
+    comment: str | None = None
+    plain: bool = False  # it has no rights, options, statistics target … of its own
+    dependents: tuple[str, ...] = ()  # what else hangs on it, in words: views, generated columns, policies …
+    numbering: str | None = None  # of an identity column: START WITH …; None if it has rights of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,10 @@ class Referring:
 
     table: tuple[str, str]
     columns: tuple[str, ...]  # those that it points to
+    name: str = ""
+    definition: str | None = None  # pg_get_constraintdef()
+    validated: bool = True
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ class Relation:
 
     heirs: Heirs = Heirs()
     owner: str = ""
+    triggers: tuple[str, ...] = ()  # names of its own
     on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
 
     @property

@@ -116,6 +116,7 @@ class Request:
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
+    swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
     heirs: bool = False  # also what only the tables that inherit from one have on a column
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
@@ -132,6 +133,7 @@ class Request:
             "detail": self.detail,
             "inside": self.inside,
             "writes": self.writes,
+            "swaps": self.swaps,
             "heirs": self.heirs,
             "parts": self.parts,
             "sources": bool(self.sources.types or self.sources.functions),
@@ -197,6 +199,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         referencing=referencing,
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
+        swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
         heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
@@ -295,7 +298,7 @@ def _referencing(node: Node) -> bool:
 def _cascades(node: Node) -> bool:
     match node:
         case Drop():
-            return node.cascade
+            return node.cascade or node.object_type == "TABLE"  # whether it may fail for what depends on it
         case Other():
             return "CASCADE" in node.options
         case AlterTable():
@@ -320,8 +323,16 @@ def _in_detail(node: Node) -> bool:
 
 
 def _writes(node: Node) -> bool:
-    """Whether rows that are there may have to be written."""
-    return isinstance(node, AlterTable) and any(isinstance(a, AddColumn | AlterColumnType) for a in node.actions)
+    """Whether rows that are there may have to be written, or foreign keys made again."""
+    if isinstance(node, Drop):
+        return node.object_type == "TABLE"
+    kinds = AddColumn | AlterColumnType | DropColumn
+    return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
+
+
+def _swaps(node: Node) -> bool:
+    """Whether a column may give way to another one, or goes."""
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
 
 
 def _retypes(node: Node) -> bool:
@@ -437,14 +448,15 @@ def _relation(
         parents=tuple((s, n) for s, n in row["parents"] or ()),
         detaching=tuple((s, n) for s, n in row["detaching"] or ()),
         default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
-        referenced_by=tuple(dict.fromkeys((s, n) for s, n, _ in row.get("referenced_by") or ())),
-        referring=tuple(Referring((s, n), tuple(c or ())) for s, n, c in row.get("referenced_by") or ()),
+        referenced_by=tuple(dict.fromkeys((s, n) for s, n, *_ in row.get("referenced_by") or ())),
+        referring=tuple(Referring((s, n), tuple(c or ()), *more) for s, n, c, *more in row.get("referenced_by") or ()),
         partition_key=row.get("partition_key") or "",
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
         access_method=row.get("access_method") or "",
         owner=row.get("owner") or "",
+        triggers=tuple(row.get("triggers") or ()),
         on_update=tuple(row.get("on_update") or ()),
         heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
@@ -452,7 +464,7 @@ def _relation(
 
 
 def _column(c: dict[str, Any], types: dict[int, dict[str, Any]]) -> Column:
-    column = Column(**c)
+    column = Column(**(c | {"dependents": tuple(c.get("dependents") or ())}))
     domain = types.get(column.type_oid)
     if domain is None or not domain["is_domain"]:
         return replace(column, base_oid=column.type_oid)

@@ -721,7 +721,21 @@ answer AS (
                             SELECT pg_catalog.json_agg(a.attname)
                             FROM pg_catalog.pg_attribute AS a
                             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.confkey)
-                        ) END
+                        ) END,
+                        k.conname,
+                        CASE
+                            WHEN EXISTS (
+                                SELECT 1 FROM closed AS x
+                                WHERE x.relation OPERATOR(pg_catalog.=) ANY (ARRAY[k.conrelid, k.confrelid])
+                            ) THEN NULL
+                            ELSE pg_catalog.pg_get_constraintdef(k.oid)
+                        END,
+                        k.convalidated,
+                        (
+                            SELECT e.description FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
                     JOIN title AS r ON r.oid OPERATOR(pg_catalog.=) f.oid
@@ -778,6 +792,10 @@ answer AS (
                 -- end detail
                 -- if writes
                 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+                'triggers', (
+                    SELECT pg_catalog.json_agg(g.tgname) FROM pg_catalog.pg_trigger AS g
+                    WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT g.tgisinternal
+                ),
                 -- What an UPDATE of no particular column would set off.
                 'on_update', (
                     SELECT pg_catalog.json_agg(DISTINCT x.name)
@@ -897,6 +915,83 @@ answer AS (
                             pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.->>) 'attcompression', ''
                         ) OPERATOR(pg_catalog.<>) '',
                         -- end writes
+                        -- if swaps
+                        'default', CASE WHEN a.attgenerated OPERATOR(pg_catalog.=) '' THEN (
+                            SELECT pg_catalog.pg_get_expr(f.adbin, f.adrelid) FROM pg_catalog.pg_attrdef AS f
+                            WHERE f.adrelid OPERATOR(pg_catalog.=) c.oid AND f.adnum OPERATOR(pg_catalog.=) a.attnum
+                                AND NOT EXISTS (SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) c.oid)
+                        ) END,
+                        'comment', (
+                            SELECT e.description FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) c.oid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND e.objsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                        ),
+                        'plain', a.attacl IS NULL AND a.attoptions IS NULL AND a.attislocal
+                            AND a.attinhcount OPERATOR(pg_catalog.=) 0
+                            AND COALESCE(CAST(a.attstattarget AS pg_catalog.int4), '-1') OPERATOR(pg_catalog.=) '-1'
+                            AND NOT EXISTS (
+                                SELECT 1 FROM pg_catalog.pg_seclabel AS e
+                                WHERE e.objoid OPERATOR(pg_catalog.=) c.oid
+                                    AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                    AND e.objsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                            ),
+                        -- What hangs on the column besides constraints, indexes, its own default and sequences.
+                        'dependents', (
+                            SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                            FROM pg_catalog.pg_depend AS d
+                            WHERE d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refobjid OPERATOR(pg_catalog.=) c.oid
+                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND d.classid OPERATOR(pg_catalog.<>) CAST('2606' AS pg_catalog.oid)
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                        AND x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['i', 'S'] AS pg_catalog."char"[]))
+                                )
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_attrdef AS x
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('2604' AS pg_catalog.oid)
+                                        AND x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.adrelid OPERATOR(pg_catalog.=) c.oid
+                                        AND x.adnum OPERATOR(pg_catalog.=) a.attnum
+                                )
+                        ),
+                        -- How an identity column counts, in the words of CREATE SEQUENCE; nobody else may have rights on it.
+                        'numbering', CASE WHEN a.attidentity OPERATOR(pg_catalog.<>) '' THEN (
+                            SELECT pg_catalog.concat_ws(' ',
+                                'START WITH', q.seqstart, 'INCREMENT BY', q.seqincrement,
+                                CASE WHEN q.seqmin OPERATOR(pg_catalog.<>) l.least
+                                    THEN pg_catalog.concat('MINVALUE ', q.seqmin) ELSE 'NO MINVALUE' END,
+                                CASE WHEN q.seqmax OPERATOR(pg_catalog.<>) l.most
+                                    THEN pg_catalog.concat('MAXVALUE ', q.seqmax) ELSE 'NO MAXVALUE' END,
+                                'CACHE', q.seqcache,
+                                CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
+                            )
+                            FROM pg_catalog.pg_depend AS d
+                            JOIN pg_catalog.pg_sequence AS q ON q.seqrelid OPERATOR(pg_catalog.=) d.objid
+                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid AND x.relacl IS NULL
+                            CROSS JOIN LATERAL (
+                                SELECT CASE
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('21' AS pg_catalog.oid) THEN 32767
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('23' AS pg_catalog.oid) THEN 2147483647
+                                    ELSE 9223372036854775807
+                                END AS top
+                            ) AS t
+                            CROSS JOIN LATERAL (
+                                SELECT
+                                    CASE WHEN q.seqincrement OPERATOR(pg_catalog.>) 0 THEN 1 ELSE (OPERATOR(pg_catalog.-) t.top)
+                                        OPERATOR(pg_catalog.-) 1 END AS least,
+                                    CASE WHEN q.seqincrement OPERATOR(pg_catalog.>) 0 THEN t.top ELSE '-1' END AS most
+                            ) AS l
+                            WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refobjid OPERATOR(pg_catalog.=) c.oid
+                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND d.deptype OPERATOR(pg_catalog.=) 'i'
+                        ) END,
+                        -- end swaps
                         'stored', a.attgenerated OPERATOR(pg_catalog.=) 's'
                     ) ORDER BY a.attnum)
                     FROM pg_catalog.pg_attribute AS a

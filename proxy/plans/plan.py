@@ -56,7 +56,7 @@ class Failure:
     """An error about a passing object of ours, and what Postgres says when the author's statement meets the same rows."""
 
     sqlstate: str  # of the error that is replaced: 23514
-    constraint: str  # and its constraint_name: ``_interlock_nn_1f0c…``
+    constraint: str  # and its constraint_name: ``_interlock_nn_1f0c…``; empty: it has none
     instead: str  # the SQLSTATE to give: 23502
     words: tuple[str, ...]  # of the message to give: what stands before, and what after the table's name
     column: str = ""  # the column_name to give, if any

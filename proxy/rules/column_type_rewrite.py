@@ -6,7 +6,7 @@ from proxy.plans.change_type import only_utc
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
-from proxy.rules.column_type import changed, old_type, rewritten
+from proxy.rules.column_type import changed, old_type, rewritten, swapped
 from proxy.rules.subject import script
 from proxy.sql.statements import AlterColumnType, quote_identifier
 
@@ -19,6 +19,7 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
     about, _ = found
     if only_utc(context.statement, node) and rewritten(node, about, context) is not None:
         return None  # at-time-zone-utc
+    swap = swapped(node, about, context)
     new = " ".join(node.type.span.of(context.statement.text).split())
     old = old_type(node, about)
     change = f"Not every {old} is stored as {new} would store it." if old else f"A change to {new} may copy the table."
@@ -29,12 +30,13 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
         at=node.span,
         problem=f'changing the type of column "{node.column}" would block reads and writes of {about.shown}'
         " while all rows are written anew",
-        detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock.",
+        detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock."
+        + (" In steps, by a second column, it would end up as the last one of the table." if swap else ""),
         hint=_hint(node, new, old, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,
-        rewrite=rewritten(node, about, context),
+        rewrite=swap,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from proxy.catalog.effect import Effect, effect
 from proxy.catalog.facts import Facts
-from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.gently import gently
+from proxy.plans.plan import Edit, Lock, Plan, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.execute import Budget
@@ -103,7 +104,10 @@ def patient_plan(case: Case) -> Plan | None:
     step = patient_step(case)
     if step is None:
         return None
-    return Plan(case.statement.node.kind, (step,))
+    before = gently(case.statement, case.facts)
+    if before:  # an error of the statement's own keeps its place all the same
+        step = replace(step, edits=(Edit(0, 0, ""),))
+    return Plan(case.statement.node.kind, (*before, step))
 
 
 def as_it_is(case: Case) -> Plan:

@@ -68,6 +68,7 @@ class Session:
     def __init__(self, url: str, schema: str) -> None:
         self.connection = psycopg.connect(url, autocommit=True)
         self.schema = schema
+        self.moves = False  # columns may stand in another order
         self._work: list[str] = []
         self.connection.add_notice_handler(self._notice)
         self.connection.execute(f'SET search_path = "{schema}"')

@@ -92,6 +92,7 @@ STATES = (
         + "CREATE TABLE {t}_rest PARTITION OF {t} DEFAULT;"
         + FURNISH + FILL,
     ),
+    State("hollow", PLAIN.replace(");", ") PARTITION BY RANGE (id);") + FURNISH),
     State("root", PLAIN + FURNISH + FILL + "CREATE TABLE {t}_heir (own int) INHERITS ({t});" + FILL.replace("INTO {t}", "INTO {t}_heir")),
     State(
         "indexed",

@@ -51,7 +51,9 @@ def _table(
 ) -> Relation:
     """``columns``: ``name:type``, text if there is no type; those that are NOT NULL with an exclamation mark."""
     given = [(*c.rstrip("!").partition(":"), c.endswith("!")) for c in columns.split()]
-    found = {name: Column(name, type_.replace("_", " ") or "text", strict) for name, _, type_, strict in given}
+    found = {
+        name: Column(name, type_.replace("_", " ") or "text", strict, plain=True) for name, _, type_, strict in given
+    }
     return Relation(
         True, oid, "public", name, kind, size_bytes=size, rows=rows, has_children=bool(partitions), partitions=partitions,
         columns=found,
