@@ -69,7 +69,9 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
-    reshaped: bool = False  # it stores another type than its column has: a change of type, even to the same one, builds it again
+    reshaped: bool = (
+        False  # it stores another type than its column has: a change of type, even to the same one, builds it again
+    )
     immediate: bool = True  # not of a DEFERRABLE constraint
     # The rest is asked where partitions matter.
     above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of

@@ -43,7 +43,11 @@ def _around(node: AlterColumnType, about: Subject, context: Context) -> str:
     before, after = [], []
     for index in remade or ():
         name = quote_identifier(index.name)
-        again = concurrently(index.definition) if index.definition else f"CREATE INDEX CONCURRENTLY {name} ON {on} <as it was>"
+        again = (
+            concurrently(index.definition)
+            if index.definition
+            else f"CREATE INDEX CONCURRENTLY {name} ON {on} <as it was>"
+        )
         if index.constraint is None:
             before.append(f"DROP INDEX CONCURRENTLY {quote_identifier(index.schema)}.{name}")
             after.append(again)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.truth import odd
+
 SCHEMA = """
 SET client_min_messages = warning;
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -910,6 +912,7 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         EXPLAIN ANALYZE UPDATE s SET b = 'z'
         """,
     ),
+    ("odd", odd.MADE, odd.ROWS),
 )
 
 # What cannot run in a transaction: the lock that it waits for is read while another session holds the table.

@@ -8,11 +8,68 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 LENGTHS = st.integers(1, 12)
-PLAIN_TYPES = """
-int bigint smallint oid real float8 numeric bool text varchar bpchar char name bytea date time timetz timestamp timestamptz interval json
-jsonb xml uuid money inet cidr macaddr varbit bit point int4range tsvector regclass regtype mood label short positive present over_label
-over_positive stamped pair int[] text[] varchar[] positive[] mood[] label[] timestamp[] "char" pg_catalog.int4 public.label pg_catalog.varchar
-""".split() + ["double precision", "character varying", "timestamp with time zone", "interval hour to minute", "interval day to second (3)"]
+PLAIN_TYPES = [
+    "int",
+    "bigint",
+    "smallint",
+    "oid",
+    "real",
+    "float8",
+    "numeric",
+    "bool",
+    "text",
+    "varchar",
+    "bpchar",
+    "char",
+    "name",
+    "bytea",
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "json",
+    "jsonb",
+    "xml",
+    "uuid",
+    "money",
+    "inet",
+    "cidr",
+    "macaddr",
+    "varbit",
+    "bit",
+    "point",
+    "int4range",
+    "tsvector",
+    "regclass",
+    "regtype",
+    "mood",
+    "label",
+    "short",
+    "positive",
+    "present",
+    "over_label",
+    "over_positive",
+    "stamped",
+    "pair",
+    "int[]",
+    "text[]",
+    "varchar[]",
+    "positive[]",
+    "mood[]",
+    "label[]",
+    "timestamp[]",
+    '"char"',
+    "pg_catalog.int4",
+    "public.label",
+    "pg_catalog.varchar",
+    "double precision",
+    "character varying",
+    "timestamp with time zone",
+    "interval hour to minute",
+    "interval day to second (3)",
+]
 TYPES = st.one_of(
     st.sampled_from(PLAIN_TYPES),
     LENGTHS.flatmap(
@@ -165,4 +222,13 @@ TABLE_CONSTRAINTS = st.one_of(
     st.sampled_from(["a", "b", "c"]).map("NOT NULL {}".format),
 )  # fmt: skip
 WITH_IT = st.sampled_from(["", "", "", ", ALTER a SET NOT NULL", ", ADD COLUMN z int", ", ADD CHECK (b > 0)", ", DROP CONSTRAINT IF EXISTS k", ", ALTER c SET DEFAULT 'x'"])  # fmt: skip
-ALTERED = st.sampled_from(["ALTER TABLE g", "ALTER TABLE g", "ALTER TABLE IF EXISTS g", "ALTER TABLE ONLY g", "ALTER TABLE public.g", "ALTER TABLE g *"])
+ALTERED = st.sampled_from(
+    [
+        "ALTER TABLE g",
+        "ALTER TABLE g",
+        "ALTER TABLE IF EXISTS g",
+        "ALTER TABLE ONLY g",
+        "ALTER TABLE public.g",
+        "ALTER TABLE g *",
+    ]
+)
