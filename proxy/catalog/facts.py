@@ -92,6 +92,7 @@ class Type:
     base_oid: int = 0
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
+    demands: tuple[str, ...] = ()  # what it and the domains below it want of a VALUE: ``CHECK ((VALUE > 0))``
     has_default: bool = False  # of a domain
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only

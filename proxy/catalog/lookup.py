@@ -481,7 +481,7 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[typed] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users, "demands": tuple(row["demands"] or ())}))
     return types
 
 

@@ -558,6 +558,20 @@ answer AS (
                             WHERE k.contypid OPERATOR(pg_catalog.=) d.oid AND k.contype OPERATOR(pg_catalog.=) 'c'
                         ))
                 ),
+                'demands', (
+                    SELECT pg_catalog.json_agg(k.what ORDER BY k.what)
+                    FROM below AS l
+                    JOIN pg_catalog.pg_type AS d
+                        ON d.oid OPERATOR(pg_catalog.=) l.oid AND d.typtype OPERATOR(pg_catalog.=) 'd'
+                    CROSS JOIN LATERAL (
+                        SELECT 'CHECK (VALUE IS NOT NULL)' AS what WHERE d.typnotnull
+                        UNION ALL
+                        SELECT pg_catalog.pg_get_constraintdef(c.oid)
+                        FROM pg_catalog.pg_constraint AS c
+                        WHERE c.contypid OPERATOR(pg_catalog.=) d.oid AND c.contype OPERATOR(pg_catalog.=) 'c'
+                    ) AS k
+                    WHERE l.top OPERATOR(pg_catalog.=) t.oid
+                ),
                 'has_default', t.typdefaultbin IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
