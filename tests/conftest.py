@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--all-pg", action="store_true", help="test against every version from 13 to 18")
     group.addoption("--full", action="store_true", help="run every case of the tests that are sampled otherwise")
     group.addoption("--accept", action="store_true", help="write golden files instead of comparing with them")
+    group.addoption("--write-compatibility", action="store_true", help="write the table of docs/compatibility.md")
 
 
 def _versions(config: pytest.Config) -> list[int]:
