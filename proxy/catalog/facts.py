@@ -34,7 +34,8 @@ class Column:
     comment: str | None = None
     plain: bool = False  # it has no rights, options, statistics target … of its own
     dependents: tuple[str, ...] = ()  # what else hangs on it, in words: views, generated columns, policies …
-    numbering: str | None = None  # of an identity column: START WITH …; None if it has rights of its own
+    numbering: str | None = None  # of an identity column: START WITH …; None if there is more to its sequence
+    state: str = ""  # another one whenever anything about it has been changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Function:
     volatile: bool
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
+    immutable: bool = False
+    builtin: bool = False  # in pg_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Referring:
     definition: str | None = None  # pg_get_constraintdef()
     validated: bool = True
     comment: str | None = None
+    parted: bool = False  # of a partitioned table, or a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,10 @@ class Relation:
     views: tuple[
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
+
+    # Asked where a column may get another type, or goes.
+    published: tuple[str, ...] = ()  # publications that it is part of
+    row_held_by: tuple[str, ...] = ()  # columns of other tables, and types, that its rows are values of, in words
 
     owner: str = ""
     triggers: tuple[str, ...] = ()  # names of its own

@@ -24,6 +24,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from proxy.catalog import answer as carried
+from proxy.catalog.column_state import STATE
 from proxy.catalog.facts import (
     MISSING,
     Column,
@@ -68,7 +69,7 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -445,6 +446,8 @@ def _relation(
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
         access_method=row.get("access_method") or "",
+        published=tuple(row.get("published") or ()),
+        row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
         on_update=tuple(row.get("on_update") or ()),
@@ -476,8 +479,8 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
 
 def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Function, ...]]:
     found: dict[int, list[Function]] = {key: [] for key in range(len(request.sources.functions))}
-    for key, volatile, least, most in answer.get("functions") or ():
-        found[key].append(Function(volatile, least, most))
+    for key, *function in answer.get("functions") or ():
+        found[key].append(Function(*function))
     return {quoted(parts): tuple(found[key]) for key, parts in enumerate(request.sources.functions)}
 
 
