@@ -90,7 +90,7 @@ class Type:
     base_oid: int = 0
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
-    has_default: bool = False  # of a domain
+    has_default: bool = False  # of its own, as a domain may have
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
 

@@ -558,7 +558,7 @@ answer AS (
                             WHERE k.contypid OPERATOR(pg_catalog.=) d.oid AND k.contype OPERATOR(pg_catalog.=) 'c'
                         ))
                 ),
-                'has_default', t.typdefaultbin IS NOT NULL,
+                'has_default', t.typdefaultbin IS NOT NULL OR t.typdefault IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
                     FROM pg_catalog.regexp_matches(

@@ -50,6 +50,8 @@ def refuse(statement: Statement, action: AlterColumnType, relation: Relation, fa
         raise Refused(f"there is no type {written}")
     if known is not None and known.constrained:  # it would be checked, and the table copied, when the column is added
         raise Refused(f"{written} is a domain with a constraint")
+    if known is not None and known.has_default:  # the rows that are there would have it, and not the column's value
+        raise Refused(f"{written} has a default of its own")
     name = in_step.trigger_name(target(alter.relation, relation, statement), action.column, statement.sql)
     if later := [other for other in relation.triggers if other > name]:
         raise Refused(f'trigger "{later[0]}" would fire behind the one that keeps both columns the same')
