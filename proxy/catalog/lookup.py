@@ -24,6 +24,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from proxy.catalog import answer as carried
+from proxy.catalog.column_state import STATE
 from proxy.catalog.facts import (
     MISSING,
     Column,
@@ -69,7 +70,7 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -464,6 +465,8 @@ def _relation(
         tablespace=row.get("tablespace") or "",
         spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
+        published=tuple(row.get("published") or ()),
+        row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
         on_update=tuple(row.get("on_update") or ()),
