@@ -252,7 +252,10 @@ def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[st
     for c in action.column.constraints:
         for one in pending if c.references is not None else ():
             assert c.references is not None
-            if one.is_unique and _is_about(one, facts.find(c.references), c.references):
+            parent = facts.find(c.references)
+            if _is_key(parent, c.referenced_columns):
+                continue
+            if one.is_unique and _is_about(one, parent, c.references):
                 return next(iter(one.made), ""), one.sql
     return None
 
@@ -267,9 +270,19 @@ def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending],
             return c.using_index in made
         case AddConstraint(constraint=c) if c.references is not None:
             parent = facts.find(c.references)
+            if _is_key(parent, c.referenced_columns):
+                return False
             return any(one.is_unique and _is_about(one, parent, c.references) for one in pending)
         case _:
             return False
+
+
+def _is_key(relation: Relation | None, columns: Sequence[str]) -> bool:
+    """Whether a foreign key to these columns (none: to the primary key) finds a constraint that is there already."""
+    if relation is None:
+        return False
+    keys = [one for one in relation.constraints.values() if one.kind in ("p", "u")]
+    return any(set(one.columns) == set(columns) if columns else one.kind == "p" for one in keys)
 
 
 def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
