@@ -54,6 +54,7 @@ from proxy.sql.statements import (
     Statement,
     Unreadable,
 )
+from proxy.tools import whose
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
@@ -330,7 +331,7 @@ class Guard:
         fields = answers.rejection(
             case.statement,
             case.verdict,
-            tool=self.who.tool or self.spoken(),
+            tool=whose(self.who.tool, self.spoken()),
             in_transaction=case.facts.in_transaction and not self.examiner.walsender,
             rewrites=outside.action is Action.REWRITE,
             of=of,
