@@ -55,11 +55,14 @@ def claim(statement: Statement, node: AlterTable, claims: Claims) -> None:
 
 
 def _without_dropped(node: AlterTable, table: Relation | None) -> Relation | None:
-    """The table without the constraints that the ALTER drops: it does that first, wherever it says so."""
+    """The table without the constraints and columns that the ALTER drops: it does that first, wherever it says so."""
     dropped = {action.name for action in node.actions if isinstance(action, DropConstraint)}
-    if table is None or not dropped:
+    columns = {action.column for action in node.actions if isinstance(action, DropColumn)}
+    if table is None or not dropped | columns:
         return table
-    return replace(table, constraints={n: c for n, c in table.constraints.items() if n not in dropped})
+    kept = {n: c for n, c in table.constraints.items() if n not in dropped and columns.isdisjoint(c.columns)}
+    indexes = {n: i for n, i in table.indexes.items() if columns.isdisjoint(i.mentions)}
+    return replace(table, constraints=kept, indexes=indexes)
 
 
 def _proving(node: AlterTable, table: Relation | None) -> Relation | None:

@@ -34,7 +34,8 @@ class Column:
     comment: str | None = None
     plain: bool = False  # it has no rights, options, statistics target … of its own
     dependents: tuple[str, ...] = ()  # what else hangs on it, in words: views, generated columns, policies …
-    numbering: str | None = None  # of an identity column: START WITH …; None if it has rights of its own
+    numbering: str | None = None  # of an identity column: START WITH …; None if there is more to its sequence
+    state: str = ""  # another one whenever anything about it has been changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
+    reshaped: bool = (
+        False  # it stores another type than its column has: a change of type, even to the same one, builds it again
+    )
     immediate: bool = True  # not of a DEFERRABLE constraint
     # The rest is asked where partitions matter.
     above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of
@@ -91,7 +95,8 @@ class Type:
     base_oid: int = 0
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
-    has_default: bool = False  # of a domain
+    demands: tuple[str, ...] = ()  # what it and the domains below it want of a VALUE: ``CHECK ((VALUE > 0))``
+    has_default: bool = False  # of its own, as a domain may have
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
 
@@ -103,6 +108,9 @@ class Function:
     volatile: bool
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
+    gives_own: bool = False  # its result is of a type that somebody has made
+    immutable: bool = False
+    builtin: bool = False  # in pg_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,16 @@ class Referring:
     validated: bool = True
     comment: str | None = None
     part: bool = False  # of the key of the table that ``table`` is a partition of
+    parted: bool = False  # of a partitioned table, or a partition
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """What only the tables that inherit from one have on its columns, by column; asked for a change of type."""
+
+    checked: frozenset[str] = frozenset()  # a valid CHECK
+    indexed: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()  # an index with an expression or a predicate, or an invalid one
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +197,11 @@ class Relation:
     views: tuple[
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
+
+    heirs: Heirs = Heirs()
+    # Asked where a column may get another type, or goes.
+    published: tuple[str, ...] = ()  # publications that it is part of
+    row_held_by: tuple[str, ...] = ()  # columns of other tables, and types, that its rows are values of, in words
 
     owner: str = ""
     triggers: tuple[str, ...] = ()  # names of its own
@@ -252,6 +275,8 @@ class Facts:
         default_factory=dict
     )  # those called in a default, by ``Name.quoted``
     routines: Mapping[str, tuple[Routine, ...]] = field(default_factory=dict)  # that it calls; by ``Sought.key``
+    volatile_operators: frozenset[str] = frozenset()  # names of those that somebody has made
+    volatile_casts: frozenset[str] = frozenset()  # types that somebody has made, with such a cast to or from; "": any
     free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
     taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
     taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone

@@ -24,12 +24,14 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from proxy.catalog import answer as carried
+from proxy.catalog.column_state import STATE
 from proxy.catalog.facts import (
     MISSING,
     Column,
     Constraint,
     Facts,
     Function,
+    Heirs,
     Held,
     Index,
     Referring,
@@ -68,7 +70,7 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -117,6 +119,7 @@ class Request:
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
+    heirs: bool = False  # also what only the tables that inherit from one have on a column
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
@@ -132,6 +135,7 @@ class Request:
             "inside": self.inside,
             "writes": self.writes,
             "swaps": self.swaps,
+            "heirs": self.heirs,
             "parts": self.parts,
             "sources": bool(self.sources.types or self.sources.functions),
         }
@@ -198,6 +202,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
@@ -336,6 +341,10 @@ def _swaps(node: Node) -> bool:
     return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
 
 
+def _retypes(node: Node) -> bool:
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType) for a in node.actions)
+
+
 BY_PART = (ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 
 
@@ -379,6 +388,8 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             relations=relations,
             types=_types(answer, request),
             functions=_functions(answer, request),
+            volatile_operators=frozenset(answer.get("volatile_operators") or ()),
+            volatile_casts=frozenset(answer.get("volatile_casts") or ()),
             free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
@@ -454,9 +465,12 @@ def _relation(
         tablespace=row.get("tablespace") or "",
         spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
+        published=tuple(row.get("published") or ()),
+        row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
         on_update=tuple(row.get("on_update") or ()),
+        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 
@@ -479,14 +493,14 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[typed] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users, "demands": tuple(row["demands"] or ())}))
     return types
 
 
 def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Function, ...]]:
     found: dict[int, list[Function]] = {key: [] for key in range(len(request.sources.functions))}
-    for key, volatile, least, most in answer.get("functions") or ():
-        found[key].append(Function(volatile, least, most))
+    for key, *function in answer.get("functions") or ():
+        found[key].append(Function(*function))
     return {quoted(parts): tuple(found[key]) for key, parts in enumerate(request.sources.functions)}
 
 

@@ -558,7 +558,21 @@ answer AS (
                             WHERE k.contypid OPERATOR(pg_catalog.=) d.oid AND k.contype OPERATOR(pg_catalog.=) 'c'
                         ))
                 ),
-                'has_default', t.typdefaultbin IS NOT NULL,
+                'demands', (
+                    SELECT pg_catalog.json_agg(k.what ORDER BY k.what)
+                    FROM below AS l
+                    JOIN pg_catalog.pg_type AS d
+                        ON d.oid OPERATOR(pg_catalog.=) l.oid AND d.typtype OPERATOR(pg_catalog.=) 'd'
+                    CROSS JOIN LATERAL (
+                        SELECT 'CHECK (VALUE IS NOT NULL)' AS what WHERE d.typnotnull
+                        UNION ALL
+                        SELECT pg_catalog.pg_get_constraintdef(c.oid)
+                        FROM pg_catalog.pg_constraint AS c
+                        WHERE c.contypid OPERATOR(pg_catalog.=) d.oid AND c.contype OPERATOR(pg_catalog.=) 'c'
+                    ) AS k
+                    WHERE l.top OPERATOR(pg_catalog.=) t.oid
+                ),
+                'has_default', t.typdefaultbin IS NOT NULL OR t.typdefault IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
                     FROM pg_catalog.regexp_matches(
@@ -599,13 +613,38 @@ answer AS (
                     WHERE b.oid OPERATOR(pg_catalog.=) k.casttarget
                 )
         ),
+        -- Volatile, and called by no name: operators and casts that somebody has made.
+        'volatile_operators', (
+            SELECT pg_catalog.json_agg(DISTINCT o.oprname)
+            FROM pg_catalog.pg_operator AS o
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) CAST(o.oprcode AS pg_catalog.oid)
+            WHERE o.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
+        'volatile_casts', (
+            SELECT pg_catalog.json_agg(DISTINCT CASE
+                WHEN y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid) THEN y.typname ELSE ''
+            END)
+            FROM pg_catalog.pg_cast AS k
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) k.castfunc
+            JOIN pg_catalog.pg_type AS y
+                ON y.oid OPERATOR(pg_catalog.=) GREATEST(k.castsource, k.casttarget)
+                OR (y.oid OPERATOR(pg_catalog.=) LEAST(k.castsource, k.casttarget)
+                    AND y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid))
+            WHERE k.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
         'functions', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 s.key,
                 f.provolatile OPERATOR(pg_catalog.=) 'v',
                 f.pronargs OPERATOR(pg_catalog.-) f.pronargdefaults
                     OPERATOR(pg_catalog.-) CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0 ELSE 1 END,
-                CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END
+                CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END,
+                f.prorettype OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                    AND f.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid),
+                f.provolatile OPERATOR(pg_catalog.=) 'i',
+                f.pronamespace OPERATOR(pg_catalog.=) CAST('11' AS pg_catalog.oid)
             ))
             FROM sought AS s
             JOIN pg_catalog.pg_proc AS f
@@ -727,6 +766,11 @@ answer AS (
                         EXISTS (
                             SELECT 1 FROM pg_catalog.pg_constraint AS u
                             WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS x
+                            WHERE x.oid OPERATOR(pg_catalog.=) k.conrelid
+                                AND (x.relkind OPERATOR(pg_catalog.=) 'p' OR x.relispartition)
                         )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
@@ -783,6 +827,33 @@ answer AS (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
                 -- end detail
+                -- if swaps
+                'published', (
+                    SELECT pg_catalog.json_agg(DISTINCT b.pubname)
+                    FROM pg_catalog.pg_publication_tables AS b
+                    WHERE b.schemaname OPERATOR(pg_catalog.=) n.nspname AND b.tablename OPERATOR(pg_catalog.=) c.relname
+                ),
+                -- Columns of other tables that hold rows of it, and types that do.
+                'row_held_by', (
+                    SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                    FROM pg_catalog.pg_type AS y
+                    JOIN pg_catalog.pg_depend AS d
+                        ON d.refclassid OPERATOR(pg_catalog.=) CAST('1247' AS pg_catalog.oid)
+                        AND d.refobjid OPERATOR(pg_catalog.=) ANY (ARRAY[y.oid, y.typarray])
+                    WHERE y.oid OPERATOR(pg_catalog.=) c.reltype
+                        AND (
+                            d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.objsubid OPERATOR(pg_catalog.>) 0
+                                AND EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.relkind OPERATOR(pg_catalog.<>) 'v'
+                                )
+                            OR d.classid OPERATOR(pg_catalog.=) CAST('1247' AS pg_catalog.oid)
+                                AND d.objid OPERATOR(pg_catalog.<>) y.typarray
+                        )
+                ),
+                -- end swaps
                 -- if writes
                 'owner', pg_catalog.pg_get_userbyid(c.relowner),
                 'triggers', (
@@ -811,6 +882,65 @@ answer AS (
                     WHERE w.root OPERATOR(pg_catalog.=) c.oid
                 ),
                 -- end writes
+                -- if heirs
+                -- Columns that only what inherits from it checks or has indexes on.
+                'heirs', (
+                    SELECT pg_catalog.json_build_object(
+                        'checked', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_constraint AS k
+                                ON k.conrelid OPERATOR(pg_catalog.=) o.oid
+                                AND k.contype OPERATOR(pg_catalog.=) 'c'
+                                AND k.convalidated
+                                AND k.conislocal
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
+                            WHERE COALESCE(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced', 'true')
+                                OPERATOR(pg_catalog.=) 'true'
+                        ),
+                        'indexed', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                        ),
+                        'derived', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i
+                                ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR NOT i.indisvalid OR EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid -- hash, gin: see reshaped
+                                        AND x.relam OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['405', '2742'] AS pg_catalog.oid[]))
+                                ))
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
+                                AND (
+                                    a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                                    OR EXISTS (
+                                        SELECT 1 FROM pg_catalog.pg_depend AS d
+                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
+                                            AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
+                                            AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                    )
+                                )
+                        )
+                    )
+                    FROM (
+                        SELECT ARRAY(
+                            SELECT u.oid FROM tree AS u
+                            WHERE u.root OPERATOR(pg_catalog.=) c.oid AND u.oid OPERATOR(pg_catalog.<>) c.oid
+                        ) AS oids
+                    ) AS w
+                ),
+                -- end heirs
                 -- if cascade
                 'views', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, r.schema, r.name) ORDER BY r.schema, r.name)
@@ -872,15 +1002,34 @@ answer AS (
                             ),
                         -- What hangs on the column besides constraints, indexes, its own default and sequences.
                         'dependents', (
-                            SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                            SELECT pg_catalog.json_agg(DISTINCT COALESCE(
+                                (
+                                    SELECT pg_catalog.pg_describe_object(CAST('1259' AS pg_catalog.oid), w.ev_class, 0)
+                                    FROM pg_catalog.pg_rewrite AS w
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('2618' AS pg_catalog.oid)
+                                        AND w.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND w.ev_class OPERATOR(pg_catalog.<>) c.oid
+                                ),
+                                pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+                            ))
                             FROM pg_catalog.pg_depend AS d
                             WHERE d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
                                 AND d.refobjid OPERATOR(pg_catalog.=) c.oid
-                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND (
+                                    d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                    -- an index over whole rows
+                                    OR d.refobjsubid OPERATOR(pg_catalog.=) 0 AND EXISTS (
+                                        SELECT 1 FROM pg_catalog.pg_index AS x
+                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND x.indexrelid OPERATOR(pg_catalog.=) d.objid
+                                            AND (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL)
+                                    )
+                                )
                                 AND d.classid OPERATOR(pg_catalog.<>) CAST('2606' AS pg_catalog.oid)
                                 AND NOT EXISTS (
                                     SELECT 1 FROM pg_catalog.pg_class AS x
                                     WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                        AND d.refobjsubid OPERATOR(pg_catalog.>) 0
                                         AND x.oid OPERATOR(pg_catalog.=) d.objid
                                         AND x.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['i', 'S'] AS pg_catalog."char"[]))
                                 )
@@ -892,7 +1041,8 @@ answer AS (
                                         AND x.adnum OPERATOR(pg_catalog.=) a.attnum
                                 )
                         ),
-                        -- How an identity column counts, in the words of CREATE SEQUENCE; nobody else may have rights on it.
+                        'state', (/* column_state */),
+                        -- How an identity column counts, in the words of CREATE SEQUENCE; it may have no rights and no comment of its own.
                         'numbering', CASE WHEN a.attidentity OPERATOR(pg_catalog.<>) '' THEN (
                             SELECT pg_catalog.concat_ws(' ',
                                 'START WITH', q.seqstart, 'INCREMENT BY', q.seqincrement,
@@ -905,7 +1055,13 @@ answer AS (
                             )
                             FROM pg_catalog.pg_depend AS d
                             JOIN pg_catalog.pg_sequence AS q ON q.seqrelid OPERATOR(pg_catalog.=) d.objid
-                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid AND x.relacl IS NULL
+                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid
+                                AND x.relacl IS NULL
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_description AS e
+                                    WHERE e.objoid OPERATOR(pg_catalog.=) x.oid
+                                        AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                )
                             CROSS JOIN LATERAL (
                                 SELECT CASE
                                     WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('21' AS pg_catalog.oid) THEN 32767
@@ -1020,6 +1176,23 @@ answer AS (
                                             AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
                                     )
                                 )
+                        ),
+                        -- CheckIndexCompatible: of a polymorphic class, and it stores another type than its column has.
+                        'reshaped', EXISTS (
+                            SELECT 1
+                            FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
+                            JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
+                            JOIN pg_catalog.pg_type AS y
+                                ON y.oid OPERATOR(pg_catalog.=) o.opcintype
+                                AND y.typtype OPERATOR(pg_catalog.=) 'p'
+                                AND y.oid OPERATOR(pg_catalog.<>) CAST('2249' AS pg_catalog.oid)
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
+                                AND CAST(a.attnum AS pg_catalog.int8) OPERATOR(pg_catalog.=) q.place
+                            JOIN pg_catalog.pg_attribute AS b
+                                ON b.attrelid OPERATOR(pg_catalog.=) i.indrelid
+                                AND b.attnum OPERATOR(pg_catalog.=) (CAST(i.indkey AS pg_catalog.int2[]))[CAST(a.attnum AS pg_catalog.int4) OPERATOR(pg_catalog.-) 1]
+                            WHERE a.atttypid OPERATOR(pg_catalog.<>) b.atttypid
                         ),
                         -- end sources
                         -- if parts

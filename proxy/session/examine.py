@@ -16,6 +16,7 @@ from proxy.catalog.facts import Facts, Held
 from proxy.catalog.held import holding
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
+from proxy.policy.said import Said
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
@@ -107,7 +108,10 @@ class Examiner:
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         ask = any(matters(s.node) for s in statements) and not self.cannot_ask
         pending = await self.pending() if ask else []
+        in_block = self.own.relay.status != b"I"
+        passed: list[Statement] = []  # those of this text before
         for statement, routines in await self.routines.opened(statements):
+            passed.append(statement)
             if not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
@@ -122,6 +126,8 @@ class Examiner:
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
+            if len(passed) > 1:
+                facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
             if held is not None:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
@@ -178,3 +184,11 @@ class Examiner:
             facts.settings["client_min_messages"].value if "client_min_messages" in facts.settings else "notice"
         )
         return facts
+
+
+def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
+    """``interlock.allow`` behind these statements, which have not run yet when it is asked for."""
+    said = Said.when(facts.allow, in_block=in_block)
+    for statement in passed:
+        said.follow(statement)
+    return said.now

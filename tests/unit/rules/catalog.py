@@ -177,7 +177,9 @@ def _tables() -> dict[str, Relation]:
 TABLES = _tables()
 FUNCTIONS = {'"now"': (Function(False, 0, 0),), '"gen_random_uuid"': (Function(True, 0, 0),)}
 TYPES = {
-    "positive_amount": Type(oid=100, base="integer", base_oid=23, is_domain=True, constrained=True),
+    "positive_amount": Type(
+        oid=100, base="integer", base_oid=23, is_domain=True, constrained=True, demands=("CHECK ((VALUE > 0))",)
+    ),
     "amount": Type(oid=101, base="integer", base_oid=23, is_domain=True, users=(("public", "orders"),)),
     "mood": Type(oid=102),
 }
