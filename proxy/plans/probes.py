@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
-from proxy.plans import elements, orphans
+from proxy.plans import elements, orphans, referable
 from proxy.plans.build_index import default_name, is_leftover
 from proxy.plans.default_names import name_of
 from proxy.plans.done import EQ
@@ -43,8 +43,11 @@ HARMLESS = (
 )  # fmt: skip
 
 
-def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
-    """What to look for before a statement, or a part of it, is put off till after COMMIT."""
+def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Probe, ...]:
+    """What to look for before a statement, or a part of it, is put off till after COMMIT.
+
+    ``now``: its foreign keys are added at once, NOT VALID; then Postgres refuses those that point to nothing unique.
+    """
     match statement.node:
         case CreateIndex(unique=True) as node:
             found = _unique_index(statement, node, facts)
@@ -56,11 +59,20 @@ def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
                 probe
                 for action in node.actions
                 if isinstance(action, AddConstraint | SetNotNull)
+                and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
             ]
             return tuple(sorted(every, key=lambda probe: ORDER[probe.sqlstate]))
         case _:
             return ()
+
+
+def _points_nowhere(action: AddConstraint | SetNotNull, statement: Statement, facts: Facts) -> bool:
+    if isinstance(action, SetNotNull) or action.constraint.references is None:
+        return False
+    parent = facts.find(action.constraint.references)
+    keys = [*referable.made(statement), *(referable.there(parent) if parent is not None else ())]
+    return not referable.serves(keys, action.constraint.referenced_columns)
 
 
 def _changes_rows(action: Action) -> bool:

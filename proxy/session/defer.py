@@ -37,6 +37,9 @@ BESIDE_EXECUTE = (
 )
 
 
+READ_ONLY = "25006"
+
+
 def new_job(case: Case, who: Who, token: str) -> NewJob:
     """What is to be written down of a case whose verdict is DEFER."""
     plan = case.verdict.plan
@@ -67,7 +70,8 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters."""
     if policy.jobs.preflight == "off":
         return ()
-    found = [probe.sql for probe in probes(case.statement, case.facts)]
+    now = case.verdict.plan is not None and bool(case.verdict.plan.now)
+    found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
     setting = case.facts.settings.get("statement_timeout")
     if not found or (setting is not None and setting.by_client):  # the client's own bound counts
         return tuple(found)
@@ -112,13 +116,17 @@ class InSteps:
         self._policy = policy
         self._counts: list[tuple[int, str | None]] = []  # of each statement: commands that are sent for it, and its tag
         edits: list[Edit] = []
-        deferred = {case.statement.span: case for case in cases if case.verdict.action is Action.DEFER}
+        replaced = {
+            case.statement.span: case
+            for case in cases
+            if case.verdict.action is Action.DEFER or case.foreseen is not None
+        }
         for statement in statements:
-            case = deferred.get(statement.span)
-            if case is None or case.verdict.plan is None:
+            case = replaced.get(statement.span)
+            if case is None or (case.verdict.plan is None and case.foreseen is None):
                 self._counts.append((1, None))
                 continue
-            parts = commands(case, who, token, policy)
+            parts = (case.foreseen.sql,) if case.foreseen is not None else commands(case, who, token, policy)
             edits.append(Edit(statement.span.start, statement.span.end, "\n;".join(parts) + "\n"))
             self._counts.append((len(parts), case.statement.node.kind))
         self._edits = tuple(edits)
@@ -138,6 +146,13 @@ class InSteps:
     def reword(self, fields: dict[str, str]) -> dict[str, str]:
         for case in self._cases:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
+        if fields.get("C") == READ_ONLY and self._counts and (kind := self._counts[0][1]) is not None:
+            return {
+                "S": fields["S"],
+                "V": "ERROR",
+                "C": READ_ONLY,
+                "M": f"cannot execute {kind} in a read-only transaction",
+            }
         fields = self._as_raised(fields)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)

@@ -52,8 +52,10 @@ from proxy.session.defer import (
     IN_WALSENDER,
 )
 from proxy.session.deferral import Deferral
-from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
+from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
+from proxy.session.gone import foreseen
 from proxy.session.ledger import Ledger, Who
+from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
 from proxy.session.routines import Routines
 from proxy.session.voice import Voice
@@ -257,6 +259,10 @@ class Guard:
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
+        case.foreseen = foreseen(case.statement, pending)
+        if case.foreseen is not None:
+            case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
+            return
         match dependent(case.statement, case.facts, case.verdict, pending):
             case Verdict() as verdict:
                 case.verdict = verdict
@@ -264,8 +270,6 @@ class Guard:
                 case.dependent = answer
             case None:
                 pass
-        if name := taken(case.statement, pending):
-            case.dependent = Taken(name)
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 
@@ -311,7 +315,7 @@ class Guard:
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
-        if refused := next((c for c in cases if isinstance(c.dependent, Refused | Taken)), None):
+        if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
@@ -321,6 +325,8 @@ class Guard:
             self.voice.tell(answers.unfinished(failed, severity="WARNING"))
         case = cases[0]
         alone = alone and len(cases) == 1
+        if len(statements) == 1 and case.foreseen is not None:
+            return _answered(await self.deferral.as_foreseen(case, simple=simple))
         if any(c.dependent is not None for c in cases):
             return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
