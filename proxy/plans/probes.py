@@ -17,6 +17,7 @@ from proxy.plans.done import EQ
 from proxy.plans.on_copy import INDEXED, index_on_copy
 from proxy.plans.probe import Probe, place_of
 from proxy.plans.target import Target, literal, target
+from proxy.sql.read import read
 from proxy.sql.statements import (
     Action,
     AddColumn,
@@ -58,7 +59,7 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
             every = [
                 probe
                 for action in node.actions
-                if isinstance(action, AddConstraint | SetNotNull)
+                if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
                 and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
             ]
@@ -67,8 +68,8 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
             return ()
 
 
-def _points_nowhere(action: AddConstraint | SetNotNull, statement: Statement, facts: Facts) -> bool:
-    if isinstance(action, SetNotNull) or action.constraint.references is None:
+def _points_nowhere(action: Action, statement: Statement, facts: Facts) -> bool:
+    if not isinstance(action, AddConstraint) or action.constraint.references is None:
         return False
     parent = facts.find(action.constraint.references)
     keys = [*referable.made(statement), *(referable.there(parent) if parent is not None else ())]
@@ -83,12 +84,18 @@ def _changes_rows(action: Action) -> bool:
 
 
 def _of_action(
-    statement: Statement, alter: AlterTable, action: AddConstraint | SetNotNull, relation: Relation, facts: Facts
+    statement: Statement,
+    alter: AlterTable,
+    action: AddConstraint | SetNotNull | ValidateConstraint,
+    relation: Relation,
+    facts: Facts,
 ) -> list[Probe]:
     table = target(alter.relation, relation, statement)
     match action:
         case SetNotNull(column=column):
             return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
+        case ValidateConstraint(name=old):
+            return _not_valid(old, table, relation, facts, alter.only)
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
             return []
         case AddConstraint(constraint=c):
@@ -97,6 +104,19 @@ def _of_action(
             if name is None or not known or _is_taken(c, name, alter, relation, facts):
                 return []
             return _constraint(statement, c, name, table, relation, facts, alter.only)
+
+
+def _not_valid(name: str, table: Target, relation: Relation, facts: Facts, only: bool) -> list[Probe]:
+    """Of a constraint that is there and NOT VALID: as if it were added.  A foreign key's other table was not asked about."""
+    there = relation.constraints.get(name)
+    if there is None or there.validated or there.kind not in "cn":
+        return []
+    added = read(f"ALTER TABLE {table.sql} ADD CONSTRAINT {quote_identifier(name)} {there.definition}")[0]
+    match added.node:
+        case AlterTable(actions=(AddConstraint(constraint=c),)):
+            return _constraint(added, c, name, table, relation, facts, only)
+        case _:
+            return []
 
 
 def _is_taken(c: TableConstraint, name: str, alter: AlterTable, relation: Relation, facts: Facts) -> bool:

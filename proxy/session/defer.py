@@ -10,10 +10,13 @@ from proxy.plans.rehearsal import position, rehearsals
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
+from proxy.rules.transaction import BOOKKEEPING
 from proxy.run.errors import is_lock_timeout
 from proxy.run.jobs import NewJob
+from proxy.run.settings import milliseconds
 from proxy.run.words import one_line
-from proxy.session.case import Case, changed_tables
+from proxy.session.case import Case, changed_tables, moved
+from proxy.session.gone import Fails
 from proxy.session.ledger import Who
 from proxy.sql import edit
 from proxy.sql.statements import Statement
@@ -67,16 +70,23 @@ def waits(case: Case) -> str:
 
 
 def looks(case: Case, policy: Policy) -> tuple[str, ...]:
-    """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters."""
+    """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters.
+
+    But the transaction may keep others out already, and does while they read: then they have no longer than a lock has.
+    """
     if policy.jobs.preflight == "off":
         return ()
     now = case.verdict.plan is not None and bool(case.verdict.plan.now)
     found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
+    bound = policy.jobs.preflight_timeout.ms
+    if any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
+        bound = min(bound, policy.locks.timeout.ms)
     setting = case.facts.settings.get("statement_timeout")
-    if not found or (setting is not None and setting.by_client):  # the client's own bound counts
+    own = (milliseconds(setting.value) or 0) if setting is not None and setting.by_client else 0
+    if not found or 0 < own <= bound:  # the client's own bound counts
         return tuple(found)
     before = setting.value if setting is not None else "0"
-    return (_bound(str(policy.jobs.preflight_timeout.ms)), *found, _bound(before))
+    return (_bound(str(bound)), *found, _bound(before))
 
 
 def _bound(value: str) -> str:
@@ -153,6 +163,8 @@ class InSteps:
                 "C": READ_ONLY,
                 "M": f"cannot execute {kind} in a read-only transaction",
             }
+        if (foretold := self._foreseen(fields)) is not None:
+            return foretold
         fields = self._as_raised(fields)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)
@@ -168,6 +180,13 @@ class InSteps:
             "H": "Interlock lets a query of several statements queue for a lock no longer than"
             f" locks.timeout ({self._policy.locks.timeout}); send the statements one by one and it waits patiently for each.",
         }
+
+    def _foreseen(self, fields: dict[str, str]) -> dict[str, str] | None:
+        """The error of a statement that was replaced by one that fails as it would have."""
+        for case in self._cases:
+            if isinstance(case.foreseen, Fails) and case.foreseen.message == fields.get("M"):
+                return moved({**fields, **case.foreseen.fields}, case.statement)
+        return None
 
     def _as_raised(self, fields: dict[str, str]) -> dict[str, str]:
         """The error of a rehearsal of one of them: which, the text of its query tells."""

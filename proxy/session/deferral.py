@@ -106,7 +106,7 @@ class Deferral:
         """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
         if isinstance(case.foreseen, Fails):
             case.outcome, case.sqlstate = "failed", case.foreseen.sqlstate
-            await self.voice.fail(case.foreseen.fields, simple=simple)
+            await self.voice.fail(moved(case.foreseen.fields, case.statement), simple=simple)
             return True
         if simple:
             await self.own.sync()

@@ -102,7 +102,7 @@ def _alter(
         return given
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
     for action in alter.actions:
-        if (under := _undermines(action, here) or _needs(action, pending, facts)) is not None:
+        if (under := _undermines(action, here, relation) or _needs(action, pending, facts)) is not None:
             return Refused(*under)
     if not waits:
         return None
@@ -184,11 +184,14 @@ def _given_up(one: Pending) -> GivesUp | None:
     return GivesUp((one.job,), one.give_up, as_written=False) if one.is_single and one.job is not None else None
 
 
-def _undermines(action: object, here: Sequence[Pending]) -> tuple[str, str] | None:
+def _undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
     """Whether what waits would not find its column, or its table, under the name that it knows."""
     match action:
         case DropColumn(column=column):
-            pass
+            constraints = relation.constraints.values() if relation is not None else ()
+            going = {c.name for c in constraints if column in c.columns}
+            if (one := next((one for one in here if one.made & going), None)) is not None:
+                return one.name or column, one.sql
         case AlterColumnType(column=column, using=None):
             # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
             here = [one for one in here if column in one.later_words and not one.is_not_null]

@@ -28,10 +28,12 @@ class Fails:
 
     sqlstate: str
     message: str
+    position: int | None = None  # in the statement's text, from 0
 
     @property
     def fields(self) -> dict[str, str]:
-        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message}
+        place = {} if self.position is None else {"P": str(self.position + 1)}
+        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **place}
 
     @property
     def sql(self) -> str:
@@ -81,7 +83,8 @@ def foreseen(statement: Statement, pending: Sequence[Pending]) -> Fails | Skips 
                         said = f'constraint "{c.name}" for relation "{table.name}" already exists'
                         return Fails(DUPLICATE_OBJECT, said)
                     case AddConstraint(constraint=c) if c.using_index in gone:
-                        return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist')
+                        place = c.span.start - statement.span.start
+                        return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
                     case _:
                         pass
             return None

@@ -85,10 +85,10 @@ ERRORS = (
 )
 HARMLESS = (
     "ADD COLUMN more text", "ADD COLUMN x int DEFAULT 5", "ADD COLUMN IF NOT EXISTS note text", "ALTER total SET DEFAULT 3", "ALTER email DROP DEFAULT",
-    "ALTER note SET STATISTICS 50", "SET (fillfactor = 90)", "CLUSTER ON orders_total_idx", "ALTER email TYPE varchar",
+    "ALTER note SET STATISTICS 50", "SET (fillfactor = 90)", "CLUSTER ON orders_total_idx",
 )  # fmt: skip
 RARE = (
-    "ADD COLUMN x int NOT NULL", "DROP COLUMN note", "DROP COLUMN email", "DROP COLUMN nothing", "RENAME COLUMN email TO mail", "RENAME TO bestellungen",
+    "ADD COLUMN x int NOT NULL", "ALTER email TYPE varchar", "DROP COLUMN note", "DROP COLUMN email", "DROP COLUMN nothing", "RENAME COLUMN email TO mail", "RENAME TO bestellungen",
     "DROP CONSTRAINT nothing", "DROP CONSTRAINT IF EXISTS nothing", "VALIDATE CONSTRAINT nothing", "ALTER nothing SET NOT NULL", "ALTER id DROP NOT NULL",
 )  # fmt: skip
 BEGINS = (

@@ -214,12 +214,18 @@ class Twins:
     def _excuse_error(self, mine: dict[str, str], theirs: dict[str, str], flight: Flight) -> None:
         if mine["C"] in ("IL001", "IL002"):
             self.seen[f"refused: {mine['M'].splitlines()[0][:150]}"] += 1
+            self.seen["refused"] += 1
             return
-        if mine["C"] == theirs["C"] == "23505" and mine["M"].startswith("could not create unique index"):
-            mine, theirs = ({**fields, "D": ""} for fields in (mine, theirs))  # of several duplicates anyone
+        if theirs["C"] == "23502" and mine["C"] == "23514" and "_interlock_nn_" in mine["M"]:
+            self.seen["NOT NULL was still a CHECK"] += 1
+            return
+        if mine["C"] == theirs["C"] and mine["C"] in ("23503", "23505"):  # of several rows any one is named
+            mine, theirs = ({**fields, "D": fields.get("D", "").split(")=(")[0]} for fields in (mine, theirs))
         assert mine == theirs, (flight, theirs, mine)
 
     def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
+        if other_kind == "E" and isinstance(other, dict) and other["C"] == "23505" and kind != "E":
+            raise Different("a duplicate after the look is found after COMMIT")
         raise AssertionError((flight, (other_kind, other), (kind, what)))
 
     def compare(self) -> None:
@@ -258,7 +264,7 @@ def all_twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Tw
 def twins(postgres: Server, all_twins: dict[int, Twins], tmp_path_factory: pytest.TempPathFactory) -> Twins:
     if postgres.version not in all_twins:
         folder: Path = tmp_path_factory.mktemp("same")
-        (folder / "policy.yaml").write_text(POLICY)
+        (folder / "policy.yaml").write_text(POLICY + "locks: { timeout: 9s }")  # a busy machine is no failure
         proxy = proxies.start(postgres, folder, policy=str(folder / "policy.yaml"))
         names = (postgres.create_database(), postgres.create_database())
         all_twins[postgres.version] = Twins(postgres, proxy, names)
