@@ -7,9 +7,12 @@ import socket
 import threading
 from collections.abc import Callable
 
+UP, DOWN = b"QES", b"CEZ"
+"""Query, Execute, Sync; CommandComplete, ErrorResponse, ReadyForQuery: at the others nothing has happened since."""
+
 
 class Cutter:
-    """Counts the messages of one session in both directions, from its first ReadyForQuery on.
+    """Counts these messages of one session in both directions, from its first ReadyForQuery on.
 
     ``arm(n)`` makes the next session stop before its n-th message is handed on; ``reached`` is set then, and ``go``
     lets it go on, without that message and with both ends closed if ``cuts``.
@@ -76,13 +79,14 @@ class _Session:
 
     def _pump(self, source: socket.socket, sink: socket.socket, *, untyped: bool = False) -> None:
         buffer = b""
+        kinds = UP if untyped else DOWN
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 buffer += data
                 while (length := _length(buffer, untyped)) and len(buffer) >= length:
                     message, buffer = buffer[:length], buffer[length:]
                     untyped = False
-                    if self._is_open.is_set() and not self._passes():
+                    if self._is_open.is_set() and message[:1] in kinds and not self._passes():
                         raise OSError
                     sink.sendall(message)
                     if source is self._server and message[:1] == b"Z":
