@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.plans.plan import Edit
+from proxy.plans.probe import UNDER_LOCK
 from proxy.plans.probes import probes
 from proxy.plans.rehearsal import position, rehearsals
 from proxy.plans.target import literal
@@ -41,6 +42,9 @@ BESIDE_EXECUTE = (
 
 
 READ_ONLY = "25006"
+QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
+_SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
+_NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
 
 
 def new_job(case: Case, who: Who, token: str) -> NewJob:
@@ -79,8 +83,12 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     now = case.verdict.plan is not None and bool(case.verdict.plan.now)
     found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
     bound = policy.jobs.preflight_timeout.ms
-    if any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
+    if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
         bound = min(bound, policy.locks.timeout.ms)
+        if any(
+            r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
+        ):
+            return (_NOT_LOOKED,)  # it would only add to what the application waits, and find nothing out
     setting = case.facts.settings.get("statement_timeout")
     own = (milliseconds(setting.value) or 0) if setting is not None and setting.by_client else 0
     if not found or 0 < own <= bound:  # the client's own bound counts
