@@ -30,6 +30,7 @@ from proxy.catalog.facts import (
     Constraint,
     Facts,
     Function,
+    Heirs,
     Held,
     Index,
     Referring,
@@ -115,7 +116,9 @@ class Request:
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned and stored, and its sequences
+    swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
+    heirs: bool = False  # also what only the tables that inherit from one have on a column
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
@@ -130,6 +133,8 @@ class Request:
             "detail": self.detail,
             "inside": self.inside,
             "writes": self.writes,
+            "swaps": self.swaps,
+            "heirs": self.heirs,
             "parts": self.parts,
             "sources": bool(self.sources.types or self.sources.functions),
         }
@@ -194,7 +199,9 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         referencing=referencing,
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
+        swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
@@ -283,15 +290,20 @@ def _referencing(node: Node) -> bool:
             return node.object_type == "TABLE"
         case Other():
             return "CASCADE" in node.options
+        case CreateTable():
+            return node.partition_of is not None
         case AlterTable():
-            return any(isinstance(a, DropConstraint | DropColumn | AlterColumnType) for a in node.actions)
+            return any(
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
+                for a in node.actions
+            )
     return False
 
 
 def _cascades(node: Node) -> bool:
     match node:
         case Drop():
-            return node.cascade
+            return node.cascade or node.object_type == "TABLE"  # whether it may fail for what depends on it
         case Other():
             return "CASCADE" in node.options
         case AlterTable():
@@ -316,8 +328,20 @@ def _in_detail(node: Node) -> bool:
 
 
 def _writes(node: Node) -> bool:
-    """Whether rows that are there may have to be written."""
-    return isinstance(node, AlterTable) and any(isinstance(a, AddColumn | AlterColumnType) for a in node.actions)
+    """Whether rows that are there may have to be written, or foreign keys made again."""
+    if isinstance(node, Drop):
+        return node.object_type == "TABLE"
+    kinds = AddColumn | AlterColumnType | DropColumn
+    return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
+
+
+def _swaps(node: Node) -> bool:
+    """Whether a column may give way to another one, or goes."""
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
+
+
+def _retypes(node: Node) -> bool:
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType) for a in node.actions)
 
 
 BY_PART = (ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
@@ -336,6 +360,8 @@ def _in_parts(node: Node) -> bool:
             )
         case CreateTable():
             return node.partition_of is not None
+        case Other():
+            return node.kind == "REINDEX" and not node.concurrently
     return False
 
 
@@ -361,6 +387,8 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             relations=relations,
             types=_types(answer, request),
             functions=_functions(answer, request),
+            volatile_operators=frozenset(answer.get("volatile_operators") or ()),
+            volatile_casts=frozenset(answer.get("volatile_casts") or ()),
             free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
@@ -414,6 +442,7 @@ def _relation(
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
         required=tuple(row.get("required") or ()),
+        pending_checks=tuple(row.get("pending_checks") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
@@ -427,21 +456,24 @@ def _relation(
         parents=tuple((s, n) for s, n in row["parents"] or ()),
         detaching=tuple((s, n) for s, n in row["detaching"] or ()),
         default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
-        referenced_by=tuple(dict.fromkeys((s, n) for s, n, _ in row.get("referenced_by") or ())),
-        referring=tuple(Referring((s, n), tuple(c or ())) for s, n, c in row.get("referenced_by") or ()),
+        referenced_by=tuple(dict.fromkeys((s, n) for s, n, *_ in row.get("referenced_by") or ())),
+        referring=tuple(Referring((s, n), tuple(c or ()), *more) for s, n, c, *more in row.get("referenced_by") or ()),
         partition_key=row.get("partition_key") or "",
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
+        spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
         owner=row.get("owner") or "",
+        triggers=tuple(row.get("triggers") or ()),
         on_update=tuple(row.get("on_update") or ()),
+        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 
 
 def _column(c: dict[str, Any], types: dict[int, dict[str, Any]]) -> Column:
-    column = Column(**c)
+    column = Column(**(c | {"dependents": tuple(c.get("dependents") or ())}))
     domain = types.get(column.type_oid)
     if domain is None or not domain["is_domain"]:
         return replace(column, base_oid=column.type_oid)
@@ -458,14 +490,14 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[typed] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users, "demands": tuple(row["demands"] or ())}))
     return types
 
 
 def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Function, ...]]:
     found: dict[int, list[Function]] = {key: [] for key in range(len(request.sources.functions))}
-    for key, volatile, least, most in answer.get("functions") or ():
-        found[key].append(Function(volatile, least, most))
+    for key, *function in answer.get("functions") or ():
+        found[key].append(Function(*function))
     return {quoted(parts): tuple(found[key]) for key, parts in enumerate(request.sources.functions)}
 
 
@@ -490,6 +522,8 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        whole_references=bool(c.get("whole_references")),
+        beside=bool(c.get("beside")),
         comment=c.get("comment"),
     )
 

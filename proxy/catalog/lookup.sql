@@ -558,6 +558,20 @@ answer AS (
                             WHERE k.contypid OPERATOR(pg_catalog.=) d.oid AND k.contype OPERATOR(pg_catalog.=) 'c'
                         ))
                 ),
+                'demands', (
+                    SELECT pg_catalog.json_agg(k.what ORDER BY k.what)
+                    FROM below AS l
+                    JOIN pg_catalog.pg_type AS d
+                        ON d.oid OPERATOR(pg_catalog.=) l.oid AND d.typtype OPERATOR(pg_catalog.=) 'd'
+                    CROSS JOIN LATERAL (
+                        SELECT 'CHECK (VALUE IS NOT NULL)' AS what WHERE d.typnotnull
+                        UNION ALL
+                        SELECT pg_catalog.pg_get_constraintdef(c.oid)
+                        FROM pg_catalog.pg_constraint AS c
+                        WHERE c.contypid OPERATOR(pg_catalog.=) d.oid AND c.contype OPERATOR(pg_catalog.=) 'c'
+                    ) AS k
+                    WHERE l.top OPERATOR(pg_catalog.=) t.oid
+                ),
                 'has_default', t.typdefaultbin IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
@@ -599,13 +613,36 @@ answer AS (
                     WHERE b.oid OPERATOR(pg_catalog.=) k.casttarget
                 )
         ),
+        -- Volatile, and called by no name: operators and casts that somebody has made.
+        'volatile_operators', (
+            SELECT pg_catalog.json_agg(DISTINCT o.oprname)
+            FROM pg_catalog.pg_operator AS o
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) CAST(o.oprcode AS pg_catalog.oid)
+            WHERE o.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
+        'volatile_casts', (
+            SELECT pg_catalog.json_agg(DISTINCT CASE
+                WHEN y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid) THEN y.typname ELSE ''
+            END)
+            FROM pg_catalog.pg_cast AS k
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) k.castfunc
+            JOIN pg_catalog.pg_type AS y
+                ON y.oid OPERATOR(pg_catalog.=) GREATEST(k.castsource, k.casttarget)
+                OR (y.oid OPERATOR(pg_catalog.=) LEAST(k.castsource, k.casttarget)
+                    AND y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid))
+            WHERE k.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
         'functions', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 s.key,
                 f.provolatile OPERATOR(pg_catalog.=) 'v',
                 f.pronargs OPERATOR(pg_catalog.-) f.pronargdefaults
                     OPERATOR(pg_catalog.-) CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0 ELSE 1 END,
-                CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END
+                CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END,
+                f.prorettype OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                    AND f.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
             ))
             FROM sought AS s
             JOIN pg_catalog.pg_proc AS f
@@ -682,6 +719,17 @@ answer AS (
                         AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                         AND a.attnotnull
                 ),
+                -- The CHECK that a DETACH CONCURRENTLY has added is of the transaction that marked the partition.
+                'pending_checks', (
+                    SELECT pg_catalog.json_agg(k.conname)
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN pg_catalog.pg_constraint AS k
+                        ON k.conrelid OPERATOR(pg_catalog.=) h.inhrelid
+                        AND k.contype OPERATOR(pg_catalog.=) 'c'
+                        AND CAST(k.xmin AS pg_catalog.text) OPERATOR(pg_catalog.=) CAST(h.xmin AS pg_catalog.text)
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
+                        AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending' OPERATOR(pg_catalog.=) 'true'
+                ),
                 'detach_pending', (
                     SELECT pg_catalog.bool_or(CAST(COALESCE(
                         pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))
@@ -698,7 +746,25 @@ answer AS (
                             SELECT pg_catalog.json_agg(a.attname)
                             FROM pg_catalog.pg_attribute AS a
                             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.confkey)
-                        ) END
+                        ) END,
+                        k.conname,
+                        CASE
+                            WHEN EXISTS (
+                                SELECT 1 FROM closed AS x
+                                WHERE x.relation OPERATOR(pg_catalog.=) ANY (ARRAY[k.conrelid, k.confrelid])
+                            ) THEN NULL
+                            ELSE pg_catalog.pg_get_constraintdef(k.oid)
+                        END,
+                        k.convalidated,
+                        (
+                            SELECT e.description FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
+                        )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
                     JOIN title AS r ON r.oid OPERATOR(pg_catalog.=) f.oid
@@ -749,12 +815,17 @@ answer AS (
                     END
                     WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
                 ),
+                'spaced', c.reltablespace OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid),
                 'access_method', (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
                 -- end detail
                 -- if writes
                 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+                'triggers', (
+                    SELECT pg_catalog.json_agg(g.tgname) FROM pg_catalog.pg_trigger AS g
+                    WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT g.tgisinternal
+                ),
                 -- What an UPDATE of no particular column would set off.
                 'on_update', (
                     SELECT pg_catalog.json_agg(DISTINCT x.name)
@@ -777,6 +848,65 @@ answer AS (
                     WHERE w.root OPERATOR(pg_catalog.=) c.oid
                 ),
                 -- end writes
+                -- if heirs
+                -- Columns that only what inherits from it checks or has indexes on.
+                'heirs', (
+                    SELECT pg_catalog.json_build_object(
+                        'checked', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_constraint AS k
+                                ON k.conrelid OPERATOR(pg_catalog.=) o.oid
+                                AND k.contype OPERATOR(pg_catalog.=) 'c'
+                                AND k.convalidated
+                                AND k.conislocal
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
+                            WHERE COALESCE(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced', 'true')
+                                OPERATOR(pg_catalog.=) 'true'
+                        ),
+                        'indexed', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                        ),
+                        'derived', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i
+                                ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR NOT i.indisvalid OR EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid -- hash, gin: see reshaped
+                                        AND x.relam OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['405', '2742'] AS pg_catalog.oid[]))
+                                ))
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
+                                AND (
+                                    a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                                    OR EXISTS (
+                                        SELECT 1 FROM pg_catalog.pg_depend AS d
+                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
+                                            AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
+                                            AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                    )
+                                )
+                        )
+                    )
+                    FROM (
+                        SELECT ARRAY(
+                            SELECT u.oid FROM tree AS u
+                            WHERE u.root OPERATOR(pg_catalog.=) c.oid AND u.oid OPERATOR(pg_catalog.<>) c.oid
+                        ) AS oids
+                    ) AS w
+                ),
+                -- end heirs
                 -- if cascade
                 'views', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, r.schema, r.name) ORDER BY r.schema, r.name)
@@ -815,6 +945,83 @@ answer AS (
                             pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.->>) 'attcompression', ''
                         ) OPERATOR(pg_catalog.<>) '',
                         -- end writes
+                        -- if swaps
+                        'default', CASE WHEN a.attgenerated OPERATOR(pg_catalog.=) '' THEN (
+                            SELECT pg_catalog.pg_get_expr(f.adbin, f.adrelid) FROM pg_catalog.pg_attrdef AS f
+                            WHERE f.adrelid OPERATOR(pg_catalog.=) c.oid AND f.adnum OPERATOR(pg_catalog.=) a.attnum
+                                AND NOT EXISTS (SELECT 1 FROM closed AS x WHERE x.relation OPERATOR(pg_catalog.=) c.oid)
+                        ) END,
+                        'comment', (
+                            SELECT e.description FROM pg_catalog.pg_description AS e
+                            WHERE e.objoid OPERATOR(pg_catalog.=) c.oid
+                                AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND e.objsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                        ),
+                        'plain', a.attacl IS NULL AND a.attoptions IS NULL AND a.attislocal
+                            AND a.attinhcount OPERATOR(pg_catalog.=) 0
+                            AND COALESCE(CAST(a.attstattarget AS pg_catalog.int4), '-1') OPERATOR(pg_catalog.=) '-1'
+                            AND NOT EXISTS (
+                                SELECT 1 FROM pg_catalog.pg_seclabel AS e
+                                WHERE e.objoid OPERATOR(pg_catalog.=) c.oid
+                                    AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                    AND e.objsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                            ),
+                        -- What hangs on the column besides constraints, indexes, its own default and sequences.
+                        'dependents', (
+                            SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                            FROM pg_catalog.pg_depend AS d
+                            WHERE d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refobjid OPERATOR(pg_catalog.=) c.oid
+                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND d.classid OPERATOR(pg_catalog.<>) CAST('2606' AS pg_catalog.oid)
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                        AND x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['i', 'S'] AS pg_catalog."char"[]))
+                                )
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_attrdef AS x
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('2604' AS pg_catalog.oid)
+                                        AND x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.adrelid OPERATOR(pg_catalog.=) c.oid
+                                        AND x.adnum OPERATOR(pg_catalog.=) a.attnum
+                                )
+                        ),
+                        -- How an identity column counts, in the words of CREATE SEQUENCE; nobody else may have rights on it.
+                        'numbering', CASE WHEN a.attidentity OPERATOR(pg_catalog.<>) '' THEN (
+                            SELECT pg_catalog.concat_ws(' ',
+                                'START WITH', q.seqstart, 'INCREMENT BY', q.seqincrement,
+                                CASE WHEN q.seqmin OPERATOR(pg_catalog.<>) l.least
+                                    THEN pg_catalog.concat('MINVALUE ', q.seqmin) ELSE 'NO MINVALUE' END,
+                                CASE WHEN q.seqmax OPERATOR(pg_catalog.<>) l.most
+                                    THEN pg_catalog.concat('MAXVALUE ', q.seqmax) ELSE 'NO MAXVALUE' END,
+                                'CACHE', q.seqcache,
+                                CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END
+                            )
+                            FROM pg_catalog.pg_depend AS d
+                            JOIN pg_catalog.pg_sequence AS q ON q.seqrelid OPERATOR(pg_catalog.=) d.objid
+                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid AND x.relacl IS NULL
+                            CROSS JOIN LATERAL (
+                                SELECT CASE
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('21' AS pg_catalog.oid) THEN 32767
+                                    WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('23' AS pg_catalog.oid) THEN 2147483647
+                                    ELSE 9223372036854775807
+                                END AS top
+                            ) AS t
+                            CROSS JOIN LATERAL (
+                                SELECT
+                                    CASE WHEN q.seqincrement OPERATOR(pg_catalog.>) 0 THEN 1 ELSE (OPERATOR(pg_catalog.-) t.top)
+                                        OPERATOR(pg_catalog.-) 1 END AS least,
+                                    CASE WHEN q.seqincrement OPERATOR(pg_catalog.>) 0 THEN t.top ELSE '-1' END AS most
+                            ) AS l
+                            WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.refobjid OPERATOR(pg_catalog.=) c.oid
+                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND d.deptype OPERATOR(pg_catalog.=) 'i'
+                        ) END,
+                        -- end swaps
                         'stored', a.attgenerated OPERATOR(pg_catalog.=) 's'
                     ) ORDER BY a.attnum)
                     FROM pg_catalog.pg_attribute AS a
@@ -855,6 +1062,16 @@ answer AS (
                                 AND e.objsubid OPERATOR(pg_catalog.=) 0
                         ),
                         -- end writes
+                        -- if parts
+                        'whole_references', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS r
+                            WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid AND r.relkind OPERATOR(pg_catalog.=) 'p'
+                        ),
+                        'beside', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.=) k.conrelid
+                        ),
+                        -- end parts
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid
@@ -899,6 +1116,23 @@ answer AS (
                                             AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
                                     )
                                 )
+                        ),
+                        -- CheckIndexCompatible: of a polymorphic class, and it stores another type than its column has.
+                        'reshaped', EXISTS (
+                            SELECT 1
+                            FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
+                            JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
+                            JOIN pg_catalog.pg_type AS y
+                                ON y.oid OPERATOR(pg_catalog.=) o.opcintype
+                                AND y.typtype OPERATOR(pg_catalog.=) 'p'
+                                AND y.oid OPERATOR(pg_catalog.<>) CAST('2249' AS pg_catalog.oid)
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
+                                AND CAST(a.attnum AS pg_catalog.int8) OPERATOR(pg_catalog.=) q.place
+                            JOIN pg_catalog.pg_attribute AS b
+                                ON b.attrelid OPERATOR(pg_catalog.=) i.indrelid
+                                AND b.attnum OPERATOR(pg_catalog.=) (CAST(i.indkey AS pg_catalog.int2[]))[CAST(a.attnum AS pg_catalog.int4) OPERATOR(pg_catalog.-) 1]
+                            WHERE a.atttypid OPERATOR(pg_catalog.<>) b.atttypid
                         ),
                         -- end sources
                         -- if parts

@@ -89,11 +89,19 @@ def domain(statement: Statement) -> str | None:
         return None
 
 
-def _called(statement: Statement) -> Iterator[Parts]:
+def _expressions(statement: Statement) -> Iterator[str]:
+    """Those that are computed for rows that are there."""
     for column in _added(statement):
         default = column.constraint("DEFAULT")
-        if default is None or default.expression is None:
-            continue
-        for call in calls(default.expression.of(statement.text)) or ():
+        if default is not None and default.expression is not None:
+            yield default.expression.of(statement.text)
+    if isinstance(alter := _node(statement), AlterTable):
+        usings = (action.using for action in alter.actions if isinstance(action, AlterColumnType))
+        yield from (using.of(statement.text) for using in usings if using is not None)
+
+
+def _called(statement: Statement) -> Iterator[Parts]:
+    for expression in _expressions(statement):
+        for call in calls(expression) or ():
             if len(call.name.parts) <= 2 and all(call.name.parts):
                 yield call.name.parts

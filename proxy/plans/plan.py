@@ -56,7 +56,7 @@ class Failure:
     """An error about a passing object of ours, and what Postgres says when the author's statement meets the same rows."""
 
     sqlstate: str  # of the error that is replaced: 23514
-    constraint: str  # and its constraint_name: ``_interlock_nn_1f0c…``
+    constraint: str  # and its constraint_name: ``_interlock_nn_1f0c…``; empty: it has none
     instead: str  # the SQLSTATE to give: 23502
     words: tuple[str, ...]  # of the message to give: what stands before, and what after the table's name
     column: str = ""  # the column_name to give, if any
@@ -102,6 +102,9 @@ class Step:
     when: Literal["now", "after_commit"] = "now"
     done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
     undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
+    left: str | None = (
+        None  # a query of the statements, in UTF-8 as hex, that clear away what an attempt at it has left
+    )
     hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
     edits: tuple[Edit, ...] = ()  # how the one of them was made that is the client's, to map error positions back
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently

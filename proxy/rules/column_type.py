@@ -6,6 +6,7 @@ from proxy.catalog.effect import Effect
 from proxy.catalog.facts import Constraint
 from proxy.plans.change_type import Notes, change_type, notes
 from proxy.plans.plan import Rewrite
+from proxy.plans.swap_column import swap_column
 from proxy.rules.base import Context
 from proxy.rules.cost import cost_of
 from proxy.rules.subject import Subject, altered
@@ -19,7 +20,13 @@ def changed(node: AlterColumnType, context: Context) -> tuple[Subject, Effect] |
 
 
 def rewritten(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | None:
+    """Without copying anything; None if that cannot be."""
     return None if about.unresolved else change_type(context.statement, node, context.facts)
+
+
+def swapped(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | None:
+    """By a second column."""
+    return None if about.unresolved else swap_column(context.statement, node, context.facts)
 
 
 def unfinished(node: AlterColumnType, about: Subject, context: Context) -> Notes | None:

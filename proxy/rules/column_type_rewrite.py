@@ -6,8 +6,9 @@ from proxy.plans.change_type import only_utc
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
-from proxy.rules.column_type import changed, old_type, rewritten
+from proxy.rules.column_type import changed, old_type, rewritten, swapped
 from proxy.rules.subject import script
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AlterColumnType, quote_identifier
 
 
@@ -19,6 +20,7 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
     about, _ = found
     if only_utc(context.statement, node) and rewritten(node, about, context) is not None:
         return None  # at-time-zone-utc
+    swap = swapped(node, about, context)
     new = " ".join(node.type.span.of(context.statement.text).split())
     old = old_type(node, about)
     change = f"Not every {old} is stored as {new} would store it." if old else f"A change to {new} may copy the table."
@@ -29,12 +31,13 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
         at=node.span,
         problem=f'changing the type of column "{node.column}" would block reads and writes of {about.shown}'
         " while all rows are written anew",
-        detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock.",
+        detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock."
+        + (" In steps, by a second column, it would end up as the last one of the table." if swap else ""),
         hint=_hint(node, new, old, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,
-        rewrite=rewritten(node, about, context),
+        rewrite=swap,
     )
 
 
@@ -47,12 +50,12 @@ def _hint(node: AlterColumnType, new: str, old: str | None, context: Context) ->
             f"ALTER TABLE {on} ALTER COLUMN {column} TYPE {new}",
             "COMMIT",
         ) + "\n(the same values, and no row is copied)"  # fmt: skip
-    fresh = quote_identifier(f"{node.column}_new")
+    fresh = quote_identifier(make_object_name(node.column, None, "new"))
     value = node.using.of(context.statement.text) if node.using else f"{column}::{new}"
     return script(
         f"ALTER TABLE {on} ADD COLUMN {fresh} {new}",
         f"<a trigger that sets {fresh} = {value} in new and changed rows>",
-        f"UPDATE {on} SET {fresh} = {value} WHERE {fresh} IS DISTINCT FROM {value} -- in batches",
+        (f"UPDATE {on} SET {fresh} = {value} WHERE {fresh} IS DISTINCT FROM {value}", "in batches"),
         "<indexes and constraints of the new column, without blocking>",
         f"BEGIN; ALTER TABLE {on} DROP COLUMN {column}; ALTER TABLE {on} RENAME COLUMN {fresh} TO {column}; COMMIT",
     )

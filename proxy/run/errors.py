@@ -52,7 +52,7 @@ def is_lock_timeout(fields: Mapping[str, str]) -> bool:
 def as_the_authors(fields: dict[str, str], step: Step) -> dict[str, str]:
     """An error about a passing object of ours in the words that the author's own statement would have met."""
     for failure in step.hides:
-        if (fields.get("C"), fields.get("n")) == (failure.sqlstate, failure.constraint):
+        if (fields.get("C"), fields.get("n", "")) == (failure.sqlstate, failure.constraint):
             kept = {k: v for k, v in fields.items() if k != "n"}
             named = {"n": failure.name} if failure.name else {}
             column = {"c": failure.column} if failure.column else {}

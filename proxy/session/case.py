@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from proxy.catalog.effect import Effect, effect
 from proxy.catalog.facts import Facts
-from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.gently import gently
+from proxy.plans.plan import Edit, Lock, Plan, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.execute import Budget
@@ -18,7 +19,7 @@ from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused
 from proxy.session.gone import Fails, Skips
 from proxy.sql.read import read
-from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Statement
 
 # Statements that may run in a transaction block together with a set_config in front of them.
 PATIENT_KINDS = frozenset(
@@ -105,7 +106,10 @@ def patient_plan(case: Case) -> Plan | None:
     step = patient_step(case)
     if step is None:
         return None
-    return Plan(case.statement.node.kind, (step,))
+    before = gently(case.statement, case.facts)
+    if before:  # an error of the statement's own keeps its place all the same
+        step = replace(step, edits=(Edit(0, 0, ""),))
+    return Plan(case.statement.node.kind, (*before, step))
 
 
 def as_it_is(case: Case) -> Plan:
@@ -118,6 +122,12 @@ def changed_tables(case: Case) -> set[int]:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)
             return {found.oid} if found is not None and found.exists else set()
+        case CreateTable(partition_of=Name() as name):
+            found = case.facts.find(name)
+            return {found.oid} if found is not None and found.exists else set()
+        case Other(kind="REINDEX" | "REFRESH MATERIALIZED VIEW", relations=names):
+            tables = [relation for name in names if (relation := case.facts.find(name)) is not None and relation.exists]
+            return {table.index.table_oid if table.index is not None else table.oid for table in tables}
         case DropIndex(names=names):
             indexes = [relation.index for name in names if (relation := case.facts.find(name)) is not None]
             return {index.table_oid for index in indexes if index is not None}

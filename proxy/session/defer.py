@@ -12,7 +12,7 @@ from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
-from proxy.run.errors import is_lock_timeout
+from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
 from proxy.run.settings import milliseconds
 from proxy.run.words import one_line
@@ -62,6 +62,11 @@ def new_job(case: Case, who: Who, token: str) -> NewJob:
         application=case.facts.application_name,
         tool=who.tool or "",
     )
+
+
+def puts_off(case: Case) -> bool:
+    """Whether a part of it waits for COMMIT: some steps may be taken in the client's transaction one and all."""
+    return case.verdict.plan is not None and bool(case.verdict.plan.later)
 
 
 def waits(case: Case) -> str:
@@ -116,9 +121,9 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     plan = case.verdict.plan
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
-    job = new_job(case, who, token).sql
+    job = (new_job(case, who, token).sql,) if puts_off(case) else ()
     rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
-    return (*looks(case, policy), *now, *rehearsed, job)
+    return (*looks(case, policy), *now, *rehearsed, *job)
 
 
 class InSteps:
@@ -174,6 +179,8 @@ class InSteps:
         if (foretold := self._foreseen(fields)) is not None:
             return foretold
         fields = self._as_raised(fields)
+        for step in (step for case in self._cases if case.verdict.plan is not None for step in case.verdict.plan.now):
+            fields = as_the_authors(fields, step)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)
             fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})

@@ -1,0 +1,265 @@
+"""New types in steps, while the application goes on: no write is lost, and what is interrupted is finished or taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.live.conftest import ORDERS, POLICY, start_guard, through
+from tests.live.test_batches import GATE, SLOWLY, left_over, one, run
+from tests.live.test_patience import until
+from tests.proxies import Proxy
+from tests.servers import Server
+
+SWAP = POLICY + SLOWLY + "rules: { column-type-rewrite: rewrite, column-type-rebuilds-index: rewrite }\n"
+KEYED = """
+ALTER TABLE orders ALTER total TYPE int;
+ALTER TABLE orders ADD PRIMARY KEY (id);
+CREATE TABLE items (id bigserial PRIMARY KEY, small int NOT NULL, order_id bigint REFERENCES orders, item int UNIQUE);
+INSERT INTO items (small, order_id, item) SELECT g, g, g FROM generate_series(1, 5000) g;
+CREATE TABLE parts (item int REFERENCES items (item) ON UPDATE CASCADE);
+INSERT INTO parts SELECT g FROM generate_series(1, 100) g;
+"""
+
+
+@pytest.fixture
+def keyed(orders: str) -> str:
+    run(orders, KEYED)
+    return orders
+
+
+@pytest.fixture
+def swapping(keyed: str, share_proxy: Callable[[str], Proxy]) -> str:
+    return through(share_proxy(SWAP), keyed)
+
+
+def type_of(url: str, table: str, column: str) -> object:
+    return one(
+        url,
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
+        f" WHERE attrelid = '{table}'::regclass AND attname = '{column}'",
+    )
+
+
+def test_it_is_refused_unless_the_policy_asks_for_it(keyed: str, guarded: str) -> None:
+    with pytest.raises(psycopg.Error, match=r"\[column-type-rewrite\]") as caught:
+        run(guarded, "ALTER TABLE items ALTER small TYPE bigint")
+    assert caught.value.diag.sqlstate == "IL001"
+    assert "it would end up as the last one of the table" in (caught.value.diag.message_detail or "")
+
+
+@pytest.mark.parametrize("replica", [False, True], ids=["as usual", "as a replica"])
+def test_no_write_is_lost(replica: bool, keyed: str, swapping: str) -> None:
+    """Whatever the application does meanwhile is in the column of the new type, too."""
+    stop, seen, errors = threading.Event(), [0], []
+
+    def application() -> None:
+        with psycopg.connect(keyed, autocommit=True) as connection:
+            if replica:
+                connection.execute("SET session_replication_role = replica")
+            while not stop.is_set():
+                i = seen[0]
+                try:
+                    connection.execute("UPDATE items SET small = small + 1 WHERE id %% 50 = %s", (i % 50,))
+                    connection.execute("INSERT INTO items (small, item) VALUES (%s, %s)", (i, 100_000 + i))
+                    connection.execute("DELETE FROM items WHERE id = %s", (5000 - i,))
+                    connection.execute("UPDATE items SET small = 7 WHERE item = %s", (100_000 + i,))
+                except psycopg.Error as error:
+                    errors.append(error)
+                seen[0] = i + 1
+
+    before = one(keyed, "SELECT sum(small) FROM items")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(application)
+        until(lambda: seen[0] > 3, "the application should be at it")
+        run(swapping, "ALTER TABLE items ALTER small TYPE bigint")
+        stop.set()
+        running.result(timeout=30)
+    assert not errors
+    assert seen[0] > 20
+    assert type_of(keyed, "items", "small") == "bigint"
+    n = seen[0]
+    expected = expected_sum(n)
+    assert one(keyed, "SELECT sum(small) FROM items") == expected, before
+    assert left_over(keyed) == 0
+    assert one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+
+
+def expected_sum(n: int) -> int:
+    """What the application's n rounds make of the sum."""
+    rows = {g: g for g in range(1, 5001)}
+    for i in range(n):
+        for key in rows:
+            if key % 50 == i % 50:
+                rows[key] += 1
+        rows[5001 + i] = 7
+        rows.pop(5000 - i, None)
+    return sum(rows.values())
+
+
+def test_keys_and_numbers_go_on(keyed: str, swapping: str) -> None:
+    run(swapping, "ALTER TABLE items ALTER item TYPE bigint", "ALTER TABLE items ALTER id TYPE int")
+    assert one(keyed, "INSERT INTO items (small, item) VALUES (1, 9999) RETURNING id") == 5001
+    with pytest.raises(psycopg.errors.UniqueViolation, match="items_item_key"):
+        run(keyed, "INSERT INTO items (small, item) VALUES (1, 9999)")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="parts_item_fkey"):
+        run(keyed, "INSERT INTO parts VALUES (12345)")
+    run(keyed, "UPDATE items SET item = 77777 WHERE item = 5")
+    assert one(keyed, "SELECT count(*) FROM parts WHERE item = 77777") == 1
+    assert one(keyed, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
+
+
+FAILING = {
+    "ALTER TABLE items ALTER small TYPE smallint": ("UPDATE items SET small = 70000 WHERE id = 4000", "22003"),
+    "ALTER TABLE orders ALTER email TYPE int USING email::int": ("", "22P02"),
+    "ALTER TABLE orders ALTER email TYPE int": ("", "42804"),
+    "ALTER TABLE items ALTER item TYPE int USING item / 2": ("", "IL001"),
+    "ALTER TABLE items ALTER item TYPE bigint USING item / 2": ("", "23505"),
+    "ALTER TABLE items ALTER small TYPE bigint USING nullif(small, 4000)": ("", "23502"),
+}
+
+
+@pytest.mark.parametrize("sql", FAILING)
+def test_what_does_not_fit_takes_all_back(sql: str, postgres: Server, keyed: str, swapping: str) -> None:
+    spoil, sqlstate = FAILING[sql]
+    if spoil:
+        run(keyed, spoil)
+    before = lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False))
+    with pytest.raises(psycopg.Error) as caught:
+        run(swapping, sql)
+    assert caught.value.diag.sqlstate == sqlstate
+    assert "_interlock" not in (caught.value.diag.message_primary or "")
+    assert lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False)) == before
+
+
+def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed: str, swapping: str) -> None:
+    """A row may have been missed: that is told, and all is taken back."""
+    run(
+        keyed,
+        f"CREATE FUNCTION waits(int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN $1; END $$",
+    )
+    before = lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False))
+    with psycopg.connect(keyed, autocommit=True) as gate, ThreadPoolExecutor(1) as pool:
+        gate.execute("SELECT pg_advisory_lock(%s)", (GATE,))
+        running = pool.submit(run, swapping, "ALTER TABLE items ALTER small TYPE bigint USING waits(small)")
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        run(keyed, "ALTER TABLE items DISABLE TRIGGER USER")
+        gate.execute("SELECT pg_advisory_unlock_all()")
+        with pytest.raises(psycopg.Error, match="somebody has dropped or disabled the trigger"):
+            running.result(timeout=60)
+    assert lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False)) == before
+
+
+@pytest.mark.parametrize("how", ["server session", "proxy"])
+def test_an_interrupted_swap_goes_on(
+    how: str, postgres: Server, keyed: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    sql = "ALTER TABLE items ALTER item TYPE bigint"
+    policy = "rules: { column-type-rewrite: rewrite }\n" + SLOWLY
+    proxy = start_guard(start_proxy, tmp_path, policy)
+    client = psycopg.connect(through(proxy, keyed), autocommit=True, application_name="migrator")
+    with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client.execute, sql)
+        until(lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1, "it should have begun")
+        holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
+        if how == "proxy":
+            proxy.kill()
+        else:
+            one(keyed, f"SELECT pg_terminate_backend({client.info.backend_pid})")
+        with pytest.raises(psycopg.Error):
+            running.result(timeout=30)
+        gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrator'"
+        until(lambda: one(keyed, gone) == 0, "its session should be over")
+    run(keyed, "INSERT INTO items (small, item) VALUES (1, 9999)")  # the application is none the worse for it
+    again = proxy if how != "proxy" else start_guard(start_proxy, tmp_path, policy)
+    run(through(again, keyed), sql)
+    expected = postgres.create_database()
+    run(postgres.url(expected), ORDERS + KEYED, sql)
+    assert lines(postgres.dump(keyed.rpartition("/")[2])) == lines(postgres.dump(expected))
+    assert one(keyed, "SELECT array_agg(item::text) = array_agg(small::text) FROM items WHERE item <> 9999") is True
+    postgres.drop_database(expected)
+
+
+def lines(dump: str) -> list[str]:
+    """The column has moved."""
+    return sorted(line.rstrip(",") for line in dump.splitlines())
+
+
+CHECKED = f"""
+ALTER TABLE orders ADD code varchar(10) DEFAULT 'x';
+CREATE FUNCTION fits(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN $1 <> ''; END $$;
+ALTER TABLE orders ADD CONSTRAINT fitting CHECK (fits(code));
+CREATE INDEX orders_code ON orders (lower(code));
+"""
+
+
+@pytest.mark.parametrize("indexed", [False, True], ids=["under a CHECK", "under an index"])
+def test_a_new_type_that_cannot_be_taken_back_is_finished(
+    indexed: bool, postgres: Server, orders: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    """Cancelled while the CHECK is validated: the error says what is left, and the same statement does it."""
+    sql = "ALTER TABLE orders ALTER code TYPE text, ADD COLUMN z int"
+    schema = CHECKED if indexed else CHECKED.replace("CREATE INDEX", "-- CREATE INDEX")
+    run(orders, schema)
+    url = through(share_proxy(SWAP), orders)
+    with (
+        psycopg.connect(orders, autocommit=True) as gate,
+        psycopg.connect(url, autocommit=True) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        gate.execute("SELECT pg_advisory_lock(%s)", (GATE,))
+        running = pool.submit(client.execute, sql)
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query ~ 'VALIDATE'"
+        until(lambda: one(orders, waits) == 1, "the CHECK should be validated")
+        client.cancel_safe()
+        with pytest.raises(psycopg.errors.QueryCanceled) as caught:
+            running.result(timeout=30)
+        gate.execute("SELECT pg_advisory_unlock_all()")
+    hint = caught.value.diag.message_hint or ""
+    assert "VALIDATE CONSTRAINT fitting" in hint
+    assert ("CREATE INDEX CONCURRENTLY orders_code" in hint) == indexed
+    assert type_of(orders, "orders", "code") == "text"
+    run(url, sql)
+    expected = postgres.create_database()
+    run(postgres.url(expected), ORDERS + schema, sql)
+    assert postgres.dump(orders.rpartition("/")[2]) == postgres.dump(expected)
+    assert left_over(orders) == 0
+    postgres.drop_database(expected)
+
+
+@pytest.mark.parametrize(
+    "sql", ["ALTER TABLE orders ALTER code TYPE text", "ALTER TABLE orders ALTER code TYPE text, ADD CHECK (total > 0)"]
+)
+def test_nothing_that_may_fail_stands_beside_what_cannot_be_taken_back(sql: str, orders: str, guarded: str) -> None:
+    run(orders, CHECKED.replace("CREATE INDEX", "-- CREATE INDEX"))
+    if "CHECK" not in sql:
+        run(guarded, sql)
+        return
+    with pytest.raises(psycopg.Error, match=r"\[column-type-scan\]") as caught:
+        run(guarded, sql)
+    assert caught.value.diag.sqlstate == "IL001"
+    assert "send it as a statement of its own" in (caught.value.diag.message_detail or "")
+
+
+def test_as_utc_through_the_proxy(orders: str, guarded: str) -> None:
+    run(orders, "ALTER TABLE orders ADD made timestamp DEFAULT '2020-01-01 12:00'")
+    file = one(orders, "SELECT relfilenode FROM pg_class WHERE relname = 'orders'")
+    with psycopg.connect(guarded, autocommit=True) as client:
+        client.execute("SET TimeZone = 'Asia/Tokyo'")
+        client.execute("ALTER TABLE orders ALTER made TYPE timestamptz USING made AT TIME ZONE 'UTC'")
+        assert client.execute("SHOW TimeZone").fetchone() == ("Asia/Tokyo",)
+    with psycopg.connect(guarded) as client:
+        client.execute("SET LOCAL TimeZone = 'Asia/Tokyo'")
+        client.execute("ALTER TABLE orders ALTER made TYPE timestamp USING made AT TIME ZONE 'UTC'")
+        assert client.execute("SHOW TimeZone").fetchone() == ("Asia/Tokyo",)
+        assert client.execute("SELECT made::text FROM orders LIMIT 1").fetchone() == ("2020-01-01 12:00:00",)
+    assert one(orders, "SELECT relfilenode FROM pg_class WHERE relname = 'orders'") == file
