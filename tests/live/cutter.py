@@ -26,9 +26,9 @@ class Cutter:
         self.arm(0)
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def arm(self, at: int) -> None:
-        """0: count only."""
-        self.at, self.count, self.cuts = at, 0, False
+    def arm(self, at: int, *, tag: bytes = b"") -> None:
+        """0: count only.  With ``tag`` it stops before the CommandComplete that says so."""
+        self.at, self.tag, self.count, self.cuts = at, tag, 0, False
         self.reached, self.go = threading.Event(), threading.Event()
         self._is_armed = True
 
@@ -47,15 +47,16 @@ class Cutter:
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 counts, self._is_armed = self._is_armed, False
-                session = _Session(client, server, self._next if counts else lambda: True)
+                session = _Session(client, server, self._next if counts else lambda _: True)
                 threading.Thread(target=session.upwards, daemon=True).start()
                 threading.Thread(target=session.downwards, daemon=True).start()
 
-    def _next(self) -> bool:
+    def _next(self, message: bytes) -> bool:
         """Whether the next message is to be handed on."""
         with self._lock:
             self.count += 1
-            stops = self.count == self.at
+            told = bool(self.tag) and message[:1] == b"C" and message[5:-1] == self.tag
+            stops = self.count == self.at or told
         if not stops:
             return True
         reached, go = self.reached, self.go
@@ -65,7 +66,7 @@ class Cutter:
 
 
 class _Session:
-    def __init__(self, client: socket.socket, server: socket.socket, passes: Callable[[], bool]) -> None:
+    def __init__(self, client: socket.socket, server: socket.socket, passes: Callable[[bytes], bool]) -> None:
         self._client, self._server = client, server
         self._passes = passes
         self._is_open = threading.Event()  # logged in
@@ -86,7 +87,7 @@ class _Session:
                 while (length := _length(buffer, untyped)) and len(buffer) >= length:
                     message, buffer = buffer[:length], buffer[length:]
                     untyped = False
-                    if self._is_open.is_set() and message[:1] in kinds and not self._passes():
+                    if self._is_open.is_set() and message[:1] in kinds and not self._passes(message):
                         raise OSError
                     sink.sendall(message)
                     if source is self._server and message[:1] == b"Z":

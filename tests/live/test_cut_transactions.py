@@ -95,10 +95,10 @@ class Place:
             )
         return self.proxy.url(self.name)
 
-    def migrate(self, form: str, at: int, victim: str) -> int:
+    def migrate(self, form: str, at: int, victim: str, *, tag: bytes = b"") -> int:
         """Send the migration; the victim dies at a message of it.  How many messages there were."""
         url = self.url()
-        self.cutter.arm(at)
+        self.cutter.arm(at, tag=tag)
         with Raw(url) as raw, ThreadPoolExecutor(1) as pool:
             sent = pool.submit(_play, raw, FORMS[form])
             until(lambda: sent.done() or self.cutter.reached.is_set(), f"{form}, {at}: it should come so far")
@@ -139,6 +139,13 @@ class Place:
         assert self.rows(INVALID) == [], point
         until(lambda: self.rows("SELECT objid FROM pg_locks WHERE locktype = 'advisory'") == [], f"{point}: locks")
         return committed
+
+
+def test_when_the_answer_to_commit_is_lost_the_next_session_of_the_same_proxy_does_the_jobs(place: Place) -> None:
+    place.reset()
+    place.migrate("simple", 0, "session", tag=b"COMMIT")
+    assert place.rows("SELECT count(*) FROM interlock.jobs WHERE state = 'waiting'") == [(JOBS,)]
+    assert place.check("the answer to COMMIT is lost", by_command=False)
 
 
 def _play(raw: Raw, flights: Sequence[Flight]) -> None:
