@@ -36,7 +36,7 @@ from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.turn import turn
-from proxy.session import answers, aside
+from proxy.session import answers, aside, many
 from proxy.session.case import (
     Case,
     as_it_is,
@@ -62,6 +62,7 @@ from proxy.sql.interest import is_decided_about, matters, stands_alone
 from proxy.sql.opinion import disagreement
 from proxy.sql.statements import (
     ExecutePrepared,
+    Query,
     SetVariable,
     Span,
     Statement,
@@ -145,6 +146,7 @@ class Guard:
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
+        cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
         if not cases:
             return Outcome.PASS
         if reason := self.ledger.refuses(policy):
@@ -211,7 +213,8 @@ class Guard:
         ask = any(matters(s.node) for s in statements) and not self._cannot_ask
         pending = await self.deferral.pending() if ask else []
         for statement, routines in await self.routines.opened(statements):
-            if not is_decided_about(statement):
+            batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
+            if not batched and not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):
@@ -222,6 +225,8 @@ class Guard:
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
             facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            if batched:
+                facts = await many.estimated(self.own, statement, facts)
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
@@ -400,7 +405,8 @@ class Guard:
         case.outcome = "done"
         if case.verdict.action is Action.REWRITE:
             self.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
-            await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+            query = isinstance(case.statement.node, Query)  # whose tag says how many rows
+            await self.voice.done(runner.tag if query else case.statement.node.kind.encode(), simple=simple)
         else:
             await self.voice.done(runner.tag, simple=simple)
         return Outcome.ANSWERED

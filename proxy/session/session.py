@@ -18,13 +18,14 @@ from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.monitor import Monitor
-from proxy.session import aside, explain
+from proxy.session import aside, explain, many
 from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
 from proxy.session.ledger import Ledger, Who
 from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings, nodes
 from proxy.session.reading import SETTINGS, Reading
 from proxy.session.rest import Rest
+from proxy.sql.gate import may_change_many
 from proxy.sql.statements import Call, Transaction, Unreadable
 from proxy.wire import messages
 from proxy.wire.conversation import DESCRIBE, TERMINATE
@@ -98,7 +99,9 @@ class Session:
         self.attend()
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
-        self._prepared.mentions = self._guard.routines.mentioned
+        self._prepared.mentions = lambda sql: (
+            self._guard.routines.mentioned(sql) or (many.wanted(policy()) and may_change_many(sql))
+        )
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
