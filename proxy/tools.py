@@ -117,7 +117,11 @@ TOOLS: Final[tuple[Tool, ...]] = (
     Tool(
         "postgres-migrations",
         "make -- postgres-migrations disable-transaction the first line of the migration file",
-        (('"hash"', "into migrations"), ("hash varchar(40)", "migrations")),
+        (
+            ('"hash"', "into migrations"),
+            ("hash varchar(40)", "migrations"),
+            ("pg_try_advisory_lock(-8525285245963000605)",),
+        ),
     ),
     Tool("db-migrate", "run it with db-migrate up --non-transactional", (("run_on", '"migrations"'),)),
     Tool(
@@ -153,7 +157,11 @@ TOOLS: Final[tuple[Tool, ...]] = (
         "put run_in_transaction = false into the migration's metadata.toml",
         (("__diesel_schema_migrations",),),
     ),
-    Tool("tern", "put ---- tern: disable-tx ---- into the migration file", (("pg_advisory_lock(9628173550095224)",),)),
+    Tool(
+        "tern",
+        "put ---- tern: disable-tx ---- into the migration file",
+        (("select version from public.schema_version",), ("update public.schema_version set version",)),
+    ),
     Tool("EF Core", 'use migrationBuilder.Sql("…", suppressTransaction: true)', (("__efmigrationshistory",),)),
     Tool("Atlas", "make -- atlas:txmode none the first line of the migration file", (("atlas_schema_revisions",),)),
     Tool(

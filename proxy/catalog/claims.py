@@ -33,14 +33,14 @@ class Claims:
         if not relation.exists:
             return None
         if not relation.private:
-            self._add(relation.qualified, lock, work)
+            self._add(relation.qualified, lock, "none" if _is_hollow(relation) else work)
         return relation
 
     def take_pair(self, pair: tuple[str, str], lock: Lock, work: Work = "none") -> None:
         """Lock an existing relation by schema and name."""
         relation = self.facts.relations.get(pair)
         if relation is None or not relation.private:
-            self._add(pair, lock, work)
+            self._add(pair, lock, "none" if relation is not None and _is_hollow(relation) else work)
 
     def index(self, name: Name, lock: Lock, table_lock: Lock, work: Work = "none") -> None:
         """Lock an index and its table."""
@@ -66,3 +66,8 @@ class Claims:
             return
         self.locks[pair] = max(self.locks.get(pair, Lock.NONE), lock, key=lambda mode: mode.rank)
         self.do(work)
+
+
+def _is_hollow(relation: Relation) -> bool:
+    """Whether it is a partitioned table, or index, without a partition: there is nothing to read, build or write."""
+    return relation.partitioned and not relation.has_children

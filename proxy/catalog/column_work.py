@@ -38,7 +38,8 @@ def added_column(statement: Statement, column: ColumnDefinition, facts: Facts) -
     expression = _default(statement, column)
     filled = expression is not None
     if expression is not None:
-        volatile, sure = is_volatile(expression, facts)
+        base = known.base if known is not None and known.is_domain else ""
+        volatile, sure = is_volatile(expression, facts, f"{written} {base}")
         if volatile:
             return "rewrite", sure
     elif column.constraint("DEFAULT") is None and known is not None and known.has_default and not array:
@@ -100,8 +101,24 @@ def _remade(
             and column.name in constraint.columns
         ):
             yield "scan"
-    if rebuilt(statement, action, table, facts):
+    if column.name in table.heirs.checked:
+        yield "scan"
+    if rebuilt(statement, action, table, facts) or _rebuilt_below(statement, action, table, facts):
         yield "build"
+
+
+def _rebuilt_below(statement: Statement, action: AlterColumnType, table: Relation, facts: Facts | None) -> bool:
+    """Whether an index is built again that only a table has which inherits from this one."""
+    name = action.column
+    return name in table.heirs.derived or (
+        name in table.heirs.indexed and not _sorts_alike(statement, action, table.columns[name], facts)
+    )
+
+
+def _sorts_alike(statement: Statement, action: AlterColumnType, column: Column, facts: Facts | None) -> bool:
+    found = type_change.new(action.type.span.of(statement.text), facts)
+    known = found is not None and type_change.same_order(type_change.old(column), found[0])
+    return known and not other_collation(action, column)
 
 
 def rebuilt(
@@ -109,10 +126,9 @@ def rebuilt(
 ) -> tuple[Index, ...] | None:
     """The indexes that a free change of type builds again all the same; None if that cannot be told."""
     column = table.columns[action.column]
-    found = type_change.new(action.type.span.of(statement.text), facts)
-    if found is None:
+    if type_change.new(action.type.span.of(statement.text), facts) is None:
         return None
-    same_order = type_change.same_order(type_change.old(column), found[0]) and not other_collation(action, column)
+    same_order = _sorts_alike(statement, action, column, facts)
     mentioned = (index for index in table.indexes.values() if column.name in index.mentions)
     return tuple(index for index in mentioned if _is_rebuilt(index, table, column, same_order=same_order))
 
@@ -120,7 +136,7 @@ def rebuilt(
 def _is_rebuilt(index: Index, table: Relation, column: Column, *, same_order: bool) -> bool:
     if index.constraint is not None and index.constraint not in table.constraints:
         return False  # dropped by the same ALTER
-    if index.derived or table.partitioned or not index.valid:
+    if index.derived or index.reshaped or table.partitioned or not index.valid:
         return True
     return column.name in index.columns and not same_order
 

@@ -49,6 +49,8 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    whole_references: bool = False  # that table is partitioned (asked where partitions matter)
+    beside: bool = False  # it points to a partition of a table that another key of the same table points to
     comment: str | None = None
 
 
@@ -70,6 +72,9 @@ class Index:
     columns: tuple[str, ...] = ()  # its key columns; an expression has none
     mentions: tuple[str, ...] = ()  # columns anywhere in it: key, INCLUDE, expressions, predicate
     derived: bool = False  # it has an expression or a predicate
+    reshaped: bool = (
+        False  # it stores another type than its column has: a change of type, even to the same one, builds it again
+    )
     immediate: bool = True  # not of a DEFERRABLE constraint
     # The rest is asked where partitions matter.
     above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of
@@ -90,6 +95,7 @@ class Type:
     base_oid: int = 0
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
+    demands: tuple[str, ...] = ()  # what it and the domains below it want of a VALUE: ``CHECK ((VALUE > 0))``
     has_default: bool = False  # of its own, as a domain may have
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
@@ -102,6 +108,7 @@ class Function:
     volatile: bool
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
+    gives_own: bool = False  # its result is of a type that somebody has made
     immutable: bool = False
     builtin: bool = False  # in pg_catalog
 
@@ -134,7 +141,17 @@ class Referring:
     definition: str | None = None  # pg_get_constraintdef()
     validated: bool = True
     comment: str | None = None
+    part: bool = False  # of the key of the table that ``table`` is a partition of
     parted: bool = False  # of a partitioned table, or a partition
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """What only the tables that inherit from one have on its columns, by column; asked for a change of type."""
+
+    checked: frozenset[str] = frozenset()  # a valid CHECK
+    indexed: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()  # an index with an expression or a predicate, or an invalid one
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +183,7 @@ class Relation:
         str, ...
     ] = ()  # its columns that are NOT NULL; of partitions that are not named it says no more of them
     detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
+    pending_checks: tuple[str, ...] = ()  # CHECKs that this DETACH has given it
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
@@ -174,11 +192,13 @@ class Relation:
     checked_below: tuple[str, ...] = ()  # CHECKs that are valid on every leaf of a partitioned table, by name
     sequences: tuple[tuple[str, str, str], ...] = ()  # (column, schema, name) of those that its columns own
     tablespace: str = ""  # the database's own where it has none of its own; empty: not known
+    spaced: bool = False  # it has a tablespace of its own, perhaps the same as the database's
     access_method: str = ""
     views: tuple[
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
+    heirs: Heirs = Heirs()
     # Asked where a column may get another type, or goes.
     published: tuple[str, ...] = ()  # publications that it is part of
     row_held_by: tuple[str, ...] = ()  # columns of other tables, and types, that its rows are values of, in words
@@ -257,6 +277,8 @@ class Facts:
         default_factory=dict
     )  # those called in a default, by ``Name.quoted``
     routines: Mapping[str, tuple[Routine, ...]] = field(default_factory=dict)  # that it calls; by ``Sought.key``
+    volatile_operators: frozenset[str] = frozenset()  # names of those that somebody has made
+    volatile_casts: frozenset[str] = frozenset()  # types that somebody has made, with such a cast to or from; "": any
     free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
     taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
     taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone

@@ -31,6 +31,7 @@ from proxy.catalog.facts import (
     Constraint,
     Facts,
     Function,
+    Heirs,
     Held,
     Index,
     Referring,
@@ -118,6 +119,7 @@ class Request:
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
+    heirs: bool = False  # also what only the tables that inherit from one have on a column
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
@@ -133,6 +135,7 @@ class Request:
             "inside": self.inside,
             "writes": self.writes,
             "swaps": self.swaps,
+            "heirs": self.heirs,
             "parts": self.parts,
             "sources": bool(self.sources.types or self.sources.functions),
         }
@@ -199,6 +202,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))) or _changes(statement),
+        heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
@@ -287,8 +291,13 @@ def _referencing(node: Node) -> bool:
             return node.object_type == "TABLE"
         case Other():
             return "CASCADE" in node.options
+        case CreateTable():
+            return node.partition_of is not None
         case AlterTable():
-            return any(isinstance(a, DropConstraint | DropColumn | AlterColumnType) for a in node.actions)
+            return any(
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
+                for a in node.actions
+            )
     return False
 
 
@@ -337,6 +346,10 @@ def _swaps(node: Node) -> bool:
     return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
 
 
+def _retypes(node: Node) -> bool:
+    return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType) for a in node.actions)
+
+
 BY_PART = (ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 
 
@@ -353,6 +366,8 @@ def _in_parts(node: Node) -> bool:
             )
         case CreateTable():
             return node.partition_of is not None
+        case Other():
+            return node.kind == "REINDEX" and not node.concurrently
     return False
 
 
@@ -378,6 +393,8 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             relations=relations,
             types=_types(answer, request),
             functions=_functions(answer, request),
+            volatile_operators=frozenset(answer.get("volatile_operators") or ()),
+            volatile_casts=frozenset(answer.get("volatile_casts") or ()),
             free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
@@ -431,6 +448,7 @@ def _relation(
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
         required=tuple(row.get("required") or ()),
+        pending_checks=tuple(row.get("pending_checks") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
@@ -450,6 +468,7 @@ def _relation(
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
+        spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
         published=tuple(row.get("published") or ()),
         row_held_by=tuple(row.get("row_held_by") or ()),
@@ -458,6 +477,7 @@ def _relation(
         per_statement=tuple(row.get("per_statement") or ()),
         on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
+        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 
@@ -480,7 +500,7 @@ def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
             continue
         row = rows[found[key]]
         users = tuple((s, n) for s, n in row["users"] or ())
-        types[typed] = Type(**(row | {"users": users}))
+        types[typed] = Type(**(row | {"users": users, "demands": tuple(row["demands"] or ())}))
     return types
 
 
@@ -512,6 +532,8 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        whole_references=bool(c.get("whole_references")),
+        beside=bool(c.get("beside")),
         comment=c.get("comment"),
     )
 

@@ -558,6 +558,20 @@ answer AS (
                             WHERE k.contypid OPERATOR(pg_catalog.=) d.oid AND k.contype OPERATOR(pg_catalog.=) 'c'
                         ))
                 ),
+                'demands', (
+                    SELECT pg_catalog.json_agg(k.what ORDER BY k.what)
+                    FROM below AS l
+                    JOIN pg_catalog.pg_type AS d
+                        ON d.oid OPERATOR(pg_catalog.=) l.oid AND d.typtype OPERATOR(pg_catalog.=) 'd'
+                    CROSS JOIN LATERAL (
+                        SELECT 'CHECK (VALUE IS NOT NULL)' AS what WHERE d.typnotnull
+                        UNION ALL
+                        SELECT pg_catalog.pg_get_constraintdef(c.oid)
+                        FROM pg_catalog.pg_constraint AS c
+                        WHERE c.contypid OPERATOR(pg_catalog.=) d.oid AND c.contype OPERATOR(pg_catalog.=) 'c'
+                    ) AS k
+                    WHERE l.top OPERATOR(pg_catalog.=) t.oid
+                ),
                 'has_default', t.typdefaultbin IS NOT NULL OR t.typdefault IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
@@ -599,6 +613,27 @@ answer AS (
                     WHERE b.oid OPERATOR(pg_catalog.=) k.casttarget
                 )
         ),
+        -- Volatile, and called by no name: operators and casts that somebody has made.
+        'volatile_operators', (
+            SELECT pg_catalog.json_agg(DISTINCT o.oprname)
+            FROM pg_catalog.pg_operator AS o
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) CAST(o.oprcode AS pg_catalog.oid)
+            WHERE o.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
+        'volatile_casts', (
+            SELECT pg_catalog.json_agg(DISTINCT CASE
+                WHEN y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid) THEN y.typname ELSE ''
+            END)
+            FROM pg_catalog.pg_cast AS k
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) k.castfunc
+            JOIN pg_catalog.pg_type AS y
+                ON y.oid OPERATOR(pg_catalog.=) GREATEST(k.castsource, k.casttarget)
+                OR (y.oid OPERATOR(pg_catalog.=) LEAST(k.castsource, k.casttarget)
+                    AND y.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid))
+            WHERE k.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                AND f.provolatile OPERATOR(pg_catalog.=) 'v'
+        ),
         'functions', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 s.key,
@@ -606,6 +641,8 @@ answer AS (
                 f.pronargs OPERATOR(pg_catalog.-) f.pronargdefaults
                     OPERATOR(pg_catalog.-) CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0 ELSE 1 END,
                 CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END,
+                f.prorettype OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                    AND f.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid),
                 f.provolatile OPERATOR(pg_catalog.=) 'i',
                 f.pronamespace OPERATOR(pg_catalog.=) CAST('11' AS pg_catalog.oid)
             ))
@@ -684,6 +721,17 @@ answer AS (
                         AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                         AND a.attnotnull
                 ),
+                -- The CHECK that a DETACH CONCURRENTLY has added is of the transaction that marked the partition.
+                'pending_checks', (
+                    SELECT pg_catalog.json_agg(k.conname)
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN pg_catalog.pg_constraint AS k
+                        ON k.conrelid OPERATOR(pg_catalog.=) h.inhrelid
+                        AND k.contype OPERATOR(pg_catalog.=) 'c'
+                        AND CAST(k.xmin AS pg_catalog.text) OPERATOR(pg_catalog.=) CAST(h.xmin AS pg_catalog.text)
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
+                        AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending' OPERATOR(pg_catalog.=) 'true'
+                ),
                 'detach_pending', (
                     SELECT pg_catalog.bool_or(CAST(COALESCE(
                         pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))
@@ -714,6 +762,10 @@ answer AS (
                             SELECT e.description FROM pg_catalog.pg_description AS e
                             WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
                                 AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
                         ),
                         EXISTS (
                             SELECT 1 FROM pg_catalog.pg_class AS x
@@ -770,6 +822,7 @@ answer AS (
                     END
                     WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
                 ),
+                'spaced', c.reltablespace OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid),
                 'access_method', (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
@@ -858,6 +911,65 @@ answer AS (
                     WHERE w.root OPERATOR(pg_catalog.=) c.oid
                 ),
                 -- end writes
+                -- if heirs
+                -- Columns that only what inherits from it checks or has indexes on.
+                'heirs', (
+                    SELECT pg_catalog.json_build_object(
+                        'checked', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_constraint AS k
+                                ON k.conrelid OPERATOR(pg_catalog.=) o.oid
+                                AND k.contype OPERATOR(pg_catalog.=) 'c'
+                                AND k.convalidated
+                                AND k.conislocal
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
+                            WHERE COALESCE(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced', 'true')
+                                OPERATOR(pg_catalog.=) 'true'
+                        ),
+                        'indexed', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                        ),
+                        'derived', (
+                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
+                            FROM pg_catalog.unnest(w.oids) AS o (oid)
+                            JOIN pg_catalog.pg_index AS i
+                                ON i.indrelid OPERATOR(pg_catalog.=) o.oid
+                                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR NOT i.indisvalid OR EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid -- hash, gin: see reshaped
+                                        AND x.relam OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['405', '2742'] AS pg_catalog.oid[]))
+                                ))
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
+                                AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
+                                AND (
+                                    a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
+                                    OR EXISTS (
+                                        SELECT 1 FROM pg_catalog.pg_depend AS d
+                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
+                                            AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
+                                            AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                    )
+                                )
+                        )
+                    )
+                    FROM (
+                        SELECT ARRAY(
+                            SELECT u.oid FROM tree AS u
+                            WHERE u.root OPERATOR(pg_catalog.=) c.oid AND u.oid OPERATOR(pg_catalog.<>) c.oid
+                        ) AS oids
+                    ) AS w
+                ),
+                -- end heirs
                 -- if cascade
                 'views', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, r.schema, r.name) ORDER BY r.schema, r.name)
@@ -1039,6 +1151,16 @@ answer AS (
                                 AND e.objsubid OPERATOR(pg_catalog.=) 0
                         ),
                         -- end writes
+                        -- if parts
+                        'whole_references', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS r
+                            WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid AND r.relkind OPERATOR(pg_catalog.=) 'p'
+                        ),
+                        'beside', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.=) k.conrelid
+                        ),
+                        -- end parts
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid
@@ -1083,6 +1205,23 @@ answer AS (
                                             AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
                                     )
                                 )
+                        ),
+                        -- CheckIndexCompatible: of a polymorphic class, and it stores another type than its column has.
+                        'reshaped', EXISTS (
+                            SELECT 1
+                            FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
+                            JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
+                            JOIN pg_catalog.pg_type AS y
+                                ON y.oid OPERATOR(pg_catalog.=) o.opcintype
+                                AND y.typtype OPERATOR(pg_catalog.=) 'p'
+                                AND y.oid OPERATOR(pg_catalog.<>) CAST('2249' AS pg_catalog.oid)
+                            JOIN pg_catalog.pg_attribute AS a
+                                ON a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
+                                AND CAST(a.attnum AS pg_catalog.int8) OPERATOR(pg_catalog.=) q.place
+                            JOIN pg_catalog.pg_attribute AS b
+                                ON b.attrelid OPERATOR(pg_catalog.=) i.indrelid
+                                AND b.attnum OPERATOR(pg_catalog.=) (CAST(i.indkey AS pg_catalog.int2[]))[CAST(a.attnum AS pg_catalog.int4) OPERATOR(pg_catalog.-) 1]
+                            WHERE a.atttypid OPERATOR(pg_catalog.<>) b.atttypid
                         ),
                         -- end sources
                         -- if parts

@@ -187,7 +187,8 @@ def _cast_chain(tokens: list[Token], text: str, column: str) -> list[str] | None
         inner = _cast_chain(tokens[1:end], text, column)
         cursor.i = end + 1
         return None if inner is None else _more_casts(cursor, text, inner)
-    return _more_casts(cursor, text, []) if cursor.name() == column else None
+    # ``t.c`` and ``s.t.c`` are the column, too: of no other table, or Postgres refuses it.
+    return _more_casts(cursor, text, []) if cursor.path().parts[-1] == column else None
 
 
 def _more_casts(cursor: Cursor, text: str, found: list[str]) -> list[str] | None:

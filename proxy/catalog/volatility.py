@@ -38,15 +38,45 @@ def calls(expression: str) -> list[FunctionCall] | None:
     return [call for call in found_in(tokens) if call.name.parts not in SYNTAX]
 
 
-def is_volatile(expression: str, facts: Facts) -> tuple[bool, bool]:
-    """Whether it is, and whether that is known rather than assumed."""
+def _by_no_name(expression: str, into: str, facts: Facts) -> bool:
+    """Whether it may call a volatile function through an operator or a cast: which one it is, only the types tell."""
+    tokens = lex(expression)
+    if any(token.kind == "op" and token.value in facts.volatile_operators for token in tokens):
+        return True
+    if not facts.volatile_casts:
+        return False
+    words = {token.value for token in (*tokens, *lex(into)) if token.kind != "op"}
+    own = any(f.gives_own for call in calls(expression) or () for f in facts.functions.get(call.name.quoted, ()))
+    return own or not facts.volatile_casts.isdisjoint(words | {""})
+
+
+def is_volatile(expression: str, facts: Facts, into: str = "") -> tuple[bool, bool]:
+    """Whether it is, and whether that is known rather than assumed; ``into``: the type that it is made fit for."""
     found = calls(expression)
     if found is None:
         return True, False
-    verdicts = [_verdict(call, facts) for call in found]
+    verdicts = [
+        _verdict(call, facts)
+        for call in found
+        if not (facts.live and facts.major < 14 and _is_of_timestamps(call, found, expression))
+    ]
     if (True, True) in verdicts:
         return True, True
+    if _by_no_name(expression, into, facts):
+        return True, False
     return (True, False) if (True, False) in verdicts else (False, all(known for _, known in verdicts))
+
+
+# Words without which, and without a function that may give one, there is no time with time zone.
+TIMETZ = frozenset({"timetz", "time", "current_time"})
+
+
+def _is_of_timestamps(call: FunctionCall, found: list[FunctionCall], expression: str) -> bool:
+    """Whether it is ``timezone('utc', now())`` or the like: of its overloads 13 calls that of a timetz volatile."""
+    if call.name.parts[-1] != "timezone" or call.name.schema not in (None, "pg_catalog"):
+        return False
+    others = all(one.name.name in HARMLESS for one in found)
+    return others and TIMETZ.isdisjoint(token.value for token in lex(expression) if token.kind == "word")
 
 
 def _verdict(call: FunctionCall, facts: Facts) -> tuple[bool, bool]:

@@ -209,7 +209,7 @@ def _finish(
     for name, sql in noted.indexes:
         index = table.sibling(name)
         steps += [drop_leftover(index, table)] if is_leftover(name, facts, relation) else []
-        steps.append(build(index, table, _concurrently(sql), finished=done.index_valid(index)))
+        steps.append(build(index, table, concurrently(sql), finished=done.index_valid(index)))
     return Rewrite(
         tuple(steps),
         last=f"DROP CONSTRAINT IF EXISTS {marks}",
@@ -251,12 +251,13 @@ def _drop(table: Target, name: str, sql: str) -> Step:
         transaction=False,
         budget="builds",
         done=done.no_index(index),
-        undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}", _concurrently(sql)),
+        undo=(f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}", concurrently(sql)),
         index=index.key,
     )
 
 
-def _concurrently(definition: str) -> str:
+def concurrently(definition: str) -> str:
+    """What pg_get_indexdef() prints, to be built beside readers and writers."""
     [made] = read(definition)
     assert isinstance(made.node, CreateIndex)
     at = made.node.keyword.end

@@ -113,6 +113,9 @@ class Step:
     when: Literal["now", "after_commit"] = "now"
     done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
     undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
+    left: str | None = (
+        None  # a query of the statements, in UTF-8 as hex, that clear away what an attempt at it has left
+    )
     hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
     edits: tuple[Edit, ...] = ()  # how the one of them was made that is the client's, to map error positions back
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently

@@ -53,6 +53,7 @@ def _step(value: Any) -> Step:
         when=_one_of(s["when"], "now", "after_commit"),
         done=None if s["done"] is None else _text(s["done"]),
         undo=_all(_text, s["undo"]),
+        left=None if s["left"] is None else _text(s["left"]),
         hides=_all(_failure, s["hides"]),
         edits=_all(_edit, s["edits"]),
         index=None if s["index"] is None else _pair(s["index"]),

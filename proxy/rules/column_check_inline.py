@@ -6,6 +6,7 @@ from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import added_to, of_kind, rewritten, table, without
 from proxy.rules.subject import Subject, script
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AddColumn, quote_identifier
 
 
@@ -21,7 +22,7 @@ def column_check_inline(node: AddColumn, context: Context) -> Finding | None:
     steps = [without(node, context, "CHECK")]
     for i, check in enumerate(checks, 1):
         number = str(i) if len(checks) > 1 else ""
-        default = f"{context.table.relation.name}_{node.column.name}_check{number}"
+        default = make_object_name(context.table.relation.name, node.column.name, f"check{number}")
         name = quote_identifier(check.name or default)
         inherit = " NO INHERIT" if check.no_inherit else ""
         expression = check.expression.of(text) if check.expression else ""

@@ -8,6 +8,7 @@ from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, with
 from proxy.rules.subject import script
 from proxy.rules.volatile_default import SERIAL
 from proxy.sql.lexer import lex
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AddColumn, ColumnConstraint, quote_identifier
 
 
@@ -22,7 +23,7 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
     referenced = context.relation(key.references)
     if referenced is not None and not referenced.exists:
         return None
-    name = quote_identifier(key.name or f"{context.table.relation.name}_{node.column.name}_fkey")
+    name = quote_identifier(key.name or make_object_name(context.table.relation.name, node.column.name, "fkey"))
     body = _references(key, context)
     return Finding(
         rule="column-foreign-key-with-default",

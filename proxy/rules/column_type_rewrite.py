@@ -8,6 +8,7 @@ from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
 from proxy.rules.column_type import changed, old_type, rewritten, swapped
 from proxy.rules.subject import script
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AlterColumnType, quote_identifier
 
 
@@ -59,12 +60,12 @@ def _hint(node: AlterColumnType, new: str, old: str | None, context: Context) ->
             f"ALTER TABLE {on} ALTER COLUMN {column} TYPE {new}",
             "COMMIT",
         ) + "\n(the same values, and no row is copied)"  # fmt: skip
-    fresh = quote_identifier(f"{node.column}_new")
+    fresh = quote_identifier(make_object_name(node.column, None, "new"))
     value = node.using.of(context.statement.text) if node.using else f"{column}::{new}"
     return script(
         f"ALTER TABLE {on} ADD COLUMN {fresh} {new}",
         f"<a trigger that sets {fresh} = {value} in new and changed rows>",
-        f"UPDATE {on} SET {fresh} = {value} WHERE {fresh} IS DISTINCT FROM {value} -- in batches",
+        (f"UPDATE {on} SET {fresh} = {value} WHERE {fresh} IS DISTINCT FROM {value}", "in batches"),
         "<indexes and constraints of the new column, without blocking>",
         f"BEGIN; ALTER TABLE {on} DROP COLUMN {column}; ALTER TABLE {on} RENAME COLUMN {fresh} TO {column}; COMMIT",
     )

@@ -21,7 +21,8 @@ def column_type_scan(node: AlterColumnType, context: Context) -> Finding | None:
         return None
     new = " ".join(node.type.span.of(context.statement.text).split())
     checks = [c for c in constraints(node, about, context, "c") if c.validated and c.enforced]
-    if about.relation is not None and not checks and left is None:
+    below = about.relation is not None and node.column in about.relation.heirs.checked
+    if about.relation is not None and not checks and left is None and not below:
         return None  # the ALTER drops them
     on, column = table(context), quote_identifier(node.column)
     names = [quote_identifier(c.name) for c in checks]
@@ -30,13 +31,20 @@ def column_type_scan(node: AlterColumnType, context: Context) -> Finding | None:
     added = ", ".join(f"ADD CONSTRAINT {quote_identifier(c.name)} {c.definition} NOT VALID" for c in checks)
     steps = [f"ALTER TABLE {on} {dropped}, {action}, {added}"] if checks else []
     steps += [f"ALTER TABLE {on} VALIDATE CONSTRAINT {name}" for name in names]
+    if not checks:  # those of a table that inherits from it, or not known
+        steps = [
+            "ALTER TABLE <its table> DROP CONSTRAINT <the CHECK>",
+            f"ALTER TABLE {on} {action}",
+            "ALTER TABLE <its table> ADD CONSTRAINT <the CHECK> CHECK (…) NOT VALID",
+            "ALTER TABLE <its table> VALIDATE CONSTRAINT <the CHECK>",
+        ]
     hint = script(*steps)
     others = [a for a in context.table.actions if a is not node]
     if old_type(node, about) in (new, None) and any(isinstance(a, SetNotNull) for a in others):
         hint = (
             script(f"ALTER TABLE {on} ALTER COLUMN {column} SET NOT NULL") + "\n(without TYPE, which changes nothing)"
         )
-    which = f" {names[0]}" if len(names) == 1 else ""
+    which = f" {names[0]}" if len(names) == 1 else " of a table that inherits from it" if below and not names else ""
     return Finding(
         rule="column-type-scan",
         at=node.span,

@@ -7,6 +7,7 @@ from proxy.plans.target import target
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import added_to, of_kind, rewritten, table, without
 from proxy.rules.subject import Subject, script
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AddColumn, quote_identifier
 
 
@@ -21,8 +22,8 @@ def column_unique_inline(node: AddColumn, context: Context) -> Finding | None:
     key, column = keys[0], quote_identifier(node.column.name)
     alter = context.table
     on = target(alter.relation, about.relation, context.statement)
-    suffix = "pkey" if key.kind == "PRIMARY KEY" else f"{node.column.name}_key"
-    name = quote_identifier(key.name or f"{alter.relation.name}_{suffix}")
+    second, label = (None, "pkey") if key.kind == "PRIMARY KEY" else (node.column.name, "key")
+    name = quote_identifier(key.name or make_object_name(alter.relation.name, second, label))
     steps = [without(node, context, "UNIQUE", "PRIMARY KEY")]
     if key.kind == "PRIMARY KEY":
         steps.append("<fill the column in batches>")

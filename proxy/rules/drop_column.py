@@ -10,7 +10,7 @@ from proxy.sql.statements import DropColumn
 
 @caution
 def drop_column(node: DropColumn, context: Context) -> Finding | None:
-    about = altered(context)
+    about = altered(context, rows=False)
     relation = about.relation if about else None
     if about is None or (relation is not None and relation.columns and node.column not in relation.columns):
         return None

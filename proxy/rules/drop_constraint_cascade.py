@@ -11,7 +11,7 @@ from proxy.sql.statements import DropConstraint, quote_identifier
 
 @caution
 def drop_constraint_cascade(node: DropConstraint, context: Context) -> Finding | None:
-    if not node.cascade or (about := altered(context)) is None:
+    if not node.cascade or (about := altered(context, rows=False)) is None:
         return None
     relation = about.relation
     constraint = relation.constraints.get(node.name) if relation else None

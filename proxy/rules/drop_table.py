@@ -7,6 +7,7 @@ from proxy.plans.target import qualify
 from proxy.rules.base import Context, Finding, caution
 from proxy.rules.subject import script
 from proxy.rules.whole_table import largest, written
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import Drop, quote_identifier
 
 
@@ -20,15 +21,15 @@ def drop_table(node: Drop, context: Context) -> Finding | None:
     parents = sorted({c.references[1] for c in keys if c.references and c.references != own})
     others = f" It takes an ACCESS EXCLUSIVE lock on {_listed(parents)}, too." if parents else ""
     on = written(about, context)
-    steps = [
+    steps: list[str | tuple[str, str]] = [
         f"ALTER TABLE {on} DROP CONSTRAINT {quote_identifier(c.name)}"
         for c in keys
         if c.kind == "f" and len(parents) > 1
     ]
     schema = relation.schema if relation else about.name.schema or ""
-    retired = f"{about.name.name}_retired"
+    retired = make_object_name(about.name.name, None, "retired")
     steps += [
-        f"ALTER TABLE {on} RENAME TO {quote_identifier(retired)} -- it can be taken back",
+        (f"ALTER TABLE {on} RENAME TO {quote_identifier(retired)}", "it can be taken back"),
         f"<when nothing has missed it> DROP TABLE {qualify(schema, retired)}",
     ]
     return Finding(

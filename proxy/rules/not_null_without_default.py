@@ -26,7 +26,7 @@ def not_null_without_default(node: AddColumn, context: Context) -> Finding | Non
         detail=f"Nothing is known to fill the column with in {about.amount}.",
         hint=script(
             without(node, context, "NOT NULL"),
-            f"UPDATE {on} SET {name} = <value> WHERE {name} IS NULL -- in batches",
+            (f"UPDATE {on} SET {name} = <value> WHERE {name} IS NULL", "in batches"),
             f"ALTER TABLE {on} ALTER COLUMN {name} SET NOT NULL",
         ),
         lock=Lock.ACCESS_EXCLUSIVE,

@@ -12,7 +12,7 @@ from proxy.sql.statements import AlterTable, DropConstraint, ValidateConstraint,
 
 @advice
 def not_valid_left(node: AlterTable, context: Context) -> Finding | None:
-    about = altered(context)
+    about = altered(context, rows=False)
     if about is None or about.relation is None:
         return None
     seen_to = {a.name for a in node.actions if isinstance(a, ValidateConstraint | DropConstraint)}

@@ -8,7 +8,7 @@ from proxy.rules.column import table
 from proxy.rules.constraint import name_taken
 from proxy.rules.cost import cost_of
 from proxy.rules.subject import altered, script
-from proxy.sql.statements import AddConstraint, ConstraintKind
+from proxy.sql.statements import AddConstraint, ConstraintKind, quote_identifier
 
 
 @rule
@@ -21,6 +21,10 @@ def primary_key_using_index_scan(node: AddConstraint, context: Context) -> Findi
     if second or name_taken(node, context) or cost_of(node, context).work != "scan":
         return None
     on = table(context)
+    index = about.relation.indexes.get(c.using_index) if about.relation else None
+    known = about.relation.columns if about.relation else {}
+    nullable = [quote_identifier(name) for name in index.columns if not known[name].not_null] if index and known else []
+    columns = nullable or ["<each column of the index>"]
     return Finding(
         rule="primary-key-using-index-scan",
         at=c.span,
@@ -28,7 +32,7 @@ def primary_key_using_index_scan(node: AddConstraint, context: Context) -> Findi
         detail=f"Not every column of \"{c.using_index}\" is NOT NULL. {about.all_rows} would be read under an"
         " ACCESS EXCLUSIVE lock.",
         hint=script(
-            f"ALTER TABLE {on} ALTER COLUMN <each column of the index> SET NOT NULL",
+            *(f"ALTER TABLE {on} ALTER COLUMN {column} SET NOT NULL" for column in columns),
             f"ALTER TABLE {on} {node.span.of(context.statement.text)}",
         ),
         lock=Lock.ACCESS_EXCLUSIVE,

@@ -20,15 +20,17 @@ def rename_column(node: OtherAction, context: Context) -> Finding | None:
     if relation is not None and relation.columns and (old not in relation.columns or new in relation.columns):
         return None
     on = table(context)
+    column = relation.columns.get(old) if relation is not None else None
+    type_ = column.type if column is not None else "<same type>"
     return Finding(
         rule="rename-column",
         at=node.span,
         problem=f'renaming column "{old}" of {about.shown} fails every query that still says "{old}"',
         detail="Application servers that run now know the old name; those that are deployed next, the new one.",
         hint=script(
-            f"ALTER TABLE {on} ADD COLUMN {quote_identifier(new)} <same type>",
+            f"ALTER TABLE {on} ADD COLUMN {quote_identifier(new)} {type_}",
             "<a trigger that keeps both columns the same>",
-            f"UPDATE {on} SET {quote_identifier(new)} = {quote_identifier(old)} -- in batches",
+            (f"UPDATE {on} SET {quote_identifier(new)} = {quote_identifier(old)}", "in batches"),
             f"<when nothing uses it any more> ALTER TABLE {on} DROP COLUMN {quote_identifier(old)}",
         ),
         lock=Lock.ACCESS_EXCLUSIVE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Relation, describe_rows, describe_size
+from proxy.plans.plan import Rewrite
 from proxy.rules.base import Context
 from proxy.rules.refused import refused
 from proxy.sql.statements import AlterTable, Name
@@ -63,8 +64,8 @@ def subject(name: Name, context: Context) -> Subject | None:
     return Subject(name, relation, context.facts.live)
 
 
-def altered(context: Context) -> Subject | None:
-    """The table of an ALTER TABLE, if it holds rows that an action could be long about."""
+def altered(context: Context, *, rows: bool = True) -> Subject | None:
+    """The table of an ALTER TABLE, if (``rows``) it may hold rows that an action could be long about."""
     alter: AlterTable = context.table
     # ALTER VIEW, ALTER FOREIGN TABLE … refuse a table, and what they take has no rows of its own.
     if alter.object_type != "TABLE":
@@ -72,6 +73,8 @@ def altered(context: Context) -> Subject | None:
     about = subject(alter.relation, context)
     if about is not None and refused(context.statement, about.relation):
         return None
+    if about is not None and rows and about.kind == "p" and about.relation and not about.relation.has_children:
+        return None  # without a partition there is no row
     return about if about is not None and about.kind in (None, "r", "p") else None
 
 
@@ -83,6 +86,11 @@ def _measures(relation: Relation | None) -> list[str]:
     return known + ([describe_rows(relation.rows)] if relation.rows is not None else [])
 
 
-def script(*statements: str) -> str:
-    """Statements for a hint, one a line, each with its semicolon."""
-    return "\n".join(f"{sql};" for sql in statements)
+def script(*statements: str | tuple[str, str]) -> str:
+    """Statements for a hint, one a line, each with its semicolon; of a pair, the second is a comment behind it."""
+    return "\n".join(f"{one};" if isinstance(one, str) else f"{one[0]}; -- {one[1]}" for one in statements)
+
+
+def by_steps(rewrite: Rewrite | None) -> str:
+    """For a hint: what a rewrite that is a plan by itself runs; empty if there is none."""
+    return script(*(sql for step in rewrite.steps for sql in step.statements)) if rewrite is not None else ""

@@ -28,7 +28,7 @@ def truncate(node: Other, context: Context) -> Finding | None:
         at=about.name.span,
         problem=f"TRUNCATE would delete all rows of {about.shown}, and block reads and writes of it until COMMIT",
         detail=f"{about.all_rows} would be gone.{_cascade(node, about)}",
-        hint=script(f"DELETE FROM {on} WHERE ctid IN (SELECT ctid FROM {on} LIMIT 10000) -- again and again"),
+        hint=script((f"DELETE FROM {on} WHERE ctid IN (SELECT ctid FROM {on} LIMIT 10000)", "again and again")),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="none",
         relation=about.name,

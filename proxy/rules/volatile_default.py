@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from proxy.plans.plan import Lock
+from proxy.plans.target import literal, qualify
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, without
 from proxy.rules.cost import cost_of_column
 from proxy.rules.subject import script
+from proxy.sql.names import make_object_name
 from proxy.sql.statements import AddColumn, ColumnConstraint, quote_identifier
 
 SERIAL = {"serial": "integer", "serial4": "integer", "bigserial": "bigint", "serial8": "bigint", "smallserial": "smallint",
@@ -73,14 +75,16 @@ def _hint(node: AddColumn, values: tuple[ColumnConstraint, ...], context: Contex
         return script(
             first, f"ALTER TABLE {on} ALTER COLUMN {name} SET DEFAULT {default}", _batch(on, name, default), *after
         )
-    sequence = quote_identifier(f"{context.table.relation.name}_{node.column.name}_seq")
-    number = f"nextval('{sequence}')"
+    relation = context.relation(context.table.relation)
+    name_of_it = make_object_name(context.table.relation.name, node.column.name, "seq")
+    sequence = qualify(relation.schema if relation else context.table.relation.schema or "", name_of_it)
+    number = f"nextval({literal(sequence)})"
     if not values:
         type_ = SERIAL[node.column.type.name]
         of_type = f" AS {type_}"
         first = f"ALTER TABLE {on} ADD COLUMN {name} {type_}"
         after = after or [f"ALTER TABLE {on} ALTER COLUMN {name} SET NOT NULL"]
-    steps = [
+    steps: list[str | tuple[str, str]] = [
         first,
         f"CREATE SEQUENCE {sequence}{of_type} OWNED BY {on}.{name}",
         f"ALTER TABLE {on} ALTER COLUMN {name} SET DEFAULT {number}",
@@ -90,8 +94,9 @@ def _hint(node: AddColumn, values: tuple[ColumnConstraint, ...], context: Contex
     return script(*steps)
 
 
-def _batch(table: str, name: str, value: str) -> str:
+def _batch(table: str, name: str, value: str) -> tuple[str, str]:
     return (
         f"UPDATE {table} SET {name} = {value} WHERE ctid IN"
-        f" (SELECT ctid FROM {table} WHERE {name} IS NULL LIMIT {ATTEMPT}) -- again and again, until no row is left"
+        f" (SELECT ctid FROM {table} WHERE {name} IS NULL LIMIT {ATTEMPT})",
+        "again and again, until no row is left",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -50,7 +51,8 @@ class Batches:
         self._deadline = time.monotonic() + bound_ms / 1000
         self._bound_ms = bound_ms
         self._size = Size()
-        self._said = self._looked = time.monotonic()
+        self._said = time.monotonic()
+        self._looked = -math.inf  # a standby may be behind before the first batch
         self._block_size = 8192
 
     async def run(self, step: Step) -> bytes:

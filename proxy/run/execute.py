@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
-from proxy.run.asking import Asking
+from proxy.run.asking import Asking, unhexed
 from proxy.run.batches import Batches
 from proxy.run.connection import SET_CONFIG, ConnectionLost, ServerError
 from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
@@ -91,7 +91,7 @@ class Runner:
                 onward = [at for at, done in enumerate(ours, 1) if done.forward][-1:]
                 left = await self._undo(ours[onward[0] :] if onward else ours)
                 # Nothing brings a dropped index back, or takes a forward step back; finishing does no harm.
-                if onward or (plan.title == DropIndex.kind and ours):
+                if onward or (plan.title == DropIndex.kind and ours) or await self._is_finished(step):
                     left += [sql for later in plan.steps[number - 1 :] for sql in later.statements]
                 raise PlanFailed(fields, left) from None
             if result.outcome == "done":
@@ -102,6 +102,7 @@ class Runner:
             result.outcome = "already"
             return
         self.locks.check_cancelled()
+        await self._clear(step)
         begun = time.monotonic()
         if step.batch is not None or step.walk is not None:
             kind = Batches if step.walk is None else Walks
@@ -170,12 +171,30 @@ class Runner:
         rows = await surely(lambda: self.own.fetch(leftover.SQL, schema, name))
         return rows[0][0] == b"t"
 
+    async def _is_finished(self, step: Step) -> bool:
+        """Whether a failed step has come about all the same: half of a DETACH … CONCURRENTLY can only be finished."""
+        if step.transaction or step.done is None or step.index is not None:
+            return False
+        return (await surely(lambda: self.own.fetch(step.done or "")))[0][0] == b"t"
+
+    async def _clear(self, step: Step) -> None:
+        """Clear away what an attempt at it that was interrupted has left."""
+        for sql in await self._left(step):
+            self.say(f"{self._prefix}what an interrupted run has left: {one_line(sql)}")
+            result = StepResult(sql, Lock.SHARE_UPDATE_EXCLUSIVE.value)
+            self.results.insert(-1, result)
+            await self._build(Step((sql,), Lock.SHARE_UPDATE_EXCLUSIVE, "clears it away", transaction=False))
+            result.outcome = "done"
+
+    async def _left(self, step: Step) -> list[str]:
+        return [unhexed(row[0]) for row in await self.own.fetch(step.left)] if step.left is not None else []
+
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""
         left: list[str] = []
         self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
-            for sql in step.undo:
+            for sql in (*step.undo, *await surely(lambda step=step: self._left(step))):  # type: ignore[misc]
                 try:
                     await surely(lambda sql=sql, step=step: self._undo_one(sql, step))  # type: ignore[misc]
                     self.say(f"took back: {one_line(sql)}")

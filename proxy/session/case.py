@@ -18,7 +18,7 @@ from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused, Taken
 from proxy.sql.read import read
-from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Query, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Query, Statement
 from proxy.sql.written import written
 
 # Statements that may run in a transaction block together with a set_config in front of them.
@@ -121,12 +121,18 @@ def changed_tables(case: Case) -> set[int]:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)
             return {found.oid} if found is not None and found.exists else set()
+        case CreateTable(partition_of=Name() as name):
+            found = case.facts.find(name)
+            return {found.oid} if found is not None and found.exists else set()
+        case Other(kind="REINDEX" | "REFRESH MATERIALIZED VIEW", relations=names):
+            tables = [relation for name in names if (relation := case.facts.find(name)) is not None and relation.exists]
+            return {table.index.table_oid if table.index is not None else table.oid for table in tables}
         case DropIndex(names=names):
             indexes = [relation.index for name in names if (relation := case.facts.find(name)) is not None]
             return {index.table_oid for index in indexes if index is not None}
         case Query():
-            tables = [case.facts.find(one.relation) for one in written(case.statement)]
-            return {table.oid for table in tables if table is not None and table.exists}
+            named = [case.facts.find(one.relation) for one in written(case.statement)]
+            return {table.oid for table in named if table is not None and table.exists}
         case _:
             return set()
 

@@ -10,7 +10,7 @@ from proxy.plans.rehearsal import position, rehearsals
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
-from proxy.run.errors import is_lock_timeout
+from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
 from proxy.run.words import one_line
 from proxy.session.case import Case, changed_tables
@@ -54,6 +54,11 @@ def new_job(case: Case, who: Who, token: str) -> NewJob:
     )
 
 
+def puts_off(case: Case) -> bool:
+    """Whether a part of it waits for COMMIT: some steps may be taken in the client's transaction one and all."""
+    return case.verdict.plan is not None and bool(case.verdict.plan.later)
+
+
 def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan
@@ -94,9 +99,9 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     plan = case.verdict.plan
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
-    job = new_job(case, who, token).sql
+    job = (new_job(case, who, token).sql,) if puts_off(case) else ()
     rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
-    return (*looks(case, policy), *now, *rehearsed, job)
+    return (*looks(case, policy), *now, *rehearsed, *job)
 
 
 class InSteps:
@@ -139,6 +144,8 @@ class InSteps:
         for case in self._cases:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
         fields = self._as_raised(fields)
+        for step in (step for case in self._cases if case.verdict.plan is not None for step in case.verdict.plan.now):
+            fields = as_the_authors(fields, step)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)
             fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})

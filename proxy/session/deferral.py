@@ -27,6 +27,7 @@ from proxy.session.defer import (
     as_raised,
     looks,
     new_job,
+    puts_off,
     waits,
 )
 from proxy.session.dependents import GivesUp, Pending
@@ -77,14 +78,16 @@ class Deferral:
         try:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await jobs.prepare(self.own, self.cancelled)
+            if puts_off(case):
+                await jobs.prepare(self.own, self.cancelled)
             for sql in looks(case, policy):
                 await self.own.run([(sql, ())])
             for step in case.verdict.plan.now:
                 await run_inside(runner, step, savepoint=in_block)
             for sql in () if case.freed else rehearsals(case.statement, case.facts):
                 await self.own.run([(sql, ())])
-            await jobs.add(self.own, new_job(case, self.who, self.token))
+            if puts_off(case):
+                await jobs.add(self.own, new_job(case, self.who, self.token))
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
@@ -94,9 +97,11 @@ class Deferral:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
             await self.voice.fail(moved(fields, case.statement), simple=simple)
             return True
-        case.outcome = "deferred"
-        self.on_deferred()
-        self.voice.say(waits(case))
+        case.outcome = "done"
+        if puts_off(case):
+            case.outcome = "deferred"
+            self.on_deferred()
+            self.voice.say(waits(case))
         await self.voice.done(case.statement.node.kind.encode(), simple=simple)
         return True
 
@@ -168,8 +173,9 @@ class Deferral:
         if not (patient or deferred):
             return False
         string = InSteps(cases, statements, self.who, self.token, policy)
+        waiting = [case for case in deferred if puts_off(case)]
         try:
-            if deferred:
+            if waiting:
                 await self._prepare_jobs(in_block=in_block)
                 self.on_deferred()
         except JobsUnusable as error:
@@ -184,12 +190,12 @@ class Deferral:
         raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
         await self.own.forward(raw, self.client, string.reword, string.retag)
         for case in cases:
-            case.outcome = "failed" if case.sqlstate else "deferred" if case in deferred else "done"
+            case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
         # What is no longer ours the string itself has set, by set_config.
         if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
             local = in_block and self.own.relay.status == b"T"
             await self.own.run([as_before("lock_timeout", setting, local=local)])
-        for case in deferred:
+        for case in waiting:
             if not case.sqlstate and self.own.relay.status != b"E":
                 self.voice.say(waits(case))
         await self.voice.ready()

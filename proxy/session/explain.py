@@ -34,7 +34,7 @@ async def replacement(text: str, guard: Guard, reading: Reading) -> str | None:
         case Show(name=name) if name in SHOWN:
             return rows(name, [SHOWN[name](guard)])
         case Explain(target_span=span):
-            return rows("QUERY PLAN", await guard.explain(text, span))
+            return rows("QUERY PLAN", await guard.examiner.explain(text, span))
         case _:
             return None
 

@@ -13,30 +13,20 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
-from datetime import UTC, datetime
 from enum import Enum, auto
 
-from proxy.audit.redact import redact
-from proxy.catalog import lookup
-from proxy.catalog.after import after
-from proxy.catalog.answer import UnreadableAnswer
-from proxy.catalog.effect import effect
-from proxy.catalog.facts import Facts, Held
-from proxy.catalog.held import holding
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
-from proxy.policy.decide import decide
 from proxy.policy.load import Policy
-from proxy.policy.verdict import Action, Verdict
+from proxy.policy.verdict import Action
 from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
-from proxy.run.errors import QUERY_CANCELED, PlanFailed
+from proxy.run.errors import PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.turn import turn
-from proxy.session import answers, aside, many
+from proxy.session import answers
 from proxy.session.case import (
     Case,
     as_it_is,
@@ -46,35 +36,26 @@ from proxy.session.case import (
     moved,
     patient_plan,
     patient_step,
-    version_number,
 )
 from proxy.session.defer import (
     IN_WALSENDER,
 )
 from proxy.session.deferral import Deferral
-from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
+from proxy.session.dependents import Refused, Taken
+from proxy.session.examine import Examiner
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
-from proxy.session.routines import Routines
 from proxy.session.voice import Voice
-from proxy.sql.inside import moves_path
-from proxy.sql.interest import is_decided_about, matters, stands_alone
-from proxy.sql.opinion import disagreement
+from proxy.sql.interest import stands_alone
 from proxy.sql.statements import (
-    ExecutePrepared,
     Query,
-    SetVariable,
     Span,
     Statement,
-    Transaction,
     Unreadable,
 )
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
-opinions = logging.getLogger("interlock.opinion")
-if opinions.level == logging.NOTSET:  # serve --cross-check has not turned it on
-    opinions.setLevel(logging.CRITICAL)
 
 
 async def _no_snapshots() -> None:
@@ -119,8 +100,7 @@ class Guard:
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         self.spoken: Callable[[], str | None] = lambda: None  # the tool that another connection of the client shows
         self.has_asked = False  # for jobs that have failed
-        self.routines = Routines(own, policy, lambda: self._cannot_ask)
-        self.walsender = False  # there the server takes no extended protocol: nothing can be asked, nothing rewritten
+        self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
 
     # ------------------------------------------------ the whole of it
 
@@ -137,12 +117,12 @@ class Guard:
         policy = self.policy()
         try:
             if readable:
-                statements = await self._resolved(text, prepared)
+                statements = await self.examiner.resolved(text, prepared)
             else:
                 encoding = Reading.of(relay.parameters).client_encoding
                 statements = (Statement(text, Span(0, len(text)), Unreadable(0, f"text in {encoding}")),)
-            in_transaction = relay.status != b"I" or not alone or len(statements) > 1 or self.walsender
-            cases = await self._examine(statements, in_transaction, policy)
+            in_transaction = relay.status != b"I" or not alone or len(statements) > 1 or self.examiner.walsender
+            cases = await self.examiner.examine(statements, in_transaction, policy)
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
@@ -166,92 +146,10 @@ class Guard:
                 case.took_ms = (time.monotonic() - begun) * 1000
                 self.ledger.record(self.who, case, policy)
 
-    async def _resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
-        """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
-
-        What PREPARE in the same text prepares is no DDL: only a protocol-level Parse takes that.
-        """
-        reading = Reading.of(self.own.relay.parameters)
-        found: list[Statement] = []
-        for statement in await aside.statements(text, reading):
-            if not isinstance(statement.node, ExecutePrepared):
-                found.append(statement)
-            elif prepared and not self._cannot_ask:
-                sql = await self.own.prepared(reading.encode(statement.node.name))
-                inner = reading.decode(sql) if sql is not None else None
-                found += await aside.statements(inner, reading) if inner is not None else (statement,)
-            else:
-                found.append(statement)
-        return tuple(found)
-
-    @property
-    def _cannot_ask(self) -> bool:
-        """The client's transaction has failed and the server answers nothing until it is ended; or it is a walsender."""
-        return self.walsender or (self.own.relay.status == b"E" and not self.own.relay.executes)
-
-    async def explain(self, text: str, target: Span) -> list[str]:
-        """The lines that ``EXPLAIN <ddl>`` answers: what would be done about the statement at ``target``."""
-        from proxy.render.plans import plan_lines
-
-        relay = self.own.relay
-        in_transaction = relay.status == b"T"
-        policy = self.policy()
-        lines: list[str] = []
-        read = await aside.statements(target.of(text), Reading.of(relay.parameters))
-        for statement, routines in await self.routines.opened(read):
-            facts = replace(await self._facts(statement, in_transaction), routines=routines)
-            verdict = decide(statement, facts, policy)
-            lines += plan_lines(statement, verdict, effect(statement, facts))
-        return lines
-
-    # ------------------------------------------------ facts and verdicts
-
-    async def _examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
-        cases: list[Case] = []
-        earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
-        held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
-        ask = any(matters(s.node) for s in statements) and not self._cannot_ask
-        pending = await self.deferral.pending() if ask else []
-        for statement, routines in await self.routines.opened(statements):
-            batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
-            if not batched and not is_decided_about(statement):
-                if isinstance(statement.node, SetVariable):
-                    earlier.append(statement)
-                elif moves_path(statement):
-                    earlier.append(replace(statement, node=SetVariable("search_path")))
-                if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
-                    held = ()
-                continue
-            if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
-                opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
-            facts = replace(await self._facts(statement, in_transaction), routines=routines)
-            if batched:
-                facts = await many.estimated(self.own, statement, facts)
-            for one in earlier:
-                facts = after(one, facts)
-            earlier.append(statement)
-            if held is not None:
-                facts = replace(facts, held=held)
-            length = statement.span.end - statement.span.start
-            facts = with_pending(facts, pending)
-            verdict = await aside.call(length, decide, statement, facts, policy)
-            found = await aside.call(length, effect, statement, facts)
-            scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
-            case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
-            cases.append(case)
-            if pending:
-                self._depend(case, pending)
-            deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
-            held = holding(statement, facts, deferred) if len(statements) > 1 else None
-            if case.verdict.action is Action.DEFER and case.verdict.plan is not None:
-                tables = tuple(changed_tables(case))
-                pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
-        return cases
-
     async def _failed_jobs(self, policy: Policy) -> list[Job]:
         """Jobs of earlier migrations that have failed; asked once, unless they are in the way."""
         asked = self.has_asked and policy.jobs.on_failed_job is not Action.REJECT
-        if asked or policy.jobs.on_failed_job is Action.ALLOW or self._cannot_ask:
+        if asked or policy.jobs.on_failed_job is Action.ALLOW or self.examiner.cannot_ask:
             return []
         self.has_asked = True
         try:
@@ -259,45 +157,6 @@ class Guard:
         except JobsUnusable as error:
             log.warning("%s: jobs cannot be read: %s", self.who.label, error)
             return []
-
-    def _depend(self, case: Case, pending: list[Pending]) -> None:
-        """What becomes of a case while something waits that it may be about."""
-        match dependent(case.statement, case.facts, case.verdict, pending):
-            case Verdict() as verdict:
-                case.verdict = verdict
-            case GivesUp() | Refused() as answer:
-                case.dependent = answer
-            case None:
-                pass
-        if name := taken(case.statement, pending):
-            case.dependent = Taken(name)
-        drops = {name for one in pending for name in one.drops}
-        case.freed = bool(drops & words(case.statement.sql))
-
-    async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
-        """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        request = lookup.request(statement, in_transaction=in_transaction)
-        now = datetime.now(UTC)
-        version = version_number(self.own.relay.parameters.get("server_version", ""))
-        tool = self.who.tool or ""
-        unknown = Facts(server_version=version, live=True, now=now, tool=tool, in_transaction=in_transaction)
-        if self._cannot_ask:
-            return unknown
-        try:
-            rows = await self.own.fetch(request.sql, request.parameter)
-            facts = lookup.decode((rows[0][0] or b"").decode(), request, now=now, in_transaction=in_transaction)
-            facts = replace(facts, tool=tool)
-        except (ServerError, UnreadableAnswer) as error:
-            if self.own.relay.skipping or self.own.relay.status == b"E":
-                raise
-            if isinstance(error, ServerError) and error.sqlstate == QUERY_CANCELED:
-                raise  # the client's own cancel request, or its statement_timeout
-            log.warning("facts could not be read (%s); nothing is taken for safe", error)
-            facts = unknown
-        self.voice.client_min_messages = (
-            facts.settings["client_min_messages"].value if "client_min_messages" in facts.settings else "notice"
-        )
-        return facts
 
     # ------------------------------------------------ acting
 
@@ -331,14 +190,14 @@ class Guard:
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
         if deferred and case.facts.read_only:
             return Outcome.PASS  # Postgres refuses it
-        if deferred and self.walsender:
+        if deferred and self.examiner.walsender:
             return _answered(await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple))
         if policy.mode == "observe":
             return await self._let_pass(case, alone=alone, simple=simple)
         for warned in cases:
             for warning in answers.warnings(warned.verdict):
                 self.voice.tell(warning)
-        if policy.mode == "warn" or self.walsender:
+        if policy.mode == "warn" or self.examiner.walsender:
             return await self._let_pass(case, alone=alone, simple=simple)
         if alone and builds(case):
             await self.let_go()
@@ -355,7 +214,7 @@ class Guard:
             if step is None:
                 return Outcome.PASS
             return await self._run_inside(case, step, policy, simple=simple, in_block=in_block)
-        failed_before = self._cannot_ask
+        failed_before = self.examiner.cannot_ask
         return _answered(
             await self.deferral.string(cases, statements, policy, text, in_block=in_block, failed=failed_before)
         )
@@ -413,7 +272,7 @@ class Guard:
 
     async def _run_in_turn(self, case: Case, policy: Policy) -> Runner:
         """The plan for what the table is like now, since another session may have had its turn in between."""
-        again = (await self._examine([case.statement], False, policy))[0]
+        again = (await self.examiner.examine([case.statement], False, policy))[0]
         case.facts, case.verdict, case.effect = again.facts, again.verdict, again.effect
         runner = self._runner(case, policy)
         if case.verdict.plan is not None:
@@ -453,7 +312,7 @@ class Guard:
 
         The server's raw parser is asked by a Parse of our own.  A transaction fails with that, as it would have.
         """
-        if not isinstance(case.statement.node, Unreadable) or not simple or self.walsender:
+        if not isinstance(case.statement.node, Unreadable) or not simple or self.examiner.walsender:
             return None  # in the extended protocol the client's own Parse has let it pass
         try:
             await self.own.parse_only(case.statement.sql)
@@ -472,7 +331,7 @@ class Guard:
             case.statement,
             case.verdict,
             tool=self.who.tool or self.spoken(),
-            in_transaction=case.facts.in_transaction and not self.walsender,
+            in_transaction=case.facts.in_transaction and not self.examiner.walsender,
             of=of,
         )
         for other in cases:

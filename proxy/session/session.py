@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 
@@ -18,15 +17,13 @@ from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.monitor import Monitor
-from proxy.session import aside, explain, many
 from proxy.session.group import Groups
-from proxy.session.guard import Guard, Outcome
+from proxy.session.guard import Guard
 from proxy.session.ledger import Ledger, Who
-from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings, nodes
-from proxy.session.reading import SETTINGS, Reading
+from proxy.session.prepared import PARSE, QUERY, Prepared
+from proxy.session.reading import Reading
 from proxy.session.rest import Rest
-from proxy.sql.gate import may_change_many
-from proxy.sql.statements import Call, Transaction, Unreadable
+from proxy.session.settling import WAITS, Settling
 from proxy.wire import messages
 from proxy.wire.conversation import DESCRIBE, TERMINATE
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
@@ -35,16 +32,7 @@ from proxy.wire.relay import Relay
 
 log = logging.getLogger("interlock")
 
-# Commands of a walsender (Postgres docs, "Streaming Replication Protocol"); all else on its connection is SQL.
-REPLICATION_COMMANDS = frozenset(
-    {
-        b"ALTER_REPLICATION_SLOT", b"BASE_BACKUP", b"CREATE_REPLICATION_SLOT", b"DROP_REPLICATION_SLOT", b"IDENTIFY_SYSTEM",
-        b"READ_REPLICATION_SLOT", b"START_REPLICATION", b"TIMELINE_HISTORY", b"UPLOAD_MANIFEST",
-    }
-)  # fmt: skip
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
-ALONE_S = 10.0  # how long to wait for the Sync of an Execute that came without
-WAITS = re.compile(rb"pg_advisory_(?:xact_)?lock|\block\s+table\b", re.IGNORECASE)  # may wait for another session
 LEAVING_S = 30.0  # to end what a vanished client has left running
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
@@ -77,14 +65,13 @@ class Session:
         self.who = who
         self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, sasl=sasl)
         self.relay.blind = replication == "true"
-        self._replication = replication
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._own = Connection(self.relay, server)
         self._own.monitor = monitor
         self._own.encode = lambda text: self._reading().encode(text)
         self._guard = Guard(self._own, client, who, ledger, policy, self.cancelled)
-        self._guard.walsender = replication == "database"
+        self._guard.examiner.walsender = replication == "database"
         self._groups = groups or Groups()
         self._rest = Rest(self._guard, self, self._groups)
         self._guard.building = lambda: self._groups.building(who.database)
@@ -99,9 +86,8 @@ class Session:
         self.attend()
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
-        self._prepared.mentions = lambda sql: (
-            self._guard.routines.mentioned(sql) or (many.wanted(policy()) and may_change_many(sql))
-        )
+        self._prepared.mentions = self._guard.examiner.mentioned
+        self._held = Settling(self._guard, server, self._prepared, self._groups, self._drain)
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
         self._quiet: asyncio.Future[None] | None = None
@@ -415,202 +401,15 @@ class Session:
             self._end()
 
     async def _settle_one(self, held: Message) -> None:
-        if held.type == TERMINATE:
-            self._leaving = True
-            self.client.close()
-            self.relay.drop_held()
-            await self._leave()
+        if held.type != TERMINATE:
+            await self._held.settle(held)
             return
-        reading = self._reading()
-        if held.type in (QUERY, PARSE) and WAITS.search(held.body):
-            # Who waits for the migration lock of a session that builds has a snapshot, for which the build waits.
-            await self._groups.built(self.who.database, self.cancelled)
-        if self.relay.skipping or await self._is_refused_anyway(held, reading):
-            self._pass()  # the server ignores it, or says 25P02 itself
-        elif held.type == QUERY:
-            sql = messages.read_query(held.body)
-            if self._replication == "database" and first_word(sql) in REPLICATION_COMMANDS:
-                self._pass()  # the walsender's own grammar; what is none of it stays SQL
-            else:
-                await self._run(sql, simple=True, alone=not self.relay.executes)
-        elif held.type == EXECUTE and self._prepared.has(messages.read_execute(held.body)[0]):
-            await self._settle_execute(messages.read_execute(held.body)[0])
-        elif held.type == PARSE and await self._explains(held, reading):
-            pass
-        elif held.type in (PARSE, BIND, CLOSE):
-            if await self._sent_alone(held.raw):
-                self._prepared.done(held.type, held.body, reading, certain=not self.relay.executes)
-            self._let_go()
-        else:
-            self._pass()
-
-    async def _is_refused_anyway(self, held: Message, reading: Reading) -> bool:
-        """The client's transaction has failed, and what is held does not begin by ending it."""
-        if self.relay.status != b"E" or self.relay.executes:  # what was executed since, without an error, ended it
-            return False
-        if held.type == QUERY:
-            text = reading.decode(messages.read_query(held.body))
-            found = await aside.statements(text, reading) if text is not None else ()
-            return text is not None and not any(isinstance(s.node, Transaction | Unreadable) for s in found)
-        return held.type == EXECUTE
-
-    async def _settle_execute(self, portal: bytes) -> None:
-        """The server knows best whether there is such a portal, and of which text."""
-        try:
-            text = await self._own.portal(portal)
-            if text is None:
-                self._prepared.gone(portal)
-            elif portal in self._prepared.spent:
-                await self._own.close_portal(portal)  # as written it has been run, or refused, once
-        except ServerError as error:
-            await self._guard.voice.fail(error.fields, simple=False)
-            self._own.release()
-            self._let_go()
-            return
-        self._own.release()
-        if text is None or portal in self._prepared.spent:
-            self._pass()
-        elif await self._run(text, simple=False, alone=await self._is_alone(), portal=portal) is Outcome.ANSWERED:
-            self._prepared.spent.add(portal)
-
-    async def _sent_alone(self, message: bytes) -> bool:
-        """Send the held message, or another in its place, without what stands behind it; whether it succeeded."""
-        self.server.write(self.relay.own(message))
-        await self._drain()
-        return not self.relay.skipping
-
-    async def _run(self, sql: bytes, *, simple: bool, alone: bool, portal: bytes = b"") -> Outcome:
-        """Settle a text that is to be run; ``portal`` holds it unless ``simple``.
-
-        PASS: it went on to the server, as it is or with another in its place.
-        """
-        try:
-            reading = await self._certain_reading(sql)
-            text = reading.decode(sql)
-            if simple and text is not None:
-                replacement = await explain.replacement(text, self._guard, reading)
-                if replacement is not None:
-                    self._own.release()
-                    self.server.write(self.relay.replace_held(messages.query(reading.encode(replacement))))
-                    return Outcome.PASS
-        except ServerError as error:
-            await self._guard.voice.fail(error.fields, simple=simple)
-            self._own.release()
-            self._let_go()
-            return Outcome.ANSWERED
-        outcome = await self._guard.settle(
-            text if text is not None else sql.decode("ascii", "surrogateescape"),
-            readable=text is not None,
-            simple=simple,
-            alone=alone,
-            prepared=bool(self._prepared.statements),
-        )
-        self.cancelled.clear()
-        if outcome is Outcome.PASS and alone and not simple and not await self._afresh(sql, portal):
-            outcome = Outcome.ANSWERED
-        self._own.release()
-        if outcome is Outcome.PASS:
-            self._pass()
-        else:
-            self._let_go()
-        return outcome
-
-    async def _afresh(self, sql: bytes, portal: bytes) -> bool:
-        """End the pipeline in which we have asked about a CALL, and bind the client's portal again; whether that worked.
-
-        A procedure may COMMIT only if nothing was executed before it in its pipeline (from 18 on).
-        """
-        bound = self._prepared.bound
-        calls = any(isinstance(node, Call) for node in nodes(sql, self._reading()))
-        if not calls or bound is None or bound[0] != portal or not self.relay.pipeline_open:
-            return True
-        try:
-            await self._own.sync()
-            await self._own.bind_again(bound[1])
-        except ServerError as error:
-            await self._guard.voice.fail(error.fields, simple=False)
-            return False
-        return True
-
-    async def _certain_reading(self, sql: bytes) -> Reading:
-        """How a text is to be read now.  Raises ServerError.
-
-        What the client set earlier in its pipeline is in force, but will be reported only with ReadyForQuery.
-        """
-        if self.relay.executes and depends_on_settings(sql):
-            row = (await self._own.fetch(SETTINGS))[0]
-            names = ("standard_conforming_strings", "client_encoding")
-            self.relay.parameters.update(
-                (name, (value or b"").decode()) for name, value in zip(names, row, strict=True)
-            )
-        return self._reading()
-
-    async def _explains(self, held: Message, reading: Reading) -> bool:
-        """A Parse of EXPLAIN <ddl> or SHOW interlock.… goes on as the Parse of a query that gives the answer."""
-        name, sql = messages.read_parse(held.body)
-        text = reading.decode(sql)
-        try:
-            replacement = await explain.replacement(text, self._guard, reading) if text is not None else None
-        except ServerError as error:
-            await self._guard.voice.fail(error.fields, simple=False)
-            self._own.release()
-            self._let_go()
-            return True
-        if replacement is None:
-            return False
-        self._own.release()
-        parse = messages.parse(name, reading.encode(replacement))
-        if await self._sent_alone(parse):
-            self._prepared.done(PARSE, parse[5:], reading, certain=True)
-        self._let_go()
-        return True
-
-    async def _is_alone(self) -> bool:
-        """Whether the held Execute is the only one before its Sync, so that it is a transaction of its own.
-
-        Clients send the Sync with it, or (with Flush) wait for the answer first; a moment is allowed for what
-        is on its way.
-        """
-        if self.relay.status != b"I" or self.relay.executes:
-            return False
-        n = 0
-        for _ in range(200):
-            behind = self.relay.peek(n)
-            if behind is None:
-                if self.relay.buffered:
-                    await asyncio.sleep(0.005)
-                    continue
-                return await self._stays_alone()
-            if behind.type in (SYNC, ord("H")):
-                return True
-            if behind.type not in (CLOSE, ord("D")):
-                return False
-            n += 1
-        return False
-
-    async def _stays_alone(self) -> bool:
-        """Nothing has come behind the Execute yet.  The client cannot be waiting for us, so we can for it."""
-        deadline = asyncio.get_running_loop().time() + ALONE_S
-        while asyncio.get_running_loop().time() < deadline and not (self.client.closed or self.server.closed):
-            await asyncio.sleep(0.005)
-            if self.relay.peek(0) is not None:
-                return await self._is_alone()
-        return True
-
-    def _pass(self) -> None:
-        self.server.write(self.relay.pass_held())
-
-    def _let_go(self) -> None:
-        """The held message was settled here; what waits behind it goes on."""
-        self.server.write(self.relay.drop_held())
+        self._leaving = True
+        self.client.close()
+        self.relay.drop_held()
+        await self._leave()
 
 
 def address(peername: str) -> str:
     """The host of ``host:port``; of a Unix socket all that is known."""
     return peername.rpartition(":")[0] or peername
-
-
-def first_word(sql: bytes) -> bytes:
-    """The first word of a text, in upper case."""
-    word = sql.lstrip().split(None, 1)[:1]
-    return word[0].rstrip(b";").upper() if word else b""

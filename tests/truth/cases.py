@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.truth import odd
+
 SCHEMA = """
 SET client_min_messages = warning;
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -92,6 +94,7 @@ STATES = (
         + "CREATE TABLE {t}_rest PARTITION OF {t} DEFAULT;"
         + FURNISH + FILL,
     ),
+    State("hollow", PLAIN.replace(");", ") PARTITION BY RANGE (id);") + FURNISH),
     State("root", PLAIN + FURNISH + FILL + "CREATE TABLE {t}_heir (own int) INHERITS ({t});" + FILL.replace("INTO {t}", "INTO {t}_heir")),
     State(
         "indexed",
@@ -909,6 +912,7 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         EXPLAIN ANALYZE UPDATE s SET b = 'z'
         """,
     ),
+    ("odd", odd.MADE, odd.ROWS),
 )
 
 # What cannot run in a transaction: the lock that it waits for is read while another session holds the table.

@@ -137,7 +137,7 @@ def judge(session: psycopg.Connection, case: Case) -> Judgement:
             del taken[named[oid]]
     measured = Measured(
         locks=taken,
-        work=_work(case.sql, messages, before, after, scans, keys) if taken else "none",
+        work=_work(case.sql, messages, before, after, scans, keys) if _has_rows(taken, before) else "none",
         relations=frozenset(pair for oid, pair in named.items() if oid not in held),
         above={
             named[oid]: frozenset(named[r] for r in over if r in named) for oid, over in roots.items() if oid in named
@@ -146,6 +146,11 @@ def judge(session: psycopg.Connection, case: Case) -> Judgement:
         refused=refused,
     )
     return Judgement(case, foretold, measured, tuple(compare(foretold, measured)))
+
+
+def _has_rows(taken: Mapping[Pair, Lock], before: Mapping[int, tuple]) -> bool:
+    """Whether anything but partitioned tables is locked, which hold nothing themselves."""
+    return bool(taken.keys() & {(row[0], row[1]) for row in before.values() if row[2] != "p"})
 
 
 def _strongest(locks: list[tuple[int, str]]) -> dict[int, Lock]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +9,6 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from proxy.rules.base import examine, rules
 from proxy.sql.read import read
@@ -23,7 +20,6 @@ from tests.truth.suite import KNOWN, database
 # The states in which most goes on; the others are made of the same parts.
 STATES = ("indexed", "parted")
 CHOSEN = [case for case in CASES if case.group in STATES or case.group in [name for name, _, _ in GROUPS]]
-EXAMPLES = int(os.environ.get("INTERLOCK_TRUTH_EXAMPLES", "40"))
 
 
 class Databases:
@@ -91,155 +87,6 @@ def test_what_cannot_run_in_a_transaction_waits_for_the_lock_foretold(
 
 
 WAITED = "SELECT mode FROM pg_locks WHERE pid = %s AND relation = %s::regclass AND NOT granted"
-
-
-# ---------------------------------------------------------------- generated
-
-SPARE = """
-CREATE TABLE g (id int PRIMARY KEY, c {type}); CREATE INDEX g_i ON g (id) WHERE id > 5;
-"""
-LENGTHS = st.integers(1, 12)
-TYPES = st.one_of(
-    st.sampled_from(
-        [
-            "int",
-            "bigint",
-            "smallint",
-            "oid",
-            "real",
-            "float8",
-            "numeric",
-            "bool",
-            "text",
-            "varchar",
-            "bpchar",
-            "char",
-            "name",
-            "bytea",
-            "date",
-            "time",
-            "timetz",
-            "timestamp",
-            "timestamptz",
-            "interval",
-            "json",
-            "jsonb",
-            "xml",
-            "inet",
-            "cidr",
-            "varbit",
-            "mood",
-            "label",
-            "short",
-            "positive",
-            "over_label",
-            "over_positive",
-            "regclass",
-            "int[]",
-            "text[]",
-            "varchar[]",
-        ]
-    ),
-    LENGTHS.map("varchar({})".format),
-    LENGTHS.map("char({})".format),
-    LENGTHS.map("varbit({})".format),
-    LENGTHS.map("bit({})".format),
-    st.tuples(LENGTHS, st.integers(0, 3)).map(lambda t: f"numeric({t[0] + t[1]},{t[1]})"),
-    st.integers(0, 6).flatmap(
-        lambda p: st.sampled_from(["timestamp({})", "timestamptz({})", "time({})", "interval({})"]).map(
-            lambda f: f.format(p)
-        )
-    ),
-    LENGTHS.map("varchar({})[]".format),
-)
-USING = st.sampled_from(
-    ["", "", " USING c::{new}", " USING (c)::{new}", " USING CAST(c AS {new})", " USING c::text::{new}"]
-)
-ATOMS = st.sampled_from(
-    [
-        "1",
-        "NULL",
-        "2+2",
-        "now()",
-        "random()",
-        "clock_timestamp()",
-        "fixed()",
-        "fixed(2)",
-        "steady()",
-        "loose()",
-        "mixed()",
-        "mixed(1)",
-        "CURRENT_TIMESTAMP",
-        "CURRENT_DATE",
-        "nextval('counter')",
-        "txid_current()",
-        "gen_random_uuid()",
-        "'x'",
-        "pg_catalog.now()",
-        "other.now()",
-        "length('x')",
-        "ARRAY[1]",
-        "'{}'::jsonb",
-        "version()",
-    ]
-)
-DEFAULTS = st.recursive(
-    ATOMS,
-    lambda inner: st.one_of(
-        inner.map("coalesce({0}, {0})".format),
-        inner.map("({})".format),
-        inner.map("({})::text".format),
-        inner.map("CAST({} AS text)".format),
-        inner.map("md5(({})::text)".format),
-        inner.map("CASE WHEN true THEN {0} ELSE {0} END".format),
-        st.tuples(inner, inner).map(lambda t: f"concat({t[0]}, {t[1]})"),
-        inner.map("format('%s', {})".format),
-    ),
-    max_leaves=4,
-)
-CLAUSES = st.lists(
-    st.sampled_from(
-        ["NOT NULL", "NULL", "UNIQUE", "CHECK (true)", "CHECK (z IS NOT NULL) NO INHERIT", "REFERENCES parent (note)", "DEFAULT 'x'"]
-    ),
-    max_size=3,
-    unique=True,
-).map(" ".join)  # fmt: skip
-
-generated = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=EXAMPLES < 100,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
-
-
-def holds(databases: Databases, sql: str) -> None:
-    judged = judge(databases.of("defaults"), Case("defaults", sql))
-    assert not judged.problems, (sql, judged.foretold, judged.measured)
-
-
-@generated
-@given(old=TYPES, new=TYPES, using=USING)
-def test_any_change_of_type_is_foretold(databases: Databases, old: str, new: str, using: str) -> None:
-    session = databases.of("defaults")
-    session.execute("DROP TABLE IF EXISTS g")
-    session.execute(SPARE.format(type=old))
-    holds(databases, f"ALTER TABLE g ALTER c TYPE {new}{using.format(new=new)}")
-
-
-@generated
-@given(default=DEFAULTS)
-def test_any_default_is_foretold(databases: Databases, default: str) -> None:
-    holds(databases, f"ALTER TABLE d ADD COLUMN z text DEFAULT ({default})::text")
-
-
-@generated
-@given(clauses=CLAUSES)
-def test_any_inline_constraints_are_foretold(databases: Databases, clauses: str) -> None:
-    databases.of("defaults").execute("DROP TABLE IF EXISTS g; CREATE TABLE g (a int)")
-    holds(databases, f"ALTER TABLE g ADD COLUMN z text {clauses}")
 
 
 # ---------------------------------------------------------------- rules

@@ -1,0 +1,202 @@
+"""What a text is about and what is to become of it: its statements, the facts of each, the verdict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from proxy.audit.redact import redact
+from proxy.catalog import lookup
+from proxy.catalog.after import after
+from proxy.catalog.answer import UnreadableAnswer
+from proxy.catalog.effect import effect
+from proxy.catalog.facts import Facts, Held
+from proxy.catalog.held import holding
+from proxy.policy.decide import decide
+from proxy.policy.load import Policy
+from proxy.policy.said import Said
+from proxy.policy.verdict import Action, Verdict
+from proxy.run.connection import Connection, ServerError
+from proxy.run.errors import QUERY_CANCELED
+from proxy.session import aside, many
+from proxy.session.case import Case, changed_tables, version_number
+from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
+from proxy.session.ledger import Who
+from proxy.session.reading import Reading
+from proxy.session.routines import Routines
+from proxy.session.voice import Voice
+from proxy.sql.gate import may_change_many
+from proxy.sql.inside import moves_path
+from proxy.sql.interest import is_decided_about, matters
+from proxy.sql.opinion import disagreement
+from proxy.sql.statements import ExecutePrepared, SetVariable, Span, Statement, Transaction
+
+log = logging.getLogger("interlock")
+opinions = logging.getLogger("interlock.opinion")
+if opinions.level == logging.NOTSET:  # serve --cross-check has not turned it on
+    opinions.setLevel(logging.CRITICAL)
+
+
+class Examiner:
+    """Examines for one client.  ``pending`` gives what waits for the COMMIT of its transaction.
+
+    ``walsender``: there the server takes no extended protocol, so that nothing can be asked.
+    """
+
+    def __init__(
+        self,
+        own: Connection,
+        who: Who,
+        voice: Voice,
+        policy: Callable[[], Policy],
+        pending: Callable[[], Awaitable[list[Pending]]],
+    ) -> None:
+        self.own = own
+        self.who = who
+        self.voice = voice
+        self.policy = policy
+        self.pending = pending
+        self.routines = Routines(own, policy, lambda: self.cannot_ask)
+        self.walsender = False
+
+    def mentioned(self, sql: bytes) -> bool:
+        """Whether a text that the gate lets past must be read."""
+        return self.routines.mentioned(sql) or (many.wanted(self.policy()) and may_change_many(sql))
+
+    async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
+        """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
+
+        What PREPARE in the same text prepares is no DDL: only a protocol-level Parse takes that.
+        """
+        reading = Reading.of(self.own.relay.parameters)
+        found: list[Statement] = []
+        for statement in await aside.statements(text, reading):
+            if not isinstance(statement.node, ExecutePrepared):
+                found.append(statement)
+            elif prepared and not self.cannot_ask:
+                sql = await self.own.prepared(reading.encode(statement.node.name))
+                inner = reading.decode(sql) if sql is not None else None
+                found += await aside.statements(inner, reading) if inner is not None else (statement,)
+            else:
+                found.append(statement)
+        return tuple(found)
+
+    @property
+    def cannot_ask(self) -> bool:
+        """The client's transaction has failed and the server answers nothing until it is ended; or it is a walsender."""
+        return self.walsender or (self.own.relay.status == b"E" and not self.own.relay.executes)
+
+    async def explain(self, text: str, target: Span) -> list[str]:
+        """The lines that ``EXPLAIN <ddl>`` answers: what would be done about the statement at ``target``."""
+        from proxy.render.plans import plan_lines
+
+        relay = self.own.relay
+        in_transaction = relay.status == b"T"
+        policy = self.policy()
+        lines: list[str] = []
+        read = await aside.statements(target.of(text), Reading.of(relay.parameters))
+        for statement, routines in await self.routines.opened(read):
+            facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            verdict = decide(statement, facts, policy)
+            lines += plan_lines(statement, verdict, effect(statement, facts))
+        return lines
+
+    async def examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
+        """A case for each statement of a text that is decided about, as it will meet what those before it have changed.
+
+        Raises ServerError if asking failed inside the client's transaction, which is then in the failed state.
+        """
+        cases: list[Case] = []
+        earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
+        held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
+        ask = any(matters(s.node) for s in statements) and not self.cannot_ask
+        pending = await self.pending() if ask else []
+        in_block = self.own.relay.status != b"I"
+        passed: list[Statement] = []  # those of this text before
+        for statement, routines in await self.routines.opened(statements):
+            passed.append(statement)
+            batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
+            if not batched and not is_decided_about(statement):
+                if isinstance(statement.node, SetVariable):
+                    earlier.append(statement)
+                elif moves_path(statement):
+                    earlier.append(replace(statement, node=SetVariable("search_path")))
+                if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
+                    held = ()
+                continue
+            if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
+                opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
+            facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            if batched and not self.cannot_ask:
+                facts = await many.estimated(self.own, statement, facts)
+            for one in earlier:
+                facts = after(one, facts)
+            earlier.append(statement)
+            if len(passed) > 1:
+                facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
+            if held is not None:
+                facts = replace(facts, held=held)
+            length = statement.span.end - statement.span.start
+            facts = with_pending(facts, pending)
+            verdict = await aside.call(length, decide, statement, facts, policy)
+            found = await aside.call(length, effect, statement, facts)
+            scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
+            case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
+            cases.append(case)
+            if pending:
+                self._depend(case, pending)
+            deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
+            held = holding(statement, facts, deferred) if len(statements) > 1 else None
+            if case.verdict.action is Action.DEFER and case.verdict.plan is not None and case.verdict.plan.later:
+                tables = tuple(changed_tables(case))
+                pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
+        return cases
+
+    def _depend(self, case: Case, pending: list[Pending]) -> None:
+        """What becomes of a case while something waits that it may be about."""
+        match dependent(case.statement, case.facts, case.verdict, pending):
+            case Verdict() as verdict:
+                case.verdict = verdict
+            case GivesUp() | Refused() as answer:
+                case.dependent = answer
+            case None:
+                pass
+        if name := taken(case.statement, pending):
+            case.dependent = Taken(name)
+        drops = {name for one in pending for name in one.drops}
+        case.freed = bool(drops & words(case.statement.sql))
+
+    async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
+        """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
+        request = lookup.request(statement, in_transaction=in_transaction)
+        now = datetime.now(UTC)
+        version = version_number(self.own.relay.parameters.get("server_version", ""))
+        tool = self.who.tool or ""
+        unknown = Facts(server_version=version, live=True, now=now, tool=tool, in_transaction=in_transaction)
+        if self.cannot_ask:
+            return unknown
+        try:
+            rows = await self.own.fetch(request.sql, request.parameter)
+            facts = lookup.decode((rows[0][0] or b"").decode(), request, now=now, in_transaction=in_transaction)
+            facts = replace(facts, tool=tool)
+        except (ServerError, UnreadableAnswer) as error:
+            if self.own.relay.skipping or self.own.relay.status == b"E":
+                raise
+            if isinstance(error, ServerError) and error.sqlstate == QUERY_CANCELED:
+                raise  # the client's own cancel request, or its statement_timeout
+            log.warning("facts could not be read (%s); nothing is taken for safe", error)
+            facts = unknown
+        self.voice.client_min_messages = (
+            facts.settings["client_min_messages"].value if "client_min_messages" in facts.settings else "notice"
+        )
+        return facts
+
+
+def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
+    """``interlock.allow`` behind these statements, which have not run yet when it is asked for."""
+    said = Said.when(facts.allow, in_block=in_block)
+    for statement in passed:
+        said.follow(statement)
+    return said.now
