@@ -48,6 +48,7 @@ from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.interest import stands_alone
 from proxy.sql.statements import (
+    Query,
     Span,
     Statement,
     Transaction,
@@ -126,6 +127,7 @@ class Guard:
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
+        cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
         if not cases:
             return Outcome.PASS
         if reason := self.ledger.refuses(policy):
@@ -271,7 +273,8 @@ class Guard:
         case.outcome = "done"
         if case.verdict.action is Action.REWRITE:
             self.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
-            await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+            query = isinstance(case.statement.node, Query)  # whose tag says how many rows
+            await self.voice.done(runner.tag if query else case.statement.node.kind.encode(), simple=simple)
         else:
             await self.voice.done(runner.tag, simple=simple)
         return Outcome.ANSWERED
