@@ -201,7 +201,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
-        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))) or _changes(statement),
         heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
@@ -334,6 +334,11 @@ def _writes(node: Node) -> bool:
         return node.object_type == "TABLE"
     kinds = AddColumn | AlterColumnType | DropColumn
     return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
+
+
+def _changes(statement: Statement) -> bool:
+    """Whether it is an UPDATE or DELETE, and may be run in batches."""
+    return any(one.whole and one.verb in ("UPDATE", "DELETE") for one in written(statement))
 
 
 def _swaps(node: Node) -> bool:
@@ -469,6 +474,8 @@ def _relation(
         row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
+        per_statement=tuple(row.get("per_statement") or ()),
+        on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
         heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),

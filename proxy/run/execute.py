@@ -23,6 +23,7 @@ from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
+from proxy.run.walk import Walks
 from proxy.run.watch import watched
 from proxy.run.words import one_line
 from proxy.sql import read
@@ -108,8 +109,9 @@ class Runner:
         self.locks.check_cancelled()
         await self._clear(step)
         begun = time.monotonic()
-        if step.batch is not None:
-            batches = Batches(
+        if step.batch is not None or step.walk is not None:
+            kind = Batches if step.walk is None else Walks
+            batches = kind(
                 self.own, self.budget.pace, self.budget.builds_timeout_ms, self.facts, self.say, self.cancelled
             )
             self.tag = await batches.run(step)
