@@ -22,8 +22,10 @@ from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
-from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
+from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
+from proxy.session.gone import foreseen
 from proxy.session.ledger import Who
+from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
 from proxy.session.routines import Routines
 from proxy.session.voice import Voice
@@ -156,6 +158,10 @@ class Examiner:
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
+        case.foreseen = foreseen(case.statement, pending)
+        if case.foreseen is not None:
+            case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
+            return
         match dependent(case.statement, case.facts, case.verdict, pending):
             case Verdict() as verdict:
                 case.verdict = verdict
@@ -163,8 +169,6 @@ class Examiner:
                 case.dependent = answer
             case None:
                 pass
-        if name := taken(case.statement, pending):
-            case.dependent = Taken(name)
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 

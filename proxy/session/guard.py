@@ -41,7 +41,7 @@ from proxy.session.defer import (
     IN_WALSENDER,
 )
 from proxy.session.deferral import Deferral
-from proxy.session.dependents import Refused, Taken
+from proxy.session.dependents import Refused
 from proxy.session.examine import Examiner
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
@@ -51,6 +51,7 @@ from proxy.sql.statements import (
     Query,
     Span,
     Statement,
+    Transaction,
     Unreadable,
 )
 from proxy.wire.messages import Message
@@ -171,11 +172,17 @@ class Guard:
         in_block: bool,
         alone: bool,
     ) -> Outcome:
+        if (
+            self.examiner.cannot_ask
+            and not self.examiner.walsender
+            and not isinstance(statements[0].node, Transaction | Unreadable)
+        ):
+            return Outcome.PASS  # in a failed transaction the server takes nothing but its end in front
         rejected = next((c for c in cases if c.verdict.action is Action.REJECT), None)
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
-        if refused := next((c for c in cases if isinstance(c.dependent, Refused | Taken)), None):
+        if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
@@ -185,6 +192,8 @@ class Guard:
             self.voice.tell(answers.unfinished(failed, severity="WARNING"))
         case = cases[0]
         alone = alone and len(cases) == 1
+        if len(statements) == 1 and case.foreseen is not None:
+            return _answered(await self.deferral.as_foreseen(case, simple=simple))
         if any(c.dependent is not None for c in cases):
             return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]

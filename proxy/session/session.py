@@ -268,6 +268,7 @@ class Session:
 
     def _end(self) -> None:
         if self._rest.group is not None:
+            self._rest.ended()
             self._groups.leave(self, self._rest.group)
         self.client.close()
         self.server.close()
