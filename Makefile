@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth bench soak wheel clean
+.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -68,6 +68,12 @@ same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schem
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
 	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth -k any_ --timeout 1200 --all-pg
+
+same-transactions: $(READY) ## random transactions, direct and through Interlock (N=5000 on each of 13 and 18)
+	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py -s $(ARGS)
+
+cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
+	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)
 
 bench: $(READY) ## application latency during each migration: direct, by hand, by a peer, through Interlock
 	$(BIN)/python -m bench.blocking $(ARGS)

@@ -205,6 +205,8 @@ class Relation:
 
     owner: str = ""
     triggers: tuple[str, ...] = ()  # names of its own
+    per_statement: tuple[str, ...] = ()  # triggers that an UPDATE or DELETE sets off once, and rules about these
+    on_update_of: tuple[str, ...] = ()  # triggers of an UPDATE of certain columns
     on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
 
     @property

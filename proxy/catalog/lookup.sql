@@ -860,6 +860,35 @@ answer AS (
                     SELECT pg_catalog.json_agg(g.tgname) FROM pg_catalog.pg_trigger AS g
                     WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT g.tgisinternal
                 ),
+                'per_statement', (
+                    SELECT pg_catalog.json_agg(x.name ORDER BY x.name)
+                    FROM (
+                        SELECT g.tgname AS name
+                        FROM pg_catalog.pg_trigger AS g
+                        WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
+                            AND NOT g.tgisinternal
+                            AND CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 24 OPERATOR(pg_catalog.<>) 0
+                            AND (
+                                CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 0
+                                OR g.tgoldtable IS NOT NULL
+                                OR g.tgnewtable IS NOT NULL
+                            )
+                        UNION ALL
+                        SELECT r.rulename
+                        FROM pg_catalog.pg_rewrite AS r
+                        WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid
+                            AND r.ev_type OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['2', '4'] AS pg_catalog."char"[]))
+                    ) AS x
+                ),
+                'on_update_of', (
+                    SELECT pg_catalog.json_agg(g.tgname ORDER BY g.tgname)
+                    FROM pg_catalog.pg_trigger AS g
+                    WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
+                        AND NOT g.tgisinternal
+                        AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'
+                        AND CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 16 OPERATOR(pg_catalog.<>) 0
+                        AND CAST(g.tgattr AS pg_catalog.text) OPERATOR(pg_catalog.<>) ''
+                ),
                 -- What an UPDATE of no particular column would set off.
                 'on_update', (
                     SELECT pg_catalog.json_agg(DISTINCT x.name)

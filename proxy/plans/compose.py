@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.catalog.facts import Facts
-from proxy.plans import done
+from proxy.plans import done, referable
 from proxy.plans.early import early, had_come
 from proxy.plans.mark import mark_of_all
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
@@ -193,7 +193,7 @@ class _Alter:
         before = self._early()
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
-        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        late = self._late(keys, indexes)
         soon = [a for a in keys if a not in late]
         others = [a for a in self.rewrites if not _is_index(a) and not _is_foreign_key(a)]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
@@ -216,6 +216,17 @@ class _Alter:
                 steps += self.rewrites[action].steps
         lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
         return steps, lasts, [a for a in self.rest if a not in before]
+
+    def _late(self, keys: Sequence[Action], indexes: Sequence[Action]) -> list[Action]:
+        """Foreign keys to the table itself that need an index which the same ALTER makes."""
+        own = list(referable.made(replace(self.statement, node=replace(self.alter, actions=tuple(indexes)))))
+        return [
+            a
+            for a in keys
+            if isinstance(a, AddConstraint)
+            and self.rewrites[a].relations == (self.table.key,)
+            and referable.serves(own, a.constraint.referenced_columns)
+        ]
 
     def _early(self) -> list[Action]:
         """What else comes in the first ALTER."""
@@ -253,7 +264,7 @@ class _Alter:
             return [], list(self.steps())
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
-        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        late = self._late(keys, indexes)
         back = [a for a in self.rest if self._builds_on_guarded(a)]
         rest = [a for a in self.rest if a not in back]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]

@@ -7,26 +7,14 @@ from dataclasses import replace
 from proxy.catalog.facts import Column, Facts, Relation
 from proxy.catalog.type_change import is_same, missing
 from proxy.catalog.type_names import head
-from proxy.catalog.volatility import calls
 from proxy.plans import in_step, reading
+from proxy.plans.steady import passing
 from proxy.plans.target import is_own, target
 from proxy.sql import lexer
-from proxy.sql.statements import AlterColumnType, AlterTable, FunctionCall, Statement
+from proxy.sql.statements import AlterColumnType, AlterTable, Statement
 
 # Between these a foreign key compares what it compared before.
 KIN = (frozenset({"int2", "int4", "int8"}), frozenset({"text", "varchar"}))
-# Not immutable, but only for the settings that go with the trigger.
-SETTLED = frozenset(
-    {"to_json", "to_jsonb", "concat", "concat_ws", "date_trunc", "to_timestamp", "to_date", "array_to_string"}
-)
-# What means something else to everybody, or at every time, without looking like a call.
-PASSING_WORDS = frozenset(
-    {
-        "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user", "session_user",
-        "user", "current_role", "current_catalog", "current_schema", "system_user",
-    }
-)  # fmt: skip
-PASSING_DATES = frozenset({"now", "today", "tomorrow", "yesterday"})
 
 
 class Refused(Exception):
@@ -100,20 +88,8 @@ def _refuse_using(using: str, column: str, facts: Facts) -> None:
     tokens = lexer.lex(using)
     if any(t.kind == "op" and t.value == "." for t in tokens):
         raise Refused("its USING has a name with a schema or a table")
-    passing = [t.value for t in tokens if t.kind == "word" and t.value in PASSING_WORDS]
-    passing += [t.value for t in tokens if t.kind == "string" and t.value.strip("' ").lower() in PASSING_DATES]
-    if passing:
-        raise Refused(f"its USING has {passing[0]}, which is not the same for every writer")
-    for call in calls(using) or ():
-        if not _is_settled(call, facts):
-            raise Refused(f"{call.name.name}() in its USING may not give every writer the same")
-
-
-def _is_settled(call: FunctionCall, facts: Facts) -> bool:
-    found = facts.functions.get(call.name.quoted)
-    if found is None:
-        return False
-    return all(f.immutable or (f.builtin and call.name.name in SETTLED) for f in found)
+    if what := passing(using, facts):
+        raise Refused(f"its USING has {what}, which may not be the same for every writer")
 
 
 def refuse_key(name: str, column: Column, action: AlterColumnType) -> None:

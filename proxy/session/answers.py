@@ -15,7 +15,7 @@ from proxy import tools
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
-from proxy.session.dependents import GivesUp, Refused, Taken
+from proxy.session.dependents import GivesUp, Refused
 from proxy.sql.statements import Statement, Unreadable
 
 REJECTED = "IL001"
@@ -122,12 +122,10 @@ def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
     }
 
 
-def dependent(statement: Statement, why: GivesUp | Refused | Taken | None) -> dict[str, str]:
+def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, str]:
     """Refusal of a statement because of what waits for COMMIT."""
     kind = statement.node.kind
     match why:
-        case Taken(name=name):
-            return {"S": "ERROR", "V": "ERROR", "C": "42P07", "M": f'relation "{name}" already exists'}
         case Refused(name=name, what=what):
             detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
             subject = f'"{name}"'

@@ -30,8 +30,10 @@ from proxy.session.defer import (
     puts_off,
     waits,
 )
-from proxy.session.dependents import GivesUp, Pending
+from proxy.session.dependents import GivesUp
+from proxy.session.gone import Fails
 from proxy.session.ledger import Who
+from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.statements import SetVariable, Statement, Transaction
@@ -66,7 +68,7 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
-        if not self.has_deferred():
+        if not self.has_deferred() or not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
             return []
         found = await jobs.of_session(self.own, self.token)
         return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
@@ -102,6 +104,18 @@ class Deferral:
             case.outcome = "deferred"
             self.on_deferred()
             self.voice.say(waits(case))
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+        return True
+
+    async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
+        """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
+        if isinstance(case.foreseen, Fails):
+            case.outcome, case.sqlstate = "failed", case.foreseen.sqlstate
+            await self.voice.fail(moved(case.foreseen.fields, case.statement), simple=simple)
+            return True
+        if simple:
+            await self.own.sync()
+        case.outcome = "done"
         await self.voice.done(case.statement.node.kind.encode(), simple=simple)
         return True
 
@@ -158,6 +172,7 @@ class Deferral:
         # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
         talks = any(s.node.kind == "COPY" for s in statements)
         elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
+        foreseen = any(case.foreseen is not None for case in cases)
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
             return await self.refuse(deferred[0], why, simple=True)
@@ -170,7 +185,7 @@ class Deferral:
             or setting is None
             or (setting.by_client and setting.value != "0")
         )
-        if not (patient or deferred):
+        if not (patient or deferred or foreseen):
             return False
         string = InSteps(cases, statements, self.who, self.token, policy)
         waiting = [case for case in deferred if puts_off(case)]

@@ -46,6 +46,7 @@ class Rest:
         self.group: Group | None = None
         self.resting = False
         self._pending = False
+        self._began = False  # there may be jobs, and whether they are done is not known
 
     @property
     def pending(self) -> bool:
@@ -67,6 +68,11 @@ class Rest:
         """Whether there are jobs, or may be when the transaction is over: reason enough to stay without the client."""
         return self.group is not None and (self._pending or self.group.has_jobs)
 
+    def ended(self) -> None:
+        """The session is over.  What it may have committed, and has not done, is for the next of the group to look for."""
+        if self.group is not None and (self._pending or self._began):
+            self.group.waiting = True
+
     async def let_go(self) -> None:
         """Have the other sessions of this client give up the snapshots that they do not need."""
         if self.group is not None:
@@ -86,7 +92,9 @@ class Rest:
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
         try:
-            return await self._moment(group)
+            failures = await self._moment(group)
+            self._began = False
+            return failures
         except JobsUnusable as error:
             log.error("%s: jobs cannot be done: %s", self.guard.who.label, error)
             group.waiting = False
@@ -108,7 +116,7 @@ class Rest:
         if self._pending:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
-            self._pending = False
+            self._pending, self._began = False, True
             self.member.attend()
             mine = await jobs.of_session(own, self.guard.deferral.token) if await jobs.exists(own) else []
             if mine:
