@@ -26,7 +26,7 @@ from tests.proxies import Proxy
 from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
-SAMPLE = 120
+SAMPLE = 50
 S, H = m.sync(), m.flush()
 
 # Something that fails where Interlock has refused: prepared without an error, as what was refused.
@@ -305,4 +305,6 @@ def test_random_transactions(twins: Twins) -> None:
         same()
     finally:
         print(*(f"{count:6} {what}" for what, count in twins.seen.most_common()), sep="\n")
-    assert twins.seen["compared"] > sum(n for what, n in twins.seen.items() if what.startswith("not compared")) * 9
+    assert twins.seen["jobs"] > (EXAMPLES or SAMPLE) // 10  # else it proves little
+    assert twins.seen["refused"] < twins.seen["compared"] // 4
+    assert sum(n for what, n in twins.seen.items() if what.startswith("not compared")) < twins.seen["compared"] // 9
