@@ -34,7 +34,8 @@ class Column:
     comment: str | None = None
     plain: bool = False  # it has no rights, options, statistics target … of its own
     dependents: tuple[str, ...] = ()  # what else hangs on it, in words: views, generated columns, policies …
-    numbering: str | None = None  # of an identity column: START WITH …; None if it has rights of its own
+    numbering: str | None = None  # of an identity column: START WITH …; None if there is more to its sequence
+    state: str = ""  # another one whenever anything about it has been changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Type:
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
     demands: tuple[str, ...] = ()  # what it and the domains below it want of a VALUE: ``CHECK ((VALUE > 0))``
-    has_default: bool = False  # of a domain
+    has_default: bool = False  # of its own, as a domain may have
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
 
@@ -108,6 +109,8 @@ class Function:
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
     gives_own: bool = False  # its result is of a type that somebody has made
+    immutable: bool = False
+    builtin: bool = False  # in pg_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Referring:
     validated: bool = True
     comment: str | None = None
     part: bool = False  # of the key of the table that ``table`` is a partition of
+    parted: bool = False  # of a partitioned table, or a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,14 @@ class Relation:
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
     heirs: Heirs = Heirs()
+    # Asked where a column may get another type, or goes.
+    published: tuple[str, ...] = ()  # publications that it is part of
+    row_held_by: tuple[str, ...] = ()  # columns of other tables, and types, that its rows are values of, in words
+
     owner: str = ""
     triggers: tuple[str, ...] = ()  # names of its own
+    per_statement: tuple[str, ...] = ()  # triggers that an UPDATE or DELETE sets off once, and rules about these
+    on_update_of: tuple[str, ...] = ()  # triggers of an UPDATE of certain columns
     on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
 
     @property

@@ -24,6 +24,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from proxy.catalog import answer as carried
+from proxy.catalog.column_state import STATE
 from proxy.catalog.facts import (
     MISSING,
     Column,
@@ -69,7 +70,7 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -200,7 +201,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
-        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))) or _changes(statement),
         heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
@@ -335,6 +336,11 @@ def _writes(node: Node) -> bool:
     return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
 
 
+def _changes(statement: Statement) -> bool:
+    """Whether it is an UPDATE or DELETE, and may be run in batches."""
+    return any(one.whole and one.verb in ("UPDATE", "DELETE") for one in written(statement))
+
+
 def _swaps(node: Node) -> bool:
     """Whether a column may give way to another one, or goes."""
     return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
@@ -464,8 +470,12 @@ def _relation(
         tablespace=row.get("tablespace") or "",
         spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
+        published=tuple(row.get("published") or ()),
+        row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
+        per_statement=tuple(row.get("per_statement") or ()),
+        on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
         heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),

@@ -83,6 +83,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """An UPDATE or DELETE to be run for a few rows at a time, in the order of the primary key."""
+
+    table: tuple[str, str]  # (schema, name)
+    key: tuple[tuple[str, str], ...]  # its columns, and the types of pg_catalog to compare them as
+    called: str  # what the statement calls the table
+    head: str  # the author's statement up to its WHERE
+    where: str  # its condition; empty: all rows
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Statements that are run together, in one transaction where ``transaction`` is true.
 
@@ -110,6 +121,7 @@ class Step:
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently
     forward: bool = False  # nothing takes it back: if a later step fails, what is left is to be done, not undone
     batch: Batch | None = None  # then ``statements`` say what is done as a whole, and this how
+    walk: Walk | None = None  # likewise; the statement is the author's
 
     @property
     def sql(self) -> str:

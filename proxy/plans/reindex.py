@@ -43,17 +43,18 @@ def reindex(statement: Statement, node: Other, facts: Facts) -> Rewrite | None:
     table = _table(relation, facts)
     if table is None or table.schema in CATALOGS or (table.kind == "p" and facts.major < PARTITIONED):
         return None
-    found = branches(table, facts) if table.kind == "p" else Branches((), ())
+    whole = relation.index is None
+    found = branches(table, facts) if whole and table.kind == "p" else Branches((), ())
     if found is None:
         return None
-    whole, below = relation.index is None, found.all
-    excluding = {c.index for member in (table, *below) for c in member.constraints.values() if c.kind == "x"}
-    if excluding if whole or table.kind == "p" else relation.name in excluding:
+    rebuilt = (table, *found.all) if whole else (table,)
+    excluding = {c.index for member in rebuilt for c in member.constraints.values() if c.kind == "x"}
+    if excluding if whole else relation.name in excluding:
         return None
     steps: list[Step] = []
     # Of a whole table Postgres leaves out what is invalid if it does so concurrently, and only then.
     group = statement.text[options[0].start : options[-1].end] + " " if options else ""
-    for member in (table, *below) if whole else ():
+    for member in rebuilt if whole else ():
         for index in member.indexes.values() if member.kind != "p" else ():
             if not index.valid and not _is_left(index, member):
                 words = f"REINDEX {group}INDEX CONCURRENTLY {of(member).sibling(index.name).sql}"

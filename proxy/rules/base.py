@@ -24,6 +24,7 @@ from proxy.catalog.after import inside
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.held import holding
 from proxy.plans.plan import Lock, Rewrite
+from proxy.rules.duration import roughly
 from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Opaque, Span, Statement, Transaction
 
 __all__ = [
@@ -187,5 +188,18 @@ def _examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
     for node in nodes:
         for r in rules().values():
             if isinstance(node, r.nodes) and (finding := r.function(node, context)):
-                found.append((node, finding))
+                found.append((node, _timed(finding, context) if r.harm == "blocks" else finding))
     return found
+
+
+# Whose work is not that of reading or writing the relation that they speak of.
+UNTIMED = frozenset({"partition-of-scan", "refresh-not-concurrent", "work-under-lock"})
+
+
+def _timed(finding: Finding, context: Context) -> Finding:
+    """The finding with how long that takes, where the size is known."""
+    relation = context.relation(finding.relation)
+    if relation is None or not relation.size_bytes or finding.rule in UNTIMED or finding.lock.rank < Lock.SHARE.rank:
+        return finding
+    time = roughly(relation.size_bytes, finding.work)
+    return replace(finding, detail=f"{finding.detail} That takes {time}.") if time else finding

@@ -23,6 +23,7 @@ from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
+from proxy.run.walk import Walks
 from proxy.run.watch import watched
 from proxy.run.words import one_line
 from proxy.sql import read
@@ -90,8 +91,13 @@ class Runner:
                 onward = [at for at, done in enumerate(ours, 1) if done.forward][-1:]
                 left = await self._undo(ours[onward[0] :] if onward else ours)
                 # Nothing brings a dropped index back, or takes a forward step back; finishing does no harm.
-                if onward or (plan.title == DropIndex.kind and ours) or await self._is_finished(step):
-                    left += [sql for later in plan.steps[number - 1 :] for sql in later.statements]
+                if onward or (plan.title == DropIndex.kind and ours) or await self._went_on(ours):
+                    left += [
+                        sql
+                        for later in plan.steps[number - 1 :]
+                        if not await self._is_done(later)
+                        for sql in later.statements
+                    ]
                 raise PlanFailed(fields, left) from None
             if result.outcome == "done":
                 ours.append(step)
@@ -103,8 +109,9 @@ class Runner:
         self.locks.check_cancelled()
         await self._clear(step)
         begun = time.monotonic()
-        if step.batch is not None:
-            batches = Batches(
+        if step.batch is not None or step.walk is not None:
+            kind = Batches if step.walk is None else Walks
+            batches = kind(
                 self.own, self.budget.pace, self.budget.builds_timeout_ms, self.facts, self.say, self.cancelled
             )
             self.tag = await batches.run(step)
@@ -169,11 +176,14 @@ class Runner:
         rows = await surely(lambda: self.own.fetch(leftover.SQL, schema, name))
         return rows[0][0] == b"t"
 
-    async def _is_finished(self, step: Step) -> bool:
-        """Whether a failed step has come about all the same: half of a DETACH … CONCURRENTLY can only be finished."""
-        if step.transaction or step.done is None or step.index is not None:
-            return False
-        return (await surely(lambda: self.own.fetch(step.done or "")))[0][0] == b"t"
+    async def _went_on(self, ours: Sequence[Step]) -> bool:
+        """Whether the way back has led on: half of a DETACH … CONCURRENTLY can only be finished."""
+        half = [step for step in ours if step.undo and not step.transaction and step.index is None]
+        return any([await self._is_done(step) for step in half])
+
+    async def _is_done(self, step: Step) -> bool:
+        query = step.done
+        return query is not None and (await surely(lambda: self.own.fetch(query)))[0][0] == b"t"
 
     async def _clear(self, step: Step) -> None:
         """Clear away what an attempt at it that was interrupted has left."""

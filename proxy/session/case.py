@@ -20,7 +20,8 @@ from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused
 from proxy.session.gone import Fails, Skips
 from proxy.sql.read import read
-from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Query, Statement
+from proxy.sql.written import written
 
 # Statements that may run in a transaction block together with a set_config in front of them.
 PATIENT_KINDS = frozenset(
@@ -133,6 +134,9 @@ def changed_tables(case: Case) -> set[int]:
         case DropIndex(names=names):
             indexes = [relation.index for name in names if (relation := case.facts.find(name)) is not None]
             return {index.table_oid for index in indexes if index is not None}
+        case Query():
+            named = [case.facts.find(one.relation) for one in written(case.statement)]
+            return {table.oid for table in named if table is not None and table.exists}
         case _:
             return set()
 

@@ -21,7 +21,7 @@ from proxy.policy.said import Said
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
-from proxy.session import aside
+from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
 from proxy.session.gone import foreseen, used
@@ -30,6 +30,7 @@ from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
 from proxy.session.routines import Routines
 from proxy.session.voice import Voice
+from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
 from proxy.sql.interest import is_decided_about, matters
 from proxy.sql.opinion import disagreement
@@ -62,6 +63,10 @@ class Examiner:
         self.pending = pending
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
+
+    def mentioned(self, sql: bytes) -> bool:
+        """Whether a text that the gate lets past must be read."""
+        return self.routines.mentioned(sql) or (many.wanted(self.policy()) and may_change_many(sql))
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
@@ -115,7 +120,8 @@ class Examiner:
         passed: list[Statement] = []  # those of this text before
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
-            if not is_decided_about(statement):
+            batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
+            if not batched and not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):
@@ -126,6 +132,8 @@ class Examiner:
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
             facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            if batched and not self.cannot_ask:
+                facts = await many.estimated(self.own, statement, facts)
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)

@@ -15,6 +15,7 @@ INDEX = "CREATE INDEX i ON orders (email)"
 UNIQUE = "CREATE UNIQUE INDEX i ON orders (id)"
 CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
 KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
+NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 
 SAME: list[Sequence[str]] = [
@@ -50,6 +51,9 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (INDEX, "ALTER TABLE orders ADD COLUMN more text", "CREATE INDEX ON orders (more)", "UPDATE orders SET more = 'x'"),
     (INDEX, "DROP TABLE orders"),
+    # A key to what is unique already does not wait for another unique index of that table.
+    (NAMES, "ALTER TABLE orders ALTER customer_id TYPE bigint, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers (id)"),
+    (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
     ("CREATE UNIQUE INDEX i ON customers (name)", "ALTER TABLE orders ADD CONSTRAINT i UNIQUE USING INDEX i"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import psycopg
 import pytest
@@ -118,7 +119,7 @@ def runnable(hint: str) -> list[str]:
     text = "\n".join(line for line in hint.splitlines() if not line.startswith("("))
     pieces = [piece for piece in text.split(";\n") if "<" not in piece.split(" ", 1)[0]]
     kept = [s for s in read(";\n".join(pieces)) if not isinstance(s.node, Unreadable)]
-    return [s.sql for s in kept if "<value>" not in s.sql]
+    return [s.sql for s in takewhile(lambda s: "<value>" not in s.sql, kept)]
 
 
 @pytest.mark.parametrize(("rule", "template"), CASES, ids=[f"{rule}-{i}" for i, (rule, _) in enumerate(CASES)])

@@ -31,6 +31,8 @@ class Outcome:
     """The forms that the server was told directly."""
     refused: str = ""
     """How the policy that lets nothing wait ended."""
+    printed: str = ""
+    """What the tool printed then: for its page in docs/tools."""
 
     def cell(self, form: str) -> str:
         if form not in self.seen:
@@ -38,14 +40,14 @@ class Outcome:
         return ("!" if form in self.held else "") + LETTERS[self.actions.get(form, "allow")]
 
 
-def outcome(tool: str, direct: Way, guarded: Way, refused: str) -> Outcome:
+def outcome(tool: str, direct: Way, guarded: Way, refused: str, printed: str) -> Outcome:
     actions: dict[str, str] = {}
     for statement, action in guarded.decisions:
         for form in forms(statement):
             actions[form] = max(actions.get(form, "allow"), action, key=ACTIONS.index)
     told = {form for statement in direct.statements for form in forms(statement)}
     held = {form for statement in direct.heavy + direct.copies for form in forms(statement)}
-    return Outcome(tool, direct.server.version, "equal", sorted(held), actions, sorted(told), refused)
+    return Outcome(tool, direct.server.version, "equal", sorted(held), actions, sorted(told), refused, printed)
 
 
 def _rows(outcomes: Sequence[Outcome]) -> list[list[str]]:

@@ -64,10 +64,10 @@ def test_tool(
             assert ran.status == 0, ran.output
         same(straight, guarded)
 
-    ended = _where_nothing_may_wait(tool, plain, refusing, tmp_path)
+    ended, printed = _where_nothing_may_wait(tool, plain, refusing, tmp_path)
     for way in (plain, refusing):
         postgres.drop_database(way.database)
-    record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended))))
+    record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended, printed))))
 
 
 class Runs:
@@ -125,18 +125,18 @@ def _refused(tool: Tool, way: Way, folder: Path) -> str:
     return ran.output
 
 
-def _where_nothing_may_wait(tool: Tool, straight: Way, refusing: Way, tmp_path: Path) -> str:
+def _where_nothing_may_wait(tool: Tool, straight: Way, refusing: Way, tmp_path: Path) -> tuple[str, str]:
     """The last migration is refused with a message that the tool shows, and runs when the message has been followed."""
     folder = tmp_path / "refusing"
     output = _refused(tool, refusing, folder)
     if not tool.shown:
-        return "it never waits"
+        return "it never waits", output
     for text in tool.shown:
         assert text in output, output
     if not tool.remedied:
-        return "refused"
+        return "refused", output
     tool.replace_last(folder)
     for way in (straight, refusing):
         tool.applied(folder, way)
     same(straight, refusing)
-    return "refused; remedied"
+    return "refused; remedied", output

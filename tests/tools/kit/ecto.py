@@ -150,8 +150,9 @@ class Migrator:
         statements = [line.removesuffix(";") for line in lines if line]
         if not alone:
             self._take(locker)
-        self.applied(locker)
         try:
+            if (version in self.applied(locker)) is not down:
+                return  # another node has done it meanwhile
             if not alone:
                 worker.simple("BEGIN")
             for number, sql in enumerate(statements):

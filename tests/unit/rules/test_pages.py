@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 import proxy.rules
-from proxy.catalog.facts import Held, Routine
+from proxy.catalog.facts import Facts, Held, Routine, describe_size
 from proxy.catalog.held import holding
 from proxy.catalog.routines import Opening
 from proxy.plans.compose import compose
-from proxy.rules.base import Finding, examine, rules
+from proxy.plans.plan import Lock
+from proxy.rules.base import UNTIMED, Finding, examine, rules
 from proxy.sql.read import read
 from proxy.sql.routine import Created, created
 from proxy.sql.statements import Statement, Unreadable
@@ -159,3 +160,55 @@ def test_messages_are_fit_to_print() -> None:
                 assert finding.detail.endswith(".")
                 said = f"{finding.problem} {finding.detail} {finding.hint}".lower()
                 assert not {"please", "dangerous", "!"} & set(re.findall(r"\w+|!", said))
+
+
+LOCKS = {
+    Lock.SHARE: "SHARE lock",
+    Lock.SHARE_ROW_EXCLUSIVE: "SHARE ROW EXCLUSIVE lock",
+    Lock.ACCESS_EXCLUSIVE: "ACCESS EXCLUSIVE lock",
+}
+# They hold the locks of other statements, which the problem tells of; or none that blocks.
+OTHERS_LOCKS = {"work-under-lock", "validate-under-lock"}
+
+
+def said_in_full(finding: Finding, known: Facts) -> list[str]:
+    """What a finding about what blocks does not say, of lock, what that blocks, for how long, and what to do instead."""
+    missing = []
+    if finding.lock in LOCKS and finding.rule not in OTHERS_LOCKS and LOCKS[finding.lock] not in finding.detail:
+        missing.append("the lock")
+    if finding.lock in LOCKS and not re.search(
+        r"block (reads and writes|reads|writes)|blocks (reads and )?writes", finding.problem
+    ):
+        missing.append("what it blocks")
+    relation = known.find(finding.relation)
+    if relation is not None and relation.size_bytes and finding.work != "none" and finding.lock in LOCKS:
+        size = describe_size(relation.size_bytes)
+        if finding.rule not in UNTIMED and not (size in finding.detail and "That takes" in finding.detail):
+            missing.append("for how long")
+    words = re.findall(r"\w+", finding.hint)
+    if relation is not None and finding.relation.name not in words and "INDEX" not in words:
+        missing.append("the remedy with the user's names")
+    return missing if finding.hint else [*missing, "a remedy"]
+
+
+GENERAL = {
+    "concurrently-on-broken-release",
+    "set-logged",
+    "set-access-method",
+    "set-tablespace",
+    "exclude-builds-index",
+    "unique-builds-index",
+}
+
+
+@pytest.mark.parametrize("rule", [name for name, r in rules().items() if r.harm == "blocks"])
+def test_what_blocks_is_told_in_full(rule: str) -> None:
+    """Lock, what it blocks, for how long, and the remedy; general advice has no names to name."""
+    for block in blocks(rule):
+        for statement, found in examined(block):
+            known = facts(statement, block.version)
+            for finding in (f for _, f in found if f.rule == rule):
+                missing = said_in_full(finding, known)
+                if rule in GENERAL:
+                    missing = [m for m in missing if m != "the remedy with the user's names"]
+                assert not missing, (finding.problem, finding.detail, finding.hint)
