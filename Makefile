@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions truth bench soak wheel clean
+.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -61,9 +61,19 @@ sql-oracle: $(READY) ## our reading of SQL at length: whole corpus, mutants, fuz
 sqlglot-versions: $(READY) ## what touches sqlglot, with the oldest and newest that we allow, plain and compiled
 	$(BIN)/python -m tests.sqlglot_versions $(ARGS)
 
+same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schema, nothing under a lock, interrupted at every point
+	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
+	  tests/live/test_new_types.py tests/live/test_gently.py tests/live/test_dependents.py $(ARGS)
+
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
 	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth -k any_ --timeout 1200 --all-pg
+
+same-transactions: $(READY) ## random transactions, direct and through Interlock (N=5000 on each of 13 and 18)
+	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py -s $(ARGS)
+
+cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
+	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)
 
 bench: $(READY) ## application latency during each migration: direct, by hand, by a peer, through Interlock
 	$(BIN)/python -m bench.blocking $(ARGS)

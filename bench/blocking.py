@@ -104,6 +104,41 @@ MIGRATIONS = (
         ),
         after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey",
     ),
+    Migration(
+        "all in one transaction",
+        "",
+        (
+            "CREATE INDEX CONCURRENTLY orders_email_idx ON orders (email)",
+            f"{KEY} NOT VALID",
+            "ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_id_fkey",
+            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0) NOT VALID",
+            "ALTER TABLE orders VALIDATE CONSTRAINT total_positive",
+            "ALTER TABLE orders ADD CONSTRAINT proof CHECK (customer_id IS NOT NULL) NOT VALID",
+            "ALTER TABLE orders VALIDATE CONSTRAINT proof",
+            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
+            "ALTER TABLE orders DROP CONSTRAINT proof",
+            "CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",
+            "ALTER TABLE orders ADD CONSTRAINT orders_email_key UNIQUE USING INDEX orders_email_key",
+            "CREATE UNIQUE INDEX CONCURRENTLY orders_pkey ON orders (id)",
+            "ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_pkey",
+            "DROP INDEX CONCURRENTLY orders_total_idx",
+        ),
+        before="CREATE INDEX IF NOT EXISTS orders_total_idx ON orders (total)",
+        after="DROP INDEX IF EXISTS orders_email_idx, orders_total_idx; ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey,"
+        " DROP CONSTRAINT IF EXISTS orders_email_key, DROP CONSTRAINT IF EXISTS total_positive,"
+        " DROP CONSTRAINT IF EXISTS orders_customer_id_fkey, ALTER COLUMN customer_id DROP NOT NULL",
+        several=(
+            "BEGIN",
+            "CREATE INDEX orders_email_idx ON orders (email)",
+            KEY,
+            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0)",
+            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
+            "ALTER TABLE orders ADD UNIQUE (email)",
+            "ALTER TABLE orders ADD PRIMARY KEY (id)",
+            "DROP INDEX orders_total_idx",
+            "COMMIT",
+        ),
+    ),
     *(
         Migration(
             f"ADD COLUMN behind a {behind}",

@@ -20,7 +20,7 @@ class Migration:
     """``sql`` is what the author wrote; ``before`` makes what it needs, ``after`` takes its effect back.
 
     ``by_hand`` is what an expert types into psql instead; ``django`` the peer's name for it, if it knows it;
-    ``behind``: who is at the table when it arrives.
+    ``behind``: who is at the table when it arrives; ``several``: what is sent instead of ``sql``, one by one.
     """
 
     name: str
@@ -30,13 +30,18 @@ class Migration:
     before: str = "SELECT 1"
     after: str = "SELECT 1"
     behind: str = ""  # reader, writer, sleeper
+    several: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return self.several or (self.sql,)
 
 
 Begin = Callable[[], None]
 
 
 def as_written(url: str, migration: Migration, begin: Begin) -> Ran:
-    return _run(url, (migration.sql,), begin, lambda session, sql: session.execute(sql.encode()))
+    return _run(url, migration.written, begin, lambda session, sql: session.execute(sql.encode()))
 
 
 def by_hand(url: str, migration: Migration, begin: Begin) -> Ran:

@@ -19,6 +19,7 @@ from proxy.plans.afterwards import afterwards
 from proxy.plans.plan import Lock
 from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
+from proxy.policy.said import assigned
 from proxy.policy.verdict import Action, Verdict
 from proxy.sql.lexer import LexError, Token, lex
 from proxy.sql.read import read
@@ -279,21 +280,6 @@ class _Earlier:
 
 def _allows(node: Node) -> bool:
     return isinstance(node, SetVariable) and node.name in (ALLOW, None)
-
-
-def assigned(statement: Statement) -> str | None:
-    """The value that a SET of one parameter gives it; None if it resets it, empty if it is not one plain literal or word."""
-    tokens = _tokens(statement.sql)
-    last = tokens[-1]
-    if tokens[0].value == "reset" or (last.kind, last.value) == ("word", "default"):
-        return None
-    if len(tokens) < 3 or tokens[-2].value not in ("=", "to"):
-        return ""
-    if last.kind == "string":
-        text = statement.sql[last.start : last.end]
-        plain = text.startswith("'") and text.count("'") % 2 == 0
-        return text[1:-1].replace("''", "'") if plain else ""
-    return last.value
 
 
 def _tokens(sql: str) -> list[Token]:

@@ -117,7 +117,11 @@ TOOLS: Final[tuple[Tool, ...]] = (
     Tool(
         "postgres-migrations",
         "make -- postgres-migrations disable-transaction the first line of the migration file",
-        (('"hash"', "into migrations"), ("hash varchar(40)", "migrations")),
+        (
+            ('"hash"', "into migrations"),
+            ("hash varchar(40)", "migrations"),
+            ("pg_try_advisory_lock(-8525285245963000605)",),
+        ),
     ),
     Tool("db-migrate", "run it with db-migrate up --non-transactional", (("run_on", '"migrations"'),)),
     Tool(
@@ -153,7 +157,11 @@ TOOLS: Final[tuple[Tool, ...]] = (
         "put run_in_transaction = false into the migration's metadata.toml",
         (("__diesel_schema_migrations",),),
     ),
-    Tool("tern", "put ---- tern: disable-tx ---- into the migration file", (("pg_advisory_lock(9628173550095224)",),)),
+    Tool(
+        "tern",
+        "put ---- tern: disable-tx ---- into the migration file",
+        (("select version from public.schema_version",), ("update public.schema_version set version",)),
+    ),
     Tool("EF Core", 'use migrationBuilder.Sql("…", suppressTransaction: true)', (("__efmigrationshistory",),)),
     Tool("Atlas", "make -- atlas:txmode none the first line of the migration file", (("atlas_schema_revisions",),)),
     Tool(
@@ -201,6 +209,11 @@ def recognise(application_name: str, sql: str) -> str | None:
         if any(all(mark in text for mark in group) for group in tool.marks):
             return tool.name
     return next((tool.name for tool in TOOLS if application_name in tool.applications), None)
+
+
+def whose(own: str | None, other: str | None) -> str | None:
+    """The tool of a connection, by what it has shown itself and what another of the same client has: some run their scripts by psql."""
+    return (other or own) if own in (None, "psql") else own
 
 
 def remedy(tool: str | None) -> str:

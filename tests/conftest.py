@@ -3,12 +3,14 @@
 ``postgres``     a server, once for 13 and once for 18 (``--pg 15,16``, ``--all-pg``)
 ``database``     the URL of a fresh database on it
 ``proxy``        ``interlock serve`` before it, shared; ``start_proxy`` starts one with a policy or flags of its own
+``--full``       runs all of what is marked ``sampled(n)``, of which otherwise one case in n is taken, always the same
 ``golden``       compares text with a file; ``pytest --accept`` writes the file instead
 """
 
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -29,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("interlock")
     group.addoption("--pg", default="13,18", help="Postgres versions to test against, e.g. 13,18 (the default)")
     group.addoption("--all-pg", action="store_true", help="test against every version from 13 to 18")
+    group.addoption("--full", action="store_true", help="run every case of the tests that are sampled otherwise")
     group.addoption("--accept", action="store_true", help="write golden files instead of comparing with them")
+    group.addoption("--write-compatibility", action="store_true", help="write the table of docs/compatibility.md")
 
 
 def _versions(config: pytest.Config) -> list[int]:
@@ -53,6 +57,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "postgres" in metafunc.fixturenames:
         versions = _versions(metafunc.config)
         metafunc.parametrize("postgres", versions, indirect=True, scope="session", ids=[f"pg{v}" for v in versions])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that are marked ``sampled(n)`` one in n, by a hash of its name, unless some were chosen."""
+    if config.getoption("--full") or config.getoption("-k") or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if (mark := item.get_closest_marker("sampled")) and _hash(item) % mark.args[0]]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _hash(item: pytest.Item) -> int:
+    return zlib.crc32(item.nodeid.encode())
 
 
 @pytest.hookimpl(wrapper=True)

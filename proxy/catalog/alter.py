@@ -12,6 +12,7 @@ from proxy.catalog.bounds import Bound, bound, key_column, outside, within
 from proxy.catalog.claims import Claims, Work
 from proxy.catalog.column_work import added_column, changed_type
 from proxy.catalog.facts import Constraint, Relation
+from proxy.catalog.parts import missing_indexes, missing_keys
 from proxy.plans.plan import Lock
 from proxy.sql.expression import proves_not_null
 from proxy.sql.lexer import lex
@@ -233,8 +234,12 @@ def _attach(
     proven = _is_proven(claims.find(action.partition), table, action, wanted)
     partition = claims.take(action.partition, AE, "none" if proven else "scan")
     if table is not None:
-        if partition is not None and len(partition.indexes) < len(table.indexes):
-            claims.do("build")  # those that the table has and the partition lacks
+        if partition is not None and missing_indexes(table, partition):
+            claims.do("build")
+        if partition is not None and missing_keys(table, partition):
+            claims.take(action.partition, AE, "scan")
+        for key in (k for k in table.referring if not k.part and claims.facts.major >= 15):
+            claims.take_pair(key.table, SRE)
         for constraint in table.constraints.values():
             if constraint.references is not None:
                 claims.take_pair(constraint.references, SRE)
@@ -274,6 +279,8 @@ def _detach(action: DetachPartition, table: Relation | None, claims: Claims) -> 
     for constraint in partition.constraints.values() if partition is not None else ():
         if constraint.inherited and constraint.references is not None:
             claims.take_pair(constraint.references, SRE)  # it gets triggers of its own
+    for key in table.referring if table is not None else ():
+        claims.take_pair(key.table, AE, "scan")  # no row of it may refer to the partition
     return AE, "none"
 
 

@@ -79,6 +79,7 @@ class Blocker:
     gid: str = ""  # of a prepared transaction
     is_autovacuum: bool = False
     prevents_wraparound: bool = False
+    waits_for_us: bool = False  # for a lock of this very session's: neither can go on
 
     @property
     def makes_way(self) -> bool:
@@ -133,6 +134,7 @@ def _blocker(row: Mapping[str, object]) -> Blocker:
         gid=text("gid"),
         is_autovacuum=row["is_autovacuum"] is True,
         prevents_wraparound="(to prevent wraparound)" in query,
+        waits_for_us=row.get("waits_for_us") is True,
     )
 
 

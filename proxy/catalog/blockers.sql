@@ -92,7 +92,8 @@ answer AS (
             OPERATOR(pg_catalog.*) CAST('1000' AS pg_catalog.float8) AS pg_catalog.int8),
         'query', CASE WHEN a.state IS NOT NULL THEN pg_catalog.left(a.query, 400) END,
         'gid', x.gid,
-        'is_autovacuum', a.pid IS NOT NULL AND a.usesysid IS NULL
+        'is_autovacuum', a.pid IS NOT NULL AND a.usesysid IS NULL,
+        'waits_for_us', w.yes
     ) ORDER BY h.granted DESC, COALESCE(a.xact_start, x.prepared), h.virtualtransaction) AS it
     FROM held AS h
     CROSS JOIN cleared
@@ -101,6 +102,13 @@ answer AS (
     LEFT JOIN LATERAL pg_catalog.pg_stat_get_activity(CASE WHEN cleared.yes THEN COALESCE(h.pid, 0) END) AS a ON true
     LEFT JOIN prepared AS x
         ON h.pid IS NULL AND x.virtualtransaction OPERATOR(pg_catalog.=) h.virtualtransaction
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN h.pid IS NOT NULL AND COALESCE(a.wait_event_type, 'Lock') OPERATOR(pg_catalog.=) 'Lock'
+            THEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(h.pid))
+            ELSE false END AS yes
+    ) AS w
+    -- Who waits for a lock of this very transaction is not in front of it.
+    WHERE h.granted OR NOT w.yes
 )
 SELECT pg_catalog.concat(
     pg_catalog.getdatabaseencoding(), ' ',

@@ -156,6 +156,8 @@ def _create_table(statement: Statement, node: CreateTable, claims: Claims) -> No
         for constraint in parent.constraints.values():
             if constraint.references is not None:
                 claims.take_pair(constraint.references, SRE)
+        for key in (k for k in parent.referring if not k.part and claims.facts.major >= 15):
+            claims.take_pair(key.table, SRE)
         alter.claim_default(parent, bound(statement.sql), claims)
 
 

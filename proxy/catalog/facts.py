@@ -34,7 +34,8 @@ class Column:
     comment: str | None = None
     plain: bool = False  # it has no rights, options, statistics target … of its own
     dependents: tuple[str, ...] = ()  # what else hangs on it, in words: views, generated columns, policies …
-    numbering: str | None = None  # of an identity column: START WITH …; None if it has rights of its own
+    numbering: str | None = None  # of an identity column: START WITH …; None if there is more to its sequence
+    state: str = ""  # another one whenever anything about it has been changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Constraint:
     enforced: bool = True
     inherited: bool = False  # a partition's copy of a constraint of the table above
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
+    whole_references: bool = False  # that table is partitioned (asked where partitions matter)
+    beside: bool = False  # it points to a partition of a table that another key of the same table points to
     comment: str | None = None
 
 
@@ -93,7 +96,7 @@ class Type:
     is_domain: bool = False
     constrained: bool = False  # it, or a domain that it is over, has a NOT NULL or a CHECK
     demands: tuple[str, ...] = ()  # what it and the domains below it want of a VALUE: ``CHECK ((VALUE > 0))``
-    has_default: bool = False  # of a domain
+    has_default: bool = False  # of its own, as a domain may have
     volatile_default: bool = False
     users: tuple[tuple[str, str], ...] = ()  # tables with a column of it or over it; asked for ALTER DOMAIN only
 
@@ -106,6 +109,8 @@ class Function:
     least: int  # arguments that it must be given
     most: int | None  # that it can be given; None: any number
     gives_own: bool = False  # its result is of a type that somebody has made
+    immutable: bool = False
+    builtin: bool = False  # in pg_catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,8 @@ class Referring:
     definition: str | None = None  # pg_get_constraintdef()
     validated: bool = True
     comment: str | None = None
+    part: bool = False  # of the key of the table that ``table`` is a partition of
+    parted: bool = False  # of a partitioned table, or a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,7 @@ class Relation:
         str, ...
     ] = ()  # its columns that are NOT NULL; of partitions that are not named it says no more of them
     detach_pending: bool = False  # DETACH … CONCURRENTLY of it was interrupted
+    pending_checks: tuple[str, ...] = ()  # CHECKs that this DETACH has given it
     default_partition: tuple[str, str] | None = None
     detaching: tuple[tuple[str, str], ...] = ()  # partitions whose DETACH … CONCURRENTLY was interrupted
     referenced_by: tuple[tuple[str, str], ...] = ()  # tables with a foreign key to it; asked only where it matters
@@ -184,14 +192,21 @@ class Relation:
     checked_below: tuple[str, ...] = ()  # CHECKs that are valid on every leaf of a partitioned table, by name
     sequences: tuple[tuple[str, str, str], ...] = ()  # (column, schema, name) of those that its columns own
     tablespace: str = ""  # the database's own where it has none of its own; empty: not known
+    spaced: bool = False  # it has a tablespace of its own, perhaps the same as the database's
     access_method: str = ""
     views: tuple[
         tuple[str, str, str], ...
     ] = ()  # (column, schema, name) of views over it at any remove; asked for CASCADE
 
     heirs: Heirs = Heirs()
+    # Asked where a column may get another type, or goes.
+    published: tuple[str, ...] = ()  # publications that it is part of
+    row_held_by: tuple[str, ...] = ()  # columns of other tables, and types, that its rows are values of, in words
+
     owner: str = ""
     triggers: tuple[str, ...] = ()  # names of its own
+    per_statement: tuple[str, ...] = ()  # triggers that an UPDATE or DELETE sets off once, and rules about these
+    on_update_of: tuple[str, ...] = ()  # triggers of an UPDATE of certain columns
     on_update: tuple[str, ...] = ()  # triggers and rules that an UPDATE of it, or of what is below it, would set off
 
     @property

@@ -24,6 +24,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from proxy.catalog import answer as carried
+from proxy.catalog.column_state import STATE
 from proxy.catalog.facts import (
     MISSING,
     Column,
@@ -71,7 +72,7 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii")
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -202,7 +203,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         cascade=any(_cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(_in_detail(one) or _in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(_swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
-        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        writes=any(_writes(one) for one in (node, *(inner.node for inner in statement.inner))) or _changes(statement),
         heirs=any(_retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(_in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
@@ -292,8 +293,13 @@ def _referencing(node: Node) -> bool:
             return node.object_type == "TABLE"
         case Other():
             return "CASCADE" in node.options
+        case CreateTable():
+            return node.partition_of is not None
         case AlterTable():
-            return any(isinstance(a, DropConstraint | DropColumn | AlterColumnType) for a in node.actions)
+            return any(
+                isinstance(a, DropConstraint | DropColumn | AlterColumnType | AttachPartition | DetachPartition)
+                for a in node.actions
+            )
     return False
 
 
@@ -337,6 +343,11 @@ def _is_more(action: Action) -> bool:
     return isinstance(action, AddColumn) and bool(action.column.constraints or action.column.type.name in SERIAL)
 
 
+def _changes(statement: Statement) -> bool:
+    """Whether it is an UPDATE or DELETE, and may be run in batches."""
+    return any(one.whole and one.verb in ("UPDATE", "DELETE") for one in written(statement))
+
+
 def _swaps(node: Node) -> bool:
     """Whether a column may give way to another one, or goes."""
     return isinstance(node, AlterTable) and any(isinstance(a, AlterColumnType | DropColumn) for a in node.actions)
@@ -362,6 +373,8 @@ def _in_parts(node: Node) -> bool:
             )
         case CreateTable():
             return node.partition_of is not None
+        case Other():
+            return node.kind == "REINDEX" and not node.concurrently
     return False
 
 
@@ -442,6 +455,7 @@ def _relation(
         bound=row.get("bound") or "",
         partition_constraint=row.get("partition_constraint") or "",
         required=tuple(row.get("required") or ()),
+        pending_checks=tuple(row.get("pending_checks") or ()),
         detach_pending=bool(row.get("detach_pending")),
         has_children=bool(row["has_children"]),
         partitions=row["leaves"] if kind in "pI" else 0,
@@ -461,9 +475,14 @@ def _relation(
         checked_below=tuple(row.get("checked_below") or ()),
         sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
         tablespace=row.get("tablespace") or "",
+        spaced=bool(row.get("spaced")),
         access_method=row.get("access_method") or "",
+        published=tuple(row.get("published") or ()),
+        row_held_by=tuple(row.get("row_held_by") or ()),
         owner=row.get("owner") or "",
         triggers=tuple(row.get("triggers") or ()),
+        per_statement=tuple(row.get("per_statement") or ()),
+        on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
         heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
@@ -520,6 +539,8 @@ def _constraint(c: dict[str, Any]) -> Constraint:
         enforced=c["enforced"] is not False,
         inherited=c["inherited"],
         references=tuple(c["references"]) if c["references"] else None,
+        whole_references=bool(c.get("whole_references")),
+        beside=bool(c.get("beside")),
         comment=c.get("comment"),
     )
 

@@ -572,7 +572,7 @@ answer AS (
                     ) AS k
                     WHERE l.top OPERATOR(pg_catalog.=) t.oid
                 ),
-                'has_default', t.typdefaultbin IS NOT NULL,
+                'has_default', t.typdefaultbin IS NOT NULL OR t.typdefault IS NOT NULL,
                 'volatile_default', EXISTS (
                     SELECT 1
                     FROM pg_catalog.regexp_matches(
@@ -642,7 +642,9 @@ answer AS (
                     OPERATOR(pg_catalog.-) CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0 ELSE 1 END,
                 CASE WHEN f.provariadic OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN f.pronargs END,
                 f.prorettype OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
-                    AND f.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid)
+                    AND f.oid OPERATOR(pg_catalog.>=) CAST('16384' AS pg_catalog.oid),
+                f.provolatile OPERATOR(pg_catalog.=) 'i',
+                f.pronamespace OPERATOR(pg_catalog.=) CAST('11' AS pg_catalog.oid)
             ))
             FROM sought AS s
             JOIN pg_catalog.pg_proc AS f
@@ -719,6 +721,17 @@ answer AS (
                         AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                         AND a.attnotnull
                 ),
+                -- The CHECK that a DETACH CONCURRENTLY has added is of the transaction that marked the partition.
+                'pending_checks', (
+                    SELECT pg_catalog.json_agg(k.conname)
+                    FROM pg_catalog.pg_inherits AS h
+                    JOIN pg_catalog.pg_constraint AS k
+                        ON k.conrelid OPERATOR(pg_catalog.=) h.inhrelid
+                        AND k.contype OPERATOR(pg_catalog.=) 'c'
+                        AND CAST(k.xmin AS pg_catalog.text) OPERATOR(pg_catalog.=) CAST(h.xmin AS pg_catalog.text)
+                    WHERE h.inhrelid OPERATOR(pg_catalog.=) c.oid
+                        AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending' OPERATOR(pg_catalog.=) 'true'
+                ),
                 'detach_pending', (
                     SELECT pg_catalog.bool_or(CAST(COALESCE(
                         pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->>) 'inhdetachpending', 'false') AS pg_catalog.bool))
@@ -749,6 +762,15 @@ answer AS (
                             SELECT e.description FROM pg_catalog.pg_description AS e
                             WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
                                 AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.<>) k.conrelid
+                        ),
+                        EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS x
+                            WHERE x.oid OPERATOR(pg_catalog.=) k.conrelid
+                                AND (x.relkind OPERATOR(pg_catalog.=) 'p' OR x.relispartition)
                         )
                     ) ORDER BY r.schema, r.name, k.oid)
                     FROM referencing AS f
@@ -800,15 +822,72 @@ answer AS (
                     END
                     WHERE b.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
                 ),
+                'spaced', c.reltablespace OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid),
                 'access_method', (
                     SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid OPERATOR(pg_catalog.=) c.relam
                 ),
                 -- end detail
+                -- if swaps
+                'published', (
+                    SELECT pg_catalog.json_agg(DISTINCT b.pubname)
+                    FROM pg_catalog.pg_publication_tables AS b
+                    WHERE b.schemaname OPERATOR(pg_catalog.=) n.nspname AND b.tablename OPERATOR(pg_catalog.=) c.relname
+                ),
+                -- Columns of other tables that hold rows of it, and types that do.
+                'row_held_by', (
+                    SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                    FROM pg_catalog.pg_type AS y
+                    JOIN pg_catalog.pg_depend AS d
+                        ON d.refclassid OPERATOR(pg_catalog.=) CAST('1247' AS pg_catalog.oid)
+                        AND d.refobjid OPERATOR(pg_catalog.=) ANY (ARRAY[y.oid, y.typarray])
+                    WHERE y.oid OPERATOR(pg_catalog.=) c.reltype
+                        AND (
+                            d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                AND d.objsubid OPERATOR(pg_catalog.>) 0
+                                AND EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND x.relkind OPERATOR(pg_catalog.<>) 'v'
+                                )
+                            OR d.classid OPERATOR(pg_catalog.=) CAST('1247' AS pg_catalog.oid)
+                                AND d.objid OPERATOR(pg_catalog.<>) y.typarray
+                        )
+                ),
+                -- end swaps
                 -- if writes
                 'owner', pg_catalog.pg_get_userbyid(c.relowner),
                 'triggers', (
                     SELECT pg_catalog.json_agg(g.tgname) FROM pg_catalog.pg_trigger AS g
                     WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT g.tgisinternal
+                ),
+                'per_statement', (
+                    SELECT pg_catalog.json_agg(x.name ORDER BY x.name)
+                    FROM (
+                        SELECT g.tgname AS name
+                        FROM pg_catalog.pg_trigger AS g
+                        WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
+                            AND NOT g.tgisinternal
+                            AND CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 24 OPERATOR(pg_catalog.<>) 0
+                            AND (
+                                CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 1 OPERATOR(pg_catalog.=) 0
+                                OR g.tgoldtable IS NOT NULL
+                                OR g.tgnewtable IS NOT NULL
+                            )
+                        UNION ALL
+                        SELECT r.rulename
+                        FROM pg_catalog.pg_rewrite AS r
+                        WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid
+                            AND r.ev_type OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['2', '4'] AS pg_catalog."char"[]))
+                    ) AS x
+                ),
+                'on_update_of', (
+                    SELECT pg_catalog.json_agg(g.tgname ORDER BY g.tgname)
+                    FROM pg_catalog.pg_trigger AS g
+                    WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid
+                        AND NOT g.tgisinternal
+                        AND g.tgenabled OPERATOR(pg_catalog.<>) 'D'
+                        AND CAST(g.tgtype AS pg_catalog.int4) OPERATOR(pg_catalog.&) 16 OPERATOR(pg_catalog.<>) 0
+                        AND CAST(g.tgattr AS pg_catalog.text) OPERATOR(pg_catalog.<>) ''
                 ),
                 -- What an UPDATE of no particular column would set off.
                 'on_update', (
@@ -952,15 +1031,34 @@ answer AS (
                             ),
                         -- What hangs on the column besides constraints, indexes, its own default and sequences.
                         'dependents', (
-                            SELECT pg_catalog.json_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid))
+                            SELECT pg_catalog.json_agg(DISTINCT COALESCE(
+                                (
+                                    SELECT pg_catalog.pg_describe_object(CAST('1259' AS pg_catalog.oid), w.ev_class, 0)
+                                    FROM pg_catalog.pg_rewrite AS w
+                                    WHERE d.classid OPERATOR(pg_catalog.=) CAST('2618' AS pg_catalog.oid)
+                                        AND w.oid OPERATOR(pg_catalog.=) d.objid
+                                        AND w.ev_class OPERATOR(pg_catalog.<>) c.oid
+                                ),
+                                pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+                            ))
                             FROM pg_catalog.pg_depend AS d
                             WHERE d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
                                 AND d.refobjid OPERATOR(pg_catalog.=) c.oid
-                                AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                AND (
+                                    d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
+                                    -- an index over whole rows
+                                    OR d.refobjsubid OPERATOR(pg_catalog.=) 0 AND EXISTS (
+                                        SELECT 1 FROM pg_catalog.pg_index AS x
+                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                            AND x.indexrelid OPERATOR(pg_catalog.=) d.objid
+                                            AND (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL)
+                                    )
+                                )
                                 AND d.classid OPERATOR(pg_catalog.<>) CAST('2606' AS pg_catalog.oid)
                                 AND NOT EXISTS (
                                     SELECT 1 FROM pg_catalog.pg_class AS x
                                     WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                        AND d.refobjsubid OPERATOR(pg_catalog.>) 0
                                         AND x.oid OPERATOR(pg_catalog.=) d.objid
                                         AND x.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['i', 'S'] AS pg_catalog."char"[]))
                                 )
@@ -972,7 +1070,8 @@ answer AS (
                                         AND x.adnum OPERATOR(pg_catalog.=) a.attnum
                                 )
                         ),
-                        -- How an identity column counts, in the words of CREATE SEQUENCE; nobody else may have rights on it.
+                        'state', (/* column_state */),
+                        -- How an identity column counts, in the words of CREATE SEQUENCE; it may have no rights and no comment of its own.
                         'numbering', CASE WHEN a.attidentity OPERATOR(pg_catalog.<>) '' THEN (
                             SELECT pg_catalog.concat_ws(' ',
                                 'START WITH', q.seqstart, 'INCREMENT BY', q.seqincrement,
@@ -985,7 +1084,13 @@ answer AS (
                             )
                             FROM pg_catalog.pg_depend AS d
                             JOIN pg_catalog.pg_sequence AS q ON q.seqrelid OPERATOR(pg_catalog.=) d.objid
-                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid AND x.relacl IS NULL
+                            JOIN pg_catalog.pg_class AS x ON x.oid OPERATOR(pg_catalog.=) q.seqrelid
+                                AND x.relacl IS NULL
+                                AND NOT EXISTS (
+                                    SELECT 1 FROM pg_catalog.pg_description AS e
+                                    WHERE e.objoid OPERATOR(pg_catalog.=) x.oid
+                                        AND e.classoid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
+                                )
                             CROSS JOIN LATERAL (
                                 SELECT CASE
                                     WHEN q.seqtypid OPERATOR(pg_catalog.=) CAST('21' AS pg_catalog.oid) THEN 32767
@@ -1046,6 +1151,16 @@ answer AS (
                                 AND e.objsubid OPERATOR(pg_catalog.=) 0
                         ),
                         -- end writes
+                        -- if parts
+                        'whole_references', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_class AS r
+                            WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid AND r.relkind OPERATOR(pg_catalog.=) 'p'
+                        ),
+                        'beside', EXISTS (
+                            SELECT 1 FROM pg_catalog.pg_constraint AS u
+                            WHERE u.oid OPERATOR(pg_catalog.=) k.conparentid AND u.conrelid OPERATOR(pg_catalog.=) k.conrelid
+                        ),
+                        -- end parts
                         'references', (
                             SELECT pg_catalog.json_build_array(r.schema, r.name)
                             FROM title AS r WHERE r.oid OPERATOR(pg_catalog.=) k.confrelid

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from proxy.catalog import type_change, type_names
 from proxy.catalog.volatility import calls
+from proxy.sql import written as dml
 from proxy.sql.cursor import Cursor, NotRead
 from proxy.sql.lexer import LexError, lex
 from proxy.sql.statements import (
@@ -98,6 +99,8 @@ def _expressions(statement: Statement) -> Iterator[str]:
     if isinstance(alter := _node(statement), AlterTable):
         usings = (action.using for action in alter.actions if isinstance(action, AlterColumnType))
         yield from (using.of(statement.text) for using in usings if using is not None)
+    if any(one.whole and one.verb in ("UPDATE", "DELETE") for one in dml.written(statement)):
+        yield statement.sql
 
 
 def _called(statement: Statement) -> Iterator[Parts]:

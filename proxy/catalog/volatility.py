@@ -87,11 +87,12 @@ def _verdict(call: FunctionCall, facts: Facts) -> tuple[bool, bool]:
     candidates = facts.functions.get(call.name.quoted)
     if candidates is None:
         return True, False
-    fitting = {f.volatile for f in candidates if _fits(f, call)}
+    fitting = {f.volatile for f in candidates if fits(f, call)}
     if not fitting:
         return False, True  # a type with modifiers, or Postgres raises its own error
     return True in fitting, len(fitting) == 1
 
 
-def _fits(function: Function, call: FunctionCall) -> bool:
+def fits(function: Function, call: FunctionCall) -> bool:
+    """Whether it can be called with so many arguments."""
     return function.least <= call.arguments and (function.most is None or call.arguments <= function.most)

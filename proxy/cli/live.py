@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import click
 import psycopg
 
 from proxy.catalog import answer, lookup, routine_lookup
+from proxy.catalog.estimate import EXPLAIN, changed_rows
 from proxy.catalog.facts import Facts
 from proxy.catalog.routines import Known, Sought
 from proxy.catalog.unfinished import SQL, Unfinished, decode
@@ -110,20 +111,10 @@ class LiveFacts:
         try:
             with self.connection.transaction(force_rollback=True):
                 self.connection.execute(BRIEFLY)
-                row = self.connection.execute(b"EXPLAIN (FORMAT JSON) " + statement.sql.encode()).fetchone()
+                row = self.connection.execute(EXPLAIN.encode() + statement.sql.encode()).fetchone()
         except psycopg.Error:
             return None
-        return _changed_rows(json.loads(row[0]) if row is not None and isinstance(row[0], str) else row and row[0])
-
-
-def _changed_rows(plan: Any) -> int | None:
-    """Rows that go into the ModifyTable at the top, those of all the tables that it changes."""
-    try:
-        top = plan[0]["Plan"]
-        below = [p for p in top["Plans"] if p["Parent Relationship"] in ("Outer", "Member")]
-        return int(sum(p["Plan Rows"] for p in below)) if top["Node Type"] == "ModifyTable" else None
-    except (KeyError, IndexError, TypeError):
-        return None
+        return changed_rows(json.loads(row[0]) if row is not None and isinstance(row[0], str) else row and row[0])
 
 
 FOLLOWED = ("role", "search_path")

@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from proxy.catalog.facts import Facts
-from proxy.plans import done
-from proxy.plans.early import early
+from proxy.plans import done, referable
+from proxy.plans.early import early, had_come
+from proxy.plans.mark import mark_of_all
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
 from proxy.plans.reversal import reversal
 from proxy.plans.target import Target, qualify, target
@@ -38,6 +39,9 @@ from proxy.sql.statements import (
 
 # What the last ALTER does for an action that is no index, and for one that is.
 LASTS = ("sets NOT NULL, which the CHECK has proven, so no row is read", "gives the finished index to the constraint")
+
+# What is refused if it is there already.
+MARKED = (ConstraintKind.CHECK, ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 
 
 def compose(statement: Statement, findings: Sequence[tuple[Any, Rewrite]], facts: Facts | None = None) -> Plan:
@@ -107,6 +111,12 @@ class _Alter:
         # With what nothing takes back all else is done, too.
         resumed = any(r.forward and r.resumed for r in rewrites.values())
         self.rest = [] if resumed else [a for a in alter.actions if a not in rewrites]
+        relation = self.relation = facts.find(alter.relation) if facts else None
+        self.mark = mark_of_all(statement, relation.qualified) if relation else None
+        self.marked = relation is not None and self.mark in relation.constraints
+        if self.marked:
+            done_before = had_come(statement, rewrites, facts)
+            self.rest = [a for a in self.rest if a not in done_before]
         spelt = target(alter.relation, None, statement)
         schema, name = next((r.table for r in rewrites.values() if r.table[0]), spelt.key)
         self.table = Target(qualify(schema, name), schema, name) if schema else spelt
@@ -115,17 +125,75 @@ class _Alter:
         if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
             head, filling, others = self._with_columns(columns)
             return (*head, *filling, *others.steps())
+        before = self._early()
         steps, lasts, rest = self.preparing()
         if lasts or rest:
             steps.append(self._last(lasts, rest, final=True))
+        if self.marked:
+            return tuple(self._unmarked(steps, final=bool(lasts or rest)))
+        if len(steps) > 1 and self._wants_mark(before, rest):
+            return tuple(self._unmarked(self._mark(steps, before), final=bool(lasts or rest)))
         return tuple(steps)
+
+    def _wants_mark(self, before: Sequence[Action], rest: Sequence[Action]) -> bool:
+        """Whether, after an interruption, what is there could not tell what is done.
+
+        A constraint that is valid is this ALTER's own only if something says so; one that is NOT VALID is anyway.
+        """
+        if self.mark is None or any(r.forward for r in self.rewrites.values()):
+            return False
+        # NOT NULL is asked for again without harm.
+        ours = [a for a in self.rewrites if isinstance(a, AddConstraint) and a.constraint.kind in MARKED]
+        adds = any(self.rewrites[a].action for a in ours if not _is_index(a))
+        return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))
+
+    def _mark(self, steps: Sequence[Step], before: Sequence[Action]) -> list[Step]:
+        """With the mark, in the transaction of the first ALTER where that locks as strongly."""
+        assert self.mark is not None
+        assert self.relation is not None
+        one, inherit = ("", "") if self.relation.kind == "p" else ("ONLY ", " NO INHERIT")
+        sql = f"ALTER TABLE {one}{self.table.sql} ADD CONSTRAINT {self.mark} CHECK (true){inherit} NOT VALID"
+        there = done.constraint(self.table, self.mark)
+        together = (i for i, step in enumerate(steps) if step.edits and (before or step.lock is Lock.ACCESS_EXCLUSIVE))
+        at = next(together, None)
+        if at and not before:  # a mark that stands for what has come before it would come too late
+            at = None
+        if at is None:
+            needless = done.either(there, done.both(*(step.done for step in steps))) or there
+            why = "marks it as begun"
+            return [
+                Step((sql,), Lock.ACCESS_EXCLUSIVE, why, (self.table.key,), done=needless, undo=self._unmark),
+                *steps,
+            ]
+        first = steps[at]
+        marked = replace(
+            first,
+            statements=(*first.statements, sql),
+            done=done.either(there, first.done) if first.done else there,
+            undo=(*first.undo, *self._unmark),
+        )
+        return [*steps[:at], marked, *steps[at + 1 :]]
+
+    def _unmarked(self, steps: Sequence[Step], *, final: bool) -> list[Step]:
+        """With the mark taken away at the end: in the last ALTER, if there is one (``final``)."""
+        assert self.mark is not None
+        gone = done.negate(done.constraint(self.table, self.mark))
+        if final:
+            last = steps[-1]
+            return [*steps[:-1], replace(last, statements=(*last.statements, *self._unmark))]
+        why = "takes the mark away"
+        return [*steps, Step(self._unmark, Lock.ACCESS_EXCLUSIVE, why, (self.table.key,), done=gone)]
+
+    @property
+    def _unmark(self) -> tuple[str, ...]:
+        return (f"ALTER TABLE {self.table.sql} DROP CONSTRAINT IF EXISTS {self.mark}",)
 
     def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
         """All steps up to the last ALTER, and what comes in that."""
         before = self._early()
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
-        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        late = self._late(keys, indexes)
         soon = [a for a in keys if a not in late]
         others = [a for a in self.rewrites if not _is_index(a) and not _is_foreign_key(a)]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
@@ -149,6 +217,17 @@ class _Alter:
         lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
         return steps, lasts, [a for a in self.rest if a not in before]
 
+    def _late(self, keys: Sequence[Action], indexes: Sequence[Action]) -> list[Action]:
+        """Foreign keys to the table itself that need an index which the same ALTER makes."""
+        own = list(referable.made(replace(self.statement, node=replace(self.alter, actions=tuple(indexes)))))
+        return [
+            a
+            for a in keys
+            if isinstance(a, AddConstraint)
+            and self.rewrites[a].relations == (self.table.key,)
+            and referable.serves(own, a.constraint.referenced_columns)
+        ]
+
     def _early(self) -> list[Action]:
         """What else comes in the first ALTER."""
         if any(r.forward for r in self.rewrites.values()):
@@ -169,6 +248,7 @@ class _Alter:
         rewrites = {**closing, **{a: r for a, r in self.rewrites.items() if a not in added}}
         others = _Alter(self.statement, self.alter, rewrites, self.facts)
         others.rest = [a for a in self.rest if a not in before]
+        others.mark, others.marked = None, False  # the columns have their own
         return [head], [step for r in added.values() for step in r.steps], others
 
     def inside(self) -> tuple[list[Step], list[Step]]:
@@ -184,7 +264,7 @@ class _Alter:
             return [], list(self.steps())
         indexes = [a for a in self.rewrites if _is_index(a)]
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
-        late = [a for a in keys if indexes and self.rewrites[a].relations == (self.table.key,)]
+        late = self._late(keys, indexes)
         back = [a for a in self.rest if self._builds_on_guarded(a)]
         rest = [a for a in self.rest if a not in back]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
@@ -198,7 +278,7 @@ class _Alter:
         for action in late:  # a foreign key to the table itself may need the index that has just been built
             later += [self._first([action])] if self.rewrites[action].action else []
             later += self.rewrites[action].steps
-        return now, later
+        return now, self._unmarked(later, final=False) if self.marked else later
 
     def _builds_on_guarded(self, other: Action) -> bool:
         """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""

@@ -116,30 +116,28 @@ def _name(
     c = action.constraint
     if c.name is not None:
         return c.name
-    if (columns := _columns(c, statement, relation)) is None:
+    if (columns := _columns(c, statement, table, relation)) is None:
         return None
     return constraint_name(table, columns, LABELS[c.kind], taken)
 
 
-def _columns(c: TableConstraint, statement: Statement, relation: Relation | None) -> Sequence[str] | None:
+def _columns(c: TableConstraint, statement: Statement, table: str, relation: Relation | None) -> Sequence[str] | None:
     """The columns that go into the name; None if that cannot be known."""
     match c.kind:
         case ConstraintKind.CHECK:
-            if c.expression is None or (named := reading.columns(c.expression.of(statement.text))) is None:
-                return None
             known = relation.columns if relation and relation.columns else None
-            return (
-                [n for n in named if known is None or n in known or n in SYSTEM_COLUMNS] if len(named) == 1 else named
-            )
+            text = c.expression.of(statement.text) if c.expression is not None else ""
+            if (named := reading.columns(text, table, known)) is None:
+                return None
+            if len(named) != 1:
+                return named
+            return [n for n in named if n and (known is None or n in known or n in reading.SYSTEM_COLUMNS)]
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
             return distinct([*c.columns, *included(c.include, statement)])
         case ConstraintKind.EXCLUDE:
             return None
         case _:
             return c.columns
-
-
-SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"})
 
 
 def included(include: Span | None, statement: Statement) -> list[str]:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.plans.target import Target, literal
+from proxy.plans.target import Target, literal, qualify
 
 EQ = "OPERATOR(pg_catalog.=)"
+
+
+def named(schema: str, name: str) -> Target:
+    return Target(qualify(schema, name), schema, name)
 
 
 def constraint(table: Target, name: str, *, validated: bool = False) -> str | None:

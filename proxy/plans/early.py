@@ -11,6 +11,7 @@ from typing import Any
 from proxy.catalog.column_work import changed_type
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.depends import depends, is_foreign_key, is_indexed
+from proxy.plans.mark import any_resumed
 from proxy.plans.plan import Rewrite
 from proxy.sql import lexer
 from proxy.sql.lexer import LexError
@@ -43,12 +44,31 @@ def early(statement: Statement, rewrites: Mapping[Any, Rewrite], facts: Facts | 
     return [action for action in rest if action in first]
 
 
+def had_come(statement: Statement, rewrites: Mapping[Any, Rewrite], facts: Facts | None) -> list[Action]:
+    """The actions that an interrupted run, of which the mark is left, has done: those of ``early``, as things are now."""
+    alter = statement.node
+    assert isinstance(alter, AlterTable)
+    relation = facts.find(alter.relation) if facts else None
+    first = early(statement, rewrites, facts)
+    for action in alter.actions:
+        match action:
+            case DropConstraint(name=name) if relation and name not in relation.constraints:
+                first.append(action)
+            case AddColumn(column=column) if relation and column.name in relation.columns:
+                first.append(action)
+            case _:
+                pass
+    return first
+
+
 def irreversible(statement: Statement, guarded: Sequence[tuple[Any, Rewrite]], facts: Facts | None) -> Action | None:
     """An action that would have to come first and that no statement takes back; None if there is none."""
     alter = statement.node
     if not isinstance(alter, AlterTable):
         return None
     relation = facts.find(alter.relation) if facts else None
+    if any_resumed(statement, relation):
+        return None  # it has come first
     rewrites = dict(guarded)
     if onward := [action for action, rewrite in guarded if rewrite.forward]:
         # Whatever else could fail after it would have to take it back.

@@ -1,11 +1,12 @@
 """A trigger that keeps a second column in step with the one that it will take the place of.
 
-It fires after all other BEFORE triggers (they go by name), whatever session_replication_role says, and computes under
-the settings of the session that made it, for whoever writes.
+It fires after all other BEFORE triggers (they go by name), whatever session_replication_role says, and computes as the
+role and under the settings of the session that made it, whoever writes.
 """
 
 from __future__ import annotations
 
+from proxy.catalog.column_state import same
 from proxy.plans.done import EQ
 from proxy.plans.target import Target, literal, own_name
 from proxy.sql.statements import quote_identifier
@@ -13,7 +14,12 @@ from proxy.sql.statements import quote_identifier
 LAST = "~"  # sorts behind all letters
 # Of casts between these no setting changes the outcome.
 PURE = frozenset({"int2", "int4", "int8", "numeric", "text", "varchar", "bpchar", "json", "jsonb"})
-SETTINGS = ("search_path", "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output")
+# What has a say in other casts, and in an expression.
+SETTINGS = (
+    "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "array_nulls", "xmloption", "xmlbinary",
+    "lc_monetary", "quote_all_identifiers",
+)  # fmt: skip
+READING = ("standard_conforming_strings", "transform_null_equals", "lc_time", "lc_numeric")
 
 
 def trigger_name(table: Target, column: str, sql: str) -> str:
@@ -24,16 +30,36 @@ def is_ours(trigger: str) -> bool:
     return trigger.startswith(f"{LAST}_interlock_sync_")
 
 
-def function(table: Target, column: str, fresh: str, expression: str | None, sql: str, *, pure: bool) -> str:
-    """CREATE FUNCTION; ``expression`` is over the one column, and None for an assignment."""
+def function(
+    table: Target, column: str, fresh: str, expression: str | None, sql: str, *, pure: bool
+) -> tuple[str, ...]:
+    """What makes it; ``expression`` is over the one column, and None for an assignment.
+
+    It computes as the author, who may call what a writer of the table may not, and under the author's search_path as it
+    is resolved now, with nobody's temporary types before it; nobody else may make a trigger of it.
+    """
     name, into = quote_identifier(column), f"NEW.{quote_identifier(fresh)}"
     value = f"NEW.{name}"
     if expression is not None:
         value = f"(SELECT {expression} FROM (SELECT NEW.{name}) AS {quote_identifier(table.name)} ({name}))"
     body = f"#variable_conflict use_column\nBEGIN {into} := {value}; RETURN NEW; END"
-    pinned = "" if pure else "".join(f" SET {name} FROM CURRENT" for name in SETTINGS)
-    called = _function(table, column, sql)
-    return f"CREATE OR REPLACE FUNCTION {called}() RETURNS trigger LANGUAGE plpgsql{pinned} AS {literal(body)}"
+    called, language = _function(table, column, sql), "RETURNS trigger LANGUAGE plpgsql"
+    if pure:
+        return (f"CREATE OR REPLACE FUNCTION {called}() {language} AS {literal(body)}",)
+    settings = SETTINGS if expression is None else SETTINGS + READING
+    pinned = "".join(f" SET {name} FROM CURRENT" for name in settings)
+    path = (
+        "BEGIN EXECUTE pg_catalog.concat("
+        + literal(f"ALTER FUNCTION {called}() SET search_path TO ")
+        + ", (SELECT pg_catalog.string_agg(pg_catalog.concat(pg_catalog.quote_ident(s.name), ', '), '' ORDER BY s.at)"
+        " FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS s (name, at)"
+        " WHERE s.name::pg_catalog.text OPERATOR(pg_catalog.!~) '^pg_temp'), 'pg_temp'); END"
+    )
+    return (
+        f"CREATE OR REPLACE FUNCTION {called}() {language} SECURITY DEFINER{pinned} AS {literal(body)}",
+        f"REVOKE ALL ON FUNCTION {called}() FROM PUBLIC",
+        f"DO LANGUAGE plpgsql {literal(path)}",
+    )
 
 
 def trigger(table: Target, column: str, sql: str) -> tuple[str, str]:
@@ -54,16 +80,21 @@ def gone(table: Target, column: str, sql: str) -> tuple[str, str]:
     )
 
 
-def insisted(table: Target, column: str, sql: str) -> str:
-    """Fails if the trigger is not there any more, or does not always fire: then values may differ."""
+def insisted(table: Target, column: str, state: str, sql: str) -> str:
+    """Fails if the trigger is not there any more, or does not always fire, or if the column is not what it was."""
     name = trigger_name(table, column, sql)
     there = (
         f"SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid {EQ} g.tgrelid"
         f" JOIN pg_catalog.pg_namespace n ON n.oid {EQ} c.relnamespace WHERE n.nspname {EQ} {literal(table.schema)}"
         f" AND c.relname {EQ} {literal(table.name)} AND g.tgname {EQ} {literal(name)} AND g.tgenabled {EQ} 'A'"
     )
-    words = literal(f'interlock: somebody has dropped or disabled the trigger "{name}", so rows may have been missed')
-    body = f"BEGIN IF NOT EXISTS ({there}) THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {words}; END IF; END"
+    missed = f'interlock: somebody has dropped or disabled the trigger "{name}", so rows may have been missed'
+    other = f'interlock: somebody has changed column "{column}", or what hangs on it, meanwhile'
+    known = same(literal(table.schema), literal(table.name), literal(column), literal(state))
+    body = (
+        f"BEGIN IF NOT EXISTS ({there}) THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {literal(missed)}; END IF;"
+        f" IF NOT ({known}) THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = {literal(other)}; END IF; END"
+    )
     return f"DO LANGUAGE plpgsql {literal(body)}"
 
 

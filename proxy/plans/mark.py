@@ -1,6 +1,6 @@
 """The passing constraint that marks an ALTER TABLE in steps as unfinished.
 
-With it the same statement, sent again after an interruption, is told from one about a column that somebody else made.
+With it the same statement, sent again after an interruption, is told from one about what somebody else made.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ def mark(statement: Statement, action: AddColumn | AlterColumnType, table: tuple
             return own_name("type", *table, column, statement.sql)
 
 
+def mark_of_all(statement: Statement, table: tuple[str, str]) -> str:
+    """The name of the one that stands for several actions: those that come first are done if it is there."""
+    return own_name("alter", *table, statement.sql)
+
+
 def marked(statement: Statement, action: AddColumn | AlterColumnType, relation: Relation | None) -> Constraint | None:
     """The mark, if an interrupted run of this very statement has left it."""
     return relation.constraints.get(mark(statement, action, relation.qualified)) if relation is not None else None
@@ -37,5 +42,7 @@ def any_resumed(statement: Statement, relation: Relation | None) -> bool:
     """Whether an interrupted run has done a part of this ALTER TABLE: then what it asks for may be there already."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
+    if relation is not None and mark_of_all(statement, relation.qualified) in relation.constraints:
+        return True
     actions = [a for a in alter.actions if isinstance(a, AddColumn | AlterColumnType)]
     return any(marked(statement, action, relation) is not None for action in actions)

@@ -83,6 +83,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """An UPDATE or DELETE to be run for a few rows at a time, in the order of the primary key."""
+
+    table: tuple[str, str]  # (schema, name)
+    key: tuple[tuple[str, str], ...]  # its columns, and the types of pg_catalog to compare them as
+    called: str  # what the statement calls the table
+    head: str  # the author's statement up to its WHERE
+    where: str  # its condition; empty: all rows
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Statements that are run together, in one transaction where ``transaction`` is true.
 
@@ -102,11 +113,15 @@ class Step:
     when: Literal["now", "after_commit"] = "now"
     done: str | None = None  # a query of one boolean: is this step's effect there already?  Then it is not run.
     undo: tuple[str, ...] = ()  # statements that take its effect back, also a half-finished one; each alone
+    left: str | None = (
+        None  # a query of the statements, in UTF-8 as hex, that clear away what an attempt at it has left
+    )
     hides: tuple[Failure, ...] = ()  # errors that the author's own statement would have met in other words
     edits: tuple[Edit, ...] = ()  # how the one of them was made that is the client's, to map error positions back
     index: tuple[str, str] | None = None  # (schema, name) of the index that it builds or drops concurrently
     forward: bool = False  # nothing takes it back: if a later step fails, what is left is to be done, not undone
     batch: Batch | None = None  # then ``statements`` say what is done as a whole, and this how
+    walk: Walk | None = None  # likewise; the statement is the author's
 
     @property
     def sql(self) -> str:

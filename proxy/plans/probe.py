@@ -13,7 +13,8 @@ _NEARLY = (
     " OPERATOR(pg_catalog.-) '50 ms'::pg_catalog.interval)"
 )
 _LATER = "whether they fit shows after COMMIT"
-TIMED_OUT = f"interlock: the rows could not be looked through in the time that jobs.preflight_timeout allows; {_LATER}"
+TIMED_OUT = f"interlock: the rows could not be looked through in the time that the policy allows; {_LATER}"
+UNDER_LOCK = f"interlock: the rows are not looked through while this transaction keeps others out; {_LATER}"
 UNREAD = f"interlock: the rows could not be looked through, for this role may not read them all; {_LATER}"
 
 

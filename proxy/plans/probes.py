@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
-from proxy.plans import elements, orphans
+from proxy.plans import elements, orphans, referable
 from proxy.plans.build_index import default_name, is_leftover
 from proxy.plans.default_names import name_of
 from proxy.plans.done import EQ
 from proxy.plans.on_copy import INDEXED, index_on_copy
 from proxy.plans.probe import Probe, place_of
 from proxy.plans.target import Target, literal, target
+from proxy.sql.read import read
 from proxy.sql.statements import (
     Action,
     AddColumn,
@@ -43,8 +44,11 @@ HARMLESS = (
 )  # fmt: skip
 
 
-def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
-    """What to look for before a statement, or a part of it, is put off till after COMMIT."""
+def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Probe, ...]:
+    """What to look for before a statement, or a part of it, is put off till after COMMIT.
+
+    ``now``: its foreign keys are added at once, NOT VALID; then Postgres refuses those that point to nothing unique.
+    """
     match statement.node:
         case CreateIndex(unique=True) as node:
             found = _unique_index(statement, node, facts)
@@ -55,12 +59,21 @@ def probes(statement: Statement, facts: Facts) -> tuple[Probe, ...]:
             every = [
                 probe
                 for action in node.actions
-                if isinstance(action, AddConstraint | SetNotNull)
+                if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
+                and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
             ]
             return tuple(sorted(every, key=lambda probe: ORDER[probe.sqlstate]))
         case _:
             return ()
+
+
+def _points_nowhere(action: Action, statement: Statement, facts: Facts) -> bool:
+    if not isinstance(action, AddConstraint) or action.constraint.references is None:
+        return False
+    parent = facts.find(action.constraint.references)
+    keys = [*referable.made(statement), *(referable.there(parent) if parent is not None else ())]
+    return not referable.serves(keys, action.constraint.referenced_columns)
 
 
 def _changes_rows(action: Action) -> bool:
@@ -71,12 +84,18 @@ def _changes_rows(action: Action) -> bool:
 
 
 def _of_action(
-    statement: Statement, alter: AlterTable, action: AddConstraint | SetNotNull, relation: Relation, facts: Facts
+    statement: Statement,
+    alter: AlterTable,
+    action: AddConstraint | SetNotNull | ValidateConstraint,
+    relation: Relation,
+    facts: Facts,
 ) -> list[Probe]:
     table = target(alter.relation, relation, statement)
     match action:
         case SetNotNull(column=column):
             return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
+        case ValidateConstraint(name=old):
+            return _not_valid(old, table, relation, facts, alter.only)
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
             return []
         case AddConstraint(constraint=c):
@@ -85,6 +104,19 @@ def _of_action(
             if name is None or not known or _is_taken(c, name, alter, relation, facts):
                 return []
             return _constraint(statement, c, name, table, relation, facts, alter.only)
+
+
+def _not_valid(name: str, table: Target, relation: Relation, facts: Facts, only: bool) -> list[Probe]:
+    """Of a constraint that is there and NOT VALID: as if it were added.  A foreign key's other table was not asked about."""
+    there = relation.constraints.get(name)
+    if there is None or there.validated or there.kind not in "cn":
+        return []
+    added = read(f"ALTER TABLE {table.sql} ADD CONSTRAINT {quote_identifier(name)} {there.definition}")[0]
+    match added.node:
+        case AlterTable(actions=(AddConstraint(constraint=c),)):
+            return _constraint(added, c, name, table, relation, facts, only)
+        case _:
+            return []
 
 
 def _is_taken(c: TableConstraint, name: str, alter: AlterTable, relation: Relation, facts: Facts) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlglot import exp
@@ -10,14 +11,36 @@ from proxy.sql.expression import parse_expression
 from proxy.sql.names import clip, fold
 
 Shape = tuple[Any, ...]
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"})
 
 
-def columns(text: str) -> tuple[str, ...] | None:
-    """The names that stand for columns in ``text``, each once, folded; None if it cannot be read."""
+ROW = ""  # what stands for a whole row among the names of columns
+
+
+def columns(text: str, table: str = "", known: Collection[str] | None = None) -> tuple[str, ...] | None:
+    """The names that stand for columns in ``text``, each once, folded; None if it cannot be read.
+
+    ``table`` is the one that it is about, and ``known`` its columns; of ``(orders).total`` the column is total, of
+    ``f(orders)`` it is ``ROW``.  Source: ParseComplexProjection (parser/parse_func.c).
+    """
     if (tree := parse_expression(text)) is None or tree.find(exp.Query) is not None:
         return None
-    found = [_name(column.this) for column in tree.find_all(exp.Column) if isinstance(column.this, exp.Identifier)]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(_column(column, table, known) for column in tree.find_all(exp.Column)))
+
+
+def _column(column: exp.Column, table: str, known: Collection[str] | None) -> str:
+    if isinstance(column.this, exp.Identifier):
+        name = _name(column.this)
+        if name != table or column.args.get("table") or (known is not None and name in known):
+            return name
+    node: Any = column
+    while isinstance(node.parent, exp.Paren):
+        node = node.parent
+    dot = node.parent
+    if isinstance(dot, exp.Dot) and dot.this is node and isinstance(dot.expression, exp.Identifier):
+        name = _name(dot.expression)
+        return name if known is None or name in known or name in SYSTEM_COLUMNS else ROW
+    return ROW
 
 
 def same(written: str, printed: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from proxy.plans.plan import Batch, Edit, Failure, Lock, Step
+from proxy.plans.plan import Batch, Edit, Failure, Lock, Step, Walk
 
 VERSION = 1
 T = TypeVar("T")
@@ -53,11 +53,13 @@ def _step(value: Any) -> Step:
         when=_one_of(s["when"], "now", "after_commit"),
         done=None if s["done"] is None else _text(s["done"]),
         undo=_all(_text, s["undo"]),
+        left=None if s["left"] is None else _text(s["left"]),
         hides=_all(_failure, s["hides"]),
         edits=_all(_edit, s["edits"]),
         index=None if s["index"] is None else _pair(s["index"]),
         forward=_is(bool, s["forward"]),
         batch=None if s["batch"] is None else _batch(s["batch"]),
+        walk=None if s["walk"] is None else _walk(s["walk"]),
     )
 
 
@@ -84,6 +86,11 @@ def _batch(value: Any) -> Batch:
         _is(bool, b["quiet"]),
         None if b["stuck"] is None else _failure(b["stuck"]),
     )
+
+
+def _walk(value: Any) -> Walk:
+    w = _object(value, *(f.name for f in fields(Walk)))
+    return Walk(_pair(w["table"]), _all(_pair, w["key"]), _text(w["called"]), _text(w["head"]), _text(w["where"]))
 
 
 def _edit(value: Any) -> Edit:

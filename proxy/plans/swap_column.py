@@ -8,208 +8,70 @@ Source: ATExecAlterColumnType, ATPostAlterTypeCleanup (commands/tablecmds.c).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from proxy.catalog.facts import Column, Constraint, Facts, Index, Referring, Relation
-from proxy.catalog.type_change import is_same, missing
+from proxy.catalog.facts import Facts
 from proxy.catalog.type_names import head
-from proxy.catalog.volatility import is_volatile
-from proxy.plans import done, in_step, reading
+from proxy.plans import done, in_step
 from proxy.plans.build_index import build, drop_leftover, is_leftover
 from proxy.plans.plan import Batch, Failure, Lock, Rewrite, Step
-from proxy.plans.renamed import brackets, renamed
+from proxy.plans.second_column import Made, Second
 from proxy.plans.staged_not_null import NATIVE
+from proxy.plans.swap_refused import Refused, refuse
 from proxy.plans.target import Target, literal, own_name, qualify, target
 from proxy.sql import lexer
-from proxy.sql.lexer import LexError
-from proxy.sql.read import read
-from proxy.sql.statements import (
-    AddConstraint,
-    AlterColumnType,
-    AlterTable,
-    CreateIndex,
-    Statement,
-    quote_identifier,
-)
+from proxy.sql.statements import AlterColumnType, AlterTable, Statement, quote_identifier
 
 OVER = "IL000"  # the SQLSTATE with which the rehearsal takes itself back
 
 
-def swap_column(statement: Statement, action: AlterColumnType, facts: Facts) -> Rewrite | None:
-    """The rewrite; None if something hangs on the column that the other one could not be given exactly."""
+def swap_column(statement: Statement, action: AlterColumnType, facts: Facts) -> Rewrite | str | None:
+    """The rewrite; or a clause that says why there is none; None if the table is not known."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
     relation = facts.find(alter.relation)
-    if relation is None or not _possible(statement, action, relation, facts):
+    if relation is None or not relation.exists:
         return None
-    swap = _Swap(statement, action, target(alter.relation, relation, statement), relation, facts)
-    steps = swap.steps()
-    if steps is None:
-        return None
+    try:
+        refuse(statement, action, relation, facts)
+        table = target(alter.relation, relation, statement)
+        second = Second(statement, action, table, relation, facts)
+    except Refused as refused:
+        return str(refused)
     hooks = tuple(name for name in relation.on_update if not in_step.is_ours(name))
-    return Rewrite((), before=steps, table=swap.table.key, hooks=hooks)
-
-
-def _possible(statement: Statement, action: AlterColumnType, relation: Relation, facts: Facts) -> bool:
-    alter = statement.node
-    assert isinstance(alter, AlterTable)
-    column = relation.columns.get(action.column)
-    if len(alter.actions) != 1 or column is None or relation.kind != "r" or relation.has_children or relation.parents:
-        return False
-    if column.generated or column.dependents or not column.plain or (column.identity and column.numbering is None):
-        return False
-    written = action.type.span.of(statement.text)
-    known = facts.types.get(written)
-    if missing(written, facts) or (known is not None and known.constrained):
-        return False  # a domain would be checked, and the table copied, when the column is added
-    name = in_step.trigger_name(target(alter.relation, relation, statement), action.column, statement.sql)
-    if any(other > name for other in relation.triggers):
-        return False  # it would fire after ours, and could change the value
-    if action.using is None:
-        return True
-    using = action.using.of(statement.text)
-    return (
-        not is_same(statement, replace(action, using=None), column, facts)  # whether it is done could not be told
-        and reading.columns(using) == (action.column,)
-        and not any(t.kind == "op" and t.value == "." for t in lexer.lex(using))
-        and is_volatile(using, facts) == (False, True)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A constraint or an index of the second column: its passing name, and what it is called in the end."""
-
-    passing: str
-    name: str
-    sql: str  # of a constraint what stands behind its name; of an index the whole statement
-    valid: bool = True
-    comment: str | None = None
-    other: tuple[str, str] | None = None  # the table at the other end
+    return Rewrite((), before=_Swap(statement, second).steps(), table=table.key, hooks=hooks)
 
 
 class _Swap:
-    def __init__(
-        self, statement: Statement, action: AlterColumnType, table: Target, relation: Relation, facts: Facts
-    ) -> None:
+    def __init__(self, statement: Statement, second: Second) -> None:
         self.statement = statement
-        self.action = action
-        self.table = table
-        self.relation = relation
-        self.facts = facts
-        self.column: Column = relation.columns[action.column]
-        self.name = quote_identifier(action.column)
-        self.fresh = self.own("new", action.column)
-        self.using = action.using.of(statement.text) if action.using else None
-        self.finished = done.negate(done.typed(table, self.column.name, self.column.type, self.column.collation))
+        self.second = second
+        self.action = second.action
+        self.table = second.table
+        self.relation = second.relation
+        self.facts = second.facts
+        self.column = second.column
+        self.name = quote_identifier(self.action.column)
+        self.fresh = second.name
+        self.native = self.facts.major >= NATIVE
+        self.using = self.action.using.of(statement.text) if self.action.using else None
+        heads = {head(self.column.base or self.column.type), self.action.type.name}
+        self.pure = self.using is None and heads <= in_step.PURE
+        self.finished = done.negate(done.typed(self.table, self.column.name, self.column.type, self.column.collation))
 
-    def own(self, kind: str, about: str) -> str:
-        return own_name(kind, *self.table.key, self.action.column, about, self.statement.sql)
-
-    def steps(self) -> tuple[Step, ...] | None:
-        checks, keys = self.checks(), self.keys()
-        indexes, attached, referring = self.indexes(), self.attached(), self.referring()
-        if checks is None or keys is None or indexes is None or attached is None or referring is None:
-            return None
-        if self.column.not_null and self.facts.major >= NATIVE and self.not_null_name() is None:
-            return None
-        steps = [self.rehearse(), self.begin(), self.fill(), *self.demand(checks), *self.refer(keys, self.table)]
-        for index in (*indexes, *(made for made, _ in attached)):
+    def steps(self) -> tuple[Step, ...]:
+        second = self.second
+        steps = [self.rehearse(), self.begin(), self.fill(), *self.demand(), *self.refer(second.keys, self.table)]
+        for index in (*second.indexes, *(made for made, _ in second.attached)):
             steps += self.build(index)
-        for key in referring:
+        for key in second.referring:
             assert key.other is not None
             child = Target(qualify(*key.other), *key.other)
             steps += self.refer([replace(key, other=self.table.key)], child, undo=True)
-        steps += [self.analyze(), self.swap(checks, keys, indexes, attached, referring)]
+        steps += [self.analyze(), self.swap()]
         return tuple(
             replace(step, done=done.either(step.done, self.finished) if step.done else self.finished) for step in steps
         )
-
-    # ------------------------------------------------ what there is
-
-    def of_column(self, kind: str) -> list[Constraint]:
-        return [c for c in self.relation.constraints.values() if c.kind == kind and self.action.column in c.columns]
-
-    def not_null_name(self) -> str | None:
-        found = [
-            c for c in self.of_column("n") if c.columns == (self.action.column,) and c.validated and not c.inherited
-        ]
-        return found[0].name if found else None
-
-    def checks(self) -> list[_Made] | None:
-        made = []
-        for c in self.of_column("c"):
-            sql = renamed(c.definition, self.action.column, self.fresh)
-            if sql is None or c.inherited:
-                return None
-            made.append(_Made(self.own("ck", c.name), c.name, sql, c.validated and c.enforced, c.comment))
-        return made
-
-    def keys(self) -> list[_Made] | None:
-        """Foreign keys that the column is part of."""
-        made = []
-        for c in self.of_column("f"):
-            sql = _in_brackets(c.definition, self.action.column, self.fresh, 0, 2)
-            if sql is None or c.inherited or c.references in (None, self.relation.qualified):
-                return None
-            valid = c.validated and c.enforced
-            made.append(_Made(self.own("fk", c.name), c.name, sql, valid, c.comment, c.references))
-        return made
-
-    def referring(self) -> list[_Made] | None:
-        """Foreign keys of other tables that point to the column."""
-        made = []
-        for key in self.relation.referring:
-            if self.action.column not in key.columns:
-                continue
-            sql = _in_brackets(key.definition or "", self.action.column, self.fresh, 1)
-            if sql is None or key.table == self.relation.qualified:
-                return None
-            made.append(
-                _Made(self.own("fk", f"{key.table} {key.name}"), key.name, sql, key.validated, key.comment, key.table)
-            )
-        return made
-
-    def indexes(self) -> list[_Made] | None:
-        """Indexes that belong to no constraint."""
-        return self._indexes([i for i in self._mentioned() if i.constraint is None])
-
-    def attached(self) -> list[tuple[_Made, str]] | None:
-        """Indexes of UNIQUE and PRIMARY KEY, with what gives each to its constraint."""
-        if self.of_column("x") or self.of_column("t"):
-            return None
-        found = [i for i in self._mentioned() if i.constraint is not None]
-        made = self._indexes(found)
-        if made is None:
-            return None
-        attached = []
-        for index, one in zip(found, made, strict=True):
-            constraint = self.relation.constraints[index.constraint or ""]
-            [parsed] = read(f"ALTER TABLE t ADD {constraint.definition}")
-            match parsed.node:
-                case AlterTable(actions=(AddConstraint(constraint=c),)) if not c.without_overlaps:
-                    tail = f" {c.deferrable.of(parsed.text)}" if c.deferrable else ""
-                    words = (
-                        f"ADD CONSTRAINT {quote_identifier(constraint.name)} {c.kind} USING INDEX {one.passing}{tail}"
-                    )
-                    attached.append((replace(one, comment=constraint.comment), words))
-                case _:
-                    return None
-        return attached
-
-    def _mentioned(self) -> list[Index]:
-        return [i for i in self.relation.indexes.values() if self.action.column in i.mentions and i.valid]
-
-    def _indexes(self, found: list[Index]) -> list[_Made] | None:
-        made = []
-        for index in found:
-            sql = _index(index, self.action.column, self.fresh, passing := self.own("ix", index.name))
-            if sql is None or not index.plain:
-                return None
-            made.append(_Made(passing, index.name, sql))
-        return made
-
-    # ------------------------------------------------ the steps
 
     def step(self, statements: tuple[str, ...], lock: Lock, why: str, *others: tuple[str, str]) -> Step:
         return Step(statements, lock, why, relations=tuple(sorted({self.table.key, *others})))
@@ -239,31 +101,43 @@ class _Swap:
         using = next((t.start for t in words if t.kind == "word" and t.value == "using"), None) if self.using else None
         end = span.end if using is None else self.action.type.span.start + using
         type_ = text[self.action.type.span.start : end].strip()
-        pure = (
-            self.using is None and {head(self.column.base or self.column.type), self.action.type.name} <= in_step.PURE
-        )
-        function = in_step.function(self.table, column, self.fresh, self.using, sql, pure=pure)
+        function = in_step.function(self.table, column, self.fresh, self.using, sql, pure=self.pure)
         drop_trigger, drop_function = in_step.gone(self.table, column, sql)
-        undo = (drop_trigger, self.altering(f"DROP COLUMN IF EXISTS {self.fresh}"), drop_function)
+        # At once: without the trigger nothing fills the column, and without the column the trigger fails.
+        gone = (drop_trigger, self.altering(f"DROP COLUMN IF EXISTS {self.fresh}"), drop_function)
+        keys = tuple(
+            f"ALTER TABLE {qualify(*key.other)} DROP CONSTRAINT IF EXISTS {key.passing}"
+            for key in self.second.referring
+            if key.other is not None
+        )
+        body = f"BEGIN {'; '.join(gone)}; END"
+        undo = (*keys, f"DO LANGUAGE plpgsql {literal(body)}")
         why = "adds a second column, and a trigger that gives it the value of the first in new and changed rows"
         statements = (
             self.altering(f"ADD COLUMN {self.fresh} {type_}"),
-            function,
+            *function,
             *in_step.trigger(self.table, column, sql),
         )
-        if self.fresh in self.relation.columns:  # by an interrupted run, which this one goes on with, and takes back
-            return replace(self.step((function,), Lock.NONE, why), undo=undo)
-        return replace(
-            self.step(statements, Lock.ACCESS_EXCLUSIVE, why), undo=undo, done=done.column(self.table, self.fresh)
+        if not self.second.is_begun:
+            step = self.step(statements, Lock.ACCESS_EXCLUSIVE, why)
+            return replace(step, undo=undo, done=done.column(self.table, self.fresh))
+        # An interrupted run has made it, and this one goes on with it, and takes it back if it fails.
+        there = in_step.trigger_name(self.table, column, sql) in self.relation.triggers
+        if self.pure and there and self.second.fits:
+            return replace(self.step(function, Lock.NONE, why), undo=undo)
+        # Or begins again: under which settings those rows were computed is not known, or it is not what is wanted now.
+        pointing = [key for key in self.relation.referring if self.fresh in key.columns]
+        freed = tuple(
+            f"ALTER TABLE {qualify(*key.table)} DROP CONSTRAINT {quote_identifier(key.name)}" for key in pointing
         )
+        others = [key.table for key in pointing]
+        return replace(self.step((*freed, *gone, *statements), Lock.ACCESS_EXCLUSIVE, why, *others), undo=undo)
 
     def fill(self) -> Step:
         value = self.using or self.name
-        left = (
-            f"{self.fresh} IS NULL AND ({value}) IS NOT NULL"
-            if self.using
-            else f"{self.fresh} IS NULL AND {value} IS NOT NULL"
-        )
+        # Not IS NULL, which is true of a row of NULLs, and neither true nor false of others.
+        left = f"{self.fresh} IS NOT DISTINCT FROM NULL AND ({value}) IS DISTINCT FROM NULL"
+        words = ('interlock: the new type makes NULL of some values of "', '", so rows that are done cannot be told')
         return Step(
             (f"UPDATE {self.table.sql} SET {self.fresh} = {value} WHERE {left}",),
             Lock.ROW_EXCLUSIVE,
@@ -271,11 +145,18 @@ class _Swap:
             relations=(self.table.key,),
             transaction=False,
             budget="builds",
-            batch=Batch(self.table.key, left, f"{self.fresh} = {value}", only=True),
+            batch=Batch(
+                self.table.key,
+                left,
+                f"{self.fresh} = {value}",
+                only=True,
+                stuck=Failure("", "", "0A000", words, self.action.column),
+            ),
         )
 
-    def demand(self, checks: list[_Made]) -> list[Step]:
+    def demand(self) -> list[Step]:
         """NOT NULL and CHECKs, first NOT VALID."""
+        checks = self.second.checks
         words = [f"ADD CONSTRAINT {c.passing} {_not_valid(c.sql)}" for c in checks]
         proofs = [c.passing for c in checks if c.valid]
         hides = [
@@ -289,11 +170,9 @@ class _Swap:
             for c in checks
         ]
         if self.column.not_null:
-            proof = self.own("nn", "")
-            native = self.facts.major >= NATIVE
-            words.append(
-                f"ADD CONSTRAINT {proof} {f'NOT NULL {self.fresh}' if native else f'CHECK ({self.fresh} IS NOT NULL)'} NOT VALID"
-            )
+            proof, native = self.second.proof, self.native
+            demanded = f"NOT NULL {self.fresh}" if native else f"CHECK ({self.fresh} IS NOT NULL)"
+            words.append(f"ADD CONSTRAINT {proof} {demanded} NOT VALID")
             proofs.append(proof)
             null = (f'column "{self.action.column}" of relation "', '" contains null values')
             hides.append(
@@ -301,7 +180,7 @@ class _Swap:
             )
         if not words:
             return []
-        names = [self.own("nn", "")] * self.column.not_null + [c.passing for c in checks]
+        names = [self.second.proof] * self.column.not_null + [c.passing for c in checks]
         added = self.step(
             (self.altering(", ".join(words)),),
             Lock.ACCESS_EXCLUSIVE,
@@ -322,7 +201,7 @@ class _Swap:
             done=done.both(*(done.constraint(table, name, validated=True) for name in names)),
         )
 
-    def refer(self, keys: list[_Made], table: Target, *, undo: bool = False) -> list[Step]:
+    def refer(self, keys: list[Made], table: Target, *, undo: bool = False) -> list[Step]:
         """Foreign keys of ``table``, NOT VALID and then validated."""
         steps = []
         for key in keys:
@@ -338,7 +217,7 @@ class _Swap:
             steps += [added, self.validate(table, [key.passing])] if key.valid else [added]
         return steps
 
-    def build(self, made: _Made) -> list[Step]:
+    def build(self, made: Made) -> list[Step]:
         index = self.table.sibling(made.passing)
         step = build(index, self.table, made.sql, finished=done.index_valid(index))
         words = (f'could not create unique index "{made.name}"',)
@@ -355,17 +234,11 @@ class _Swap:
             budget="builds",
         )
 
-    def swap(
-        self,
-        checks: list[_Made],
-        keys: list[_Made],
-        indexes: list[_Made],
-        attached: list[tuple[_Made, str]],
-        referring: list[_Made],
-    ) -> Step:
-        column, sql = self.action.column, self.statement.sql
-        statements = [in_step.insisted(self.table, column, sql)]
-        proof, native = self.own("nn", ""), self.facts.major >= NATIVE
+    def swap(self) -> Step:
+        second, column, sql = self.second, self.action.column, self.statement.sql
+        checks, keys, indexes, attached = second.checks, second.keys, second.indexes, second.attached
+        referring, proof, native = second.referring, second.proof, self.native
+        statements = [in_step.insisted(self.table, column, self.column.state, sql)]
         if self.column.not_null and not native:
             statements.append(self.altering(f"ALTER COLUMN {self.fresh} SET NOT NULL"))
             statements.append(self.altering(f"DROP CONSTRAINT {proof}"))
@@ -382,7 +255,7 @@ class _Swap:
             statements.append(self.altering(", ".join(words for _, words in attached)))
         renames = [(c.passing, c.name) for c in (*checks, *keys)]
         if self.column.not_null and native:
-            renames.append((proof, self.not_null_name() or ""))
+            renames.append((proof, second.not_null or ""))
         statements += [self.altering(f"RENAME CONSTRAINT {a} TO {quote_identifier(b)}") for a, b in renames]
         statements += [
             f"ALTER INDEX {self.table.sibling(i.passing).sql} RENAME TO {quote_identifier(i.name)}" for i in indexes
@@ -415,7 +288,7 @@ class _Swap:
             if not self.column.identity:
                 statements.append(f"ALTER SEQUENCE {qualify(schema, name)} OWNED BY {self.table.sql}.{self.fresh}")
                 continue
-            passing = qualify(schema, self.own("seq", name))
+            passing = qualify(schema, self.second.own("seq", name))
             when = "ALWAYS" if self.column.identity == "a" else "BY DEFAULT"
             counts = f"(SEQUENCE NAME {passing} {self.column.numbering})"
             statements.append(self.altering(f"ALTER COLUMN {self.fresh} ADD GENERATED {when} AS IDENTITY {counts}"))
@@ -429,7 +302,7 @@ class _Swap:
         if not self.column.identity:
             return []
         return [
-            f"ALTER SEQUENCE {qualify(schema, self.own('seq', name))} RENAME TO {quote_identifier(name)}"
+            f"ALTER SEQUENCE {qualify(schema, self.second.own('seq', name))} RENAME TO {quote_identifier(name)}"
             for schema, name in self.sequences()
         ]
 
@@ -439,38 +312,7 @@ def _not_valid(definition: str) -> str:
     return definition if words in (["not", "valid"], ["not", "enforced"]) else f"{definition} NOT VALID"
 
 
-def _commented(made: _Made, table: str) -> list[str]:
+def _commented(made: Made, table: str) -> list[str]:
     if made.comment is None:
         return []
     return [f"COMMENT ON CONSTRAINT {quote_identifier(made.name)} ON {table} IS {literal(made.comment)}"]
-
-
-def _in_brackets(definition: str, column: str, new: str, *which: int) -> str | None:
-    """``definition`` with the other name in the first, second or third pair of brackets."""
-    try:
-        for n in which:
-            found = brackets(definition)
-            if n < len(found):
-                changed = renamed(definition, column, new, *found[n])
-                if changed is None:
-                    return None
-                definition = changed
-        return definition if brackets(definition) else None
-    except LexError:
-        return None
-
-
-def _index(index: Index, column: str, new: str, passing: str) -> str | None:
-    """The statement that builds the like index on the second column, concurrently."""
-    match [s.node for s in read(index.definition)]:
-        case [CreateIndex(keyword=keyword, name=name, relation=relation)] if name is not None:
-            changed = renamed(index.definition, column, new, relation.span.end)
-            if changed is None:
-                return None
-            head_, tail = changed[: keyword.end], changed[name.span.end :]
-            return f"{head_} CONCURRENTLY {passing}{tail}"
-        case _:
-            return None
-
-
-__all__ = ["Referring", "swap_column"]

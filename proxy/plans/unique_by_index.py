@@ -22,7 +22,13 @@ from proxy.sql.statements import (
 
 
 def unique_by_index(
-    statement: Statement, action: AddConstraint, facts: Facts, nullable: Sequence[str] = (), *, by_hand: bool = False
+    statement: Statement,
+    action: AddConstraint,
+    facts: Facts,
+    nullable: Sequence[str] = (),
+    *,
+    by_hand: bool = False,
+    chosen: bool = False,
 ) -> Rewrite | None:
     """The index under the constraint's own name, so that its errors are Postgres's; then USING INDEX.
 
@@ -31,7 +37,8 @@ def unique_by_index(
     in use, by the constraint that is dropped when the new one comes: no moment is without either.
 
     ``nullable``: columns of a PRIMARY KEY that are to be proven free of nulls first.  ``by_hand``: for
-    people, who do without a name of ours where they can.  None if the name cannot be known.
+    people, who do without a name of ours where they can.  ``chosen``: the constraint's name is not the author's, but
+    what Postgres would choose.  None if the name cannot be known.
     """
     alter = statement.node
     assert isinstance(alter, AlterTable)
@@ -40,7 +47,7 @@ def unique_by_index(
     relation = facts.find(alter.relation)
     table = target(alter.relation, relation, statement)
     replaced = name in freed(alter, relation)
-    passing = replaced or not (action.constraint.name or by_hand)
+    passing = replaced or not ((action.constraint.name and not chosen) or by_hand)
     index = table.sibling(passing_name(statement, action.constraint, table) if passing else name)
     steps: list[Step] = []
     if is_leftover(index.name, facts, relation):

@@ -129,7 +129,7 @@ def _decide(node: Any, finding: Finding, statement: Statement, known: Facts, fac
     decided = _exceptions(decided, about, facts, policy)
     decided = _overrides(decided, statement, facts, policy)
     if decided.action is Action.REWRITE and finding.rewrite is None:
-        decided = _becomes(decided, Action.REJECT, decided.because, "this form cannot be rewritten")
+        decided = _becomes(decided, _instead(finding), decided.because, "this form cannot be rewritten")
     decided = _hooks(decided, policy)
     decided = _in_transaction(decided, facts, policy)
     return _mode(decided, policy)
@@ -211,6 +211,11 @@ def _hooks(decided: Decided, policy: Policy) -> Decided:
     return _becomes(decided, Action.REJECT, policy.source("backfills", "triggers"), note)
 
 
+def _instead(finding: Finding) -> Action:
+    """What is done where a rewrite is not possible: what only waits for its lock runs with patience, all else is refused."""
+    return Action.WARN if finding.waits else Action.REJECT
+
+
 def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:
     if decided.action is not Action.REWRITE or not facts.in_transaction:
         return decided
@@ -220,6 +225,10 @@ def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:
         written if written.line else decided.because
     )  # the line that asked for the rewrite says more than a default
     action = policy.rule(rule).in_transaction
+    rewrite = decided.finding.rewrite
+    if action is Action.DEFER and rewrite is not None and rewrite.autocommit:
+        note = "in steps it would wait for COMMIT, and what follows in the transaction would miss it"
+        return _becomes(decided, _instead(decided.finding), because, note)
     note = "what cannot run in a transaction" if action is Action.DEFER else "it cannot be rewritten in a transaction"
     return _becomes(decided, action, because, f"{note} waits for COMMIT" if action is Action.DEFER else note)
 

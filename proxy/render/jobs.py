@@ -37,7 +37,6 @@ def document(job: Job, progress: Progress | None) -> dict[str, Any]:
         "client": job.client,
         "application": job.application,
         "tool": job.tool,
-        "migration": job.migration,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
@@ -78,7 +77,7 @@ def lines(job: Job, progress: Progress | None) -> Iterator[str]:
     facts = {
         "tables": ", ".join(".".join(relation) for relation in job.relations),
         "role": job.role if job.role == job.login else f"{job.role} (logged in as {job.login})",
-        "from": ", ".join(part for part in (job.tool, job.migration, job.application, job.client) if part),
+        "from": ", ".join(part for part in (job.tool, job.application, job.client) if part),
         "written": job.created_at,
         "begun": f"{job.started_at} (attempt {job.attempts})" if job.started_at else "",
         "ended": job.finished_at,

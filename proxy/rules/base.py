@@ -75,6 +75,7 @@ class Finding:
     work: typing.Literal["none", "scan", "build", "rewrite"]  # done under that lock
     relation: Name  # the object that is blocked
     rewrite: Rewrite | None = None
+    waits: bool = False  # it does nothing but wait for its lock: where it has no rewrite, patience is the next best
 
 
 RuleFunction = Callable[[Any, Context], "Finding | None"]

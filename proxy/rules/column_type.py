@@ -24,8 +24,8 @@ def rewritten(node: AlterColumnType, about: Subject, context: Context) -> Rewrit
     return None if about.unresolved else change_type(context.statement, node, context.facts)
 
 
-def swapped(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | None:
-    """By a second column."""
+def swapped(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | str | None:
+    """By a second column; or a clause that says why not; None if that is not known."""
     return None if about.unresolved else swap_column(context.statement, node, context.facts)
 
 

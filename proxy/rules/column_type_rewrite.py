@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.plans.change_type import only_utc
-from proxy.plans.plan import Lock
+from proxy.plans.plan import Lock, Rewrite
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import table
 from proxy.rules.column_type import changed, old_type, rewritten, swapped
@@ -32,13 +32,23 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
         problem=f'changing the type of column "{node.column}" would block reads and writes of {about.shown}'
         " while all rows are written anew",
         detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock."
-        + (" In steps, by a second column, it would end up as the last one of the table." if swap else ""),
+        + _by_second_column(swap),
         hint=_hint(node, new, old, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,
-        rewrite=swap,
+        rewrite=swap if isinstance(swap, Rewrite) else None,
     )
+
+
+def _by_second_column(swap: Rewrite | str | None) -> str:
+    match swap:
+        case None:
+            return ""
+        case str():
+            return f" It cannot be done in steps, by a second column: {swap}."
+        case _:
+            return " In steps, by a second column, it would end up as the last one of the table."
 
 
 def _hint(node: AlterColumnType, new: str, old: str | None, context: Context) -> str:

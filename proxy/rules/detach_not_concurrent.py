@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from proxy.catalog.facts import Relation
+from proxy.plans.detach import begun, detach
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, caution
 from proxy.rules.column import table
@@ -20,12 +22,13 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
     relation = about.relation
     if relation is not None and relation.kind != "p":
         return None
-    if partition is not None and (not partition.exists or not partition.is_partition):
+    if partition is not None and not (partition.exists and (partition.is_partition or _begun(relation, partition))):
         return None
     default = relation.default_partition if relation else None
     possible = context.facts.major >= CONCURRENTLY and default is None
     why_not = "from 14 on" if context.facts.major < CONCURRENTLY else "without a default partition"
     words = node.span.of(context.statement.text)
+    rewrite = detach(context.statement, node, context.facts)
     return Finding(
         rule="detach-not-concurrent",
         at=node.span,
@@ -38,4 +41,10 @@ def detach_not_concurrent(node: DetachPartition, context: Context) -> Finding | 
         lock=Lock.ACCESS_EXCLUSIVE,
         work="none",
         relation=context.table.relation,
+        rewrite=rewrite,
+        waits=True,
     )
+
+
+def _begun(relation: Relation | None, partition: Relation) -> bool:
+    return relation is not None and begun(relation, partition) is not None

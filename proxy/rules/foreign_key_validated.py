@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.catalog.facts import Relation
 from proxy.plans.default_names import name_of
+from proxy.plans.key_parts import has_keys, key_parts
 from proxy.plans.plan import Lock
 from proxy.plans.target import qualify
 from proxy.plans.validate_later import validate_later
@@ -23,9 +24,11 @@ def foreign_key_validated(node: AddConstraint, context: Context) -> Finding | No
     about = altered(context)
     if about is None or name_taken(node, context) or _refused(context.relation(c.references)):
         return None
-    by_partition = about.kind == "p" and context.facts.major < PARTITIONED_NOT_VALID
-    known = not about.unresolved and not by_partition
-    rewrite = validate_later(context.statement, node, context.facts) if known else None
+    by_partition = about.kind == "p" and (
+        context.facts.major < PARTITIONED_NOT_VALID or has_keys(about.relation, context.facts)
+    )
+    plan = key_parts if by_partition else validate_later
+    rewrite = None if about.unresolved else plan(context.statement, node, context.facts)
     hint = _by_partition(node, context, about) if by_partition else by_hand(node, rewrite, context)
     return Finding(
         rule="foreign-key-validated",

@@ -1,9 +1,10 @@
-"""UPDATE or DELETE of very many rows in one statement; looked for in files (check, plan), not in what passes the proxy."""
+"""UPDATE or DELETE of very many rows in one statement; through the proxy only where the policy asks for batches."""
 
 from __future__ import annotations
 
 from proxy.catalog.facts import describe_rows
-from proxy.plans.plan import Lock
+from proxy.plans.batched_dml import batched_dml
+from proxy.plans.plan import Lock, Rewrite
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.many_rows import changes
 from proxy.rules.subject import Subject, script
@@ -19,6 +20,7 @@ def large_update(node: Query, context: Context) -> Finding | None:
         estimate = context.facts.estimate
         some = (one.where or one.verb == "MERGE") and estimate is not None
         what = {"UPDATE": "write anew", "DELETE": "delete", "MERGE": "change"}[one.verb]
+        batched = batched_dml(context.statement, context.facts) if one.whole and one.verb != "MERGE" else None
         rows = f"some {describe_rows(estimate or 0)}" if some else "all rows"
         return Finding(
             rule="large-update",
@@ -26,11 +28,13 @@ def large_update(node: Query, context: Context) -> Finding | None:
             problem=f"{one.verb} would {what} {rows} of {about.amount} in one transaction",
             detail="Whoever changes one of these rows waits until COMMIT, replicas fall behind,"
             " and the old versions stay on disk until VACUUM."
-            + (" The number is the planner's estimate." if some else ""),
+            + (" The number is the planner's estimate." if some else "")
+            + (f" It cannot be done in batches: {batched}." if isinstance(batched, str) else ""),
             hint=_in_batches(one, about, context),
             lock=Lock.ROW_EXCLUSIVE,
             work="scan",
             relation=one.relation,
+            rewrite=batched if isinstance(batched, Rewrite) else None,
         )
     return None
 

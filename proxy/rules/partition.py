@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from proxy.plans.target import qualify
+from dataclasses import dataclass, replace
+
+from proxy.catalog.facts import Relation
+from proxy.catalog.parts import fits
+from proxy.plans.attach import attach
+from proxy.plans.plan import Rewrite
+from proxy.plans.target import is_own, qualify
 from proxy.rules.base import Context
-from proxy.rules.cost import cost
+from proxy.rules.cost import cost, cost_of, supposing
 from proxy.rules.subject import Subject, script, subject
 from proxy.rules.whole_table import written
 from proxy.rules.words import outside, tokens
@@ -19,9 +25,66 @@ def attached(node: AttachPartition, context: Context) -> Subject | None:
     if context.table.object_type != "TABLE" or (parent is not None and (not parent.exists or parent.kind != "p")):
         return None
     about = subject(node.partition, context)
-    if about is None or about.kind not in (None, "r", "p") or (about.relation and about.relation.is_partition):
+    if about is None or about.kind not in (None, "r", "p"):
         return None
-    return about
+    child = about.relation
+    return about if child is None or parent is None or fits(parent, child) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Attaching:
+    """What ATTACH PARTITION would read, and how to spare it."""
+
+    child: bool  # the rows of the new partition
+    default: tuple[str, str] | None  # those of the default partition
+    rewrite: Rewrite | None
+
+
+def attaching(node: AttachPartition, about: Subject, context: Context) -> Attaching:
+    parent = context.relation(context.table.relation)
+    bare = context
+    # What an interrupted run has proven counts for nothing: the rest of it is still to be done.
+    for relation in (about.relation, _default(parent, context)):
+        bare = supposing(bare, relation, _without_own(relation))
+    child, default = _reads_child(node, parent, bare), _default_read(node, about, parent, bare)
+    rewrite = None
+    if about.relation is not None and parent is not None:
+        known = context.facts.relations.get(default) if default is not None else None
+        if default is None or known is not None:
+            rewrite = attach(context.statement, node, context.facts, reads=child, default=known)
+    return Attaching(child, default, rewrite)
+
+
+def _default(parent: Relation | None, context: Context) -> Relation | None:
+    return context.facts.relations.get(parent.default_partition) if parent and parent.default_partition else None
+
+
+def _without_own(relation: Relation | None) -> Relation | None:
+    if relation is None:
+        return None
+    return replace(relation, constraints={n: c for n, c in relation.constraints.items() if not is_own(n)})
+
+
+def _reads_child(node: AttachPartition, parent: Relation | None, context: Context) -> bool:
+    """Whether the rows of the new partition are read, for more than indexes and foreign keys."""
+    bare = replace(parent, default_partition=None, indexes={}, constraints={}) if parent else None
+    return cost_of(node, supposing(context, parent, bare)).work != "none"
+
+
+def _default_read(
+    node: AttachPartition, about: Subject, parent: Relation | None, context: Context
+) -> tuple[str, str] | None:
+    """The default partition, if its rows are read."""
+    if parent is None or parent.default_partition is None or node.is_default:
+        return None
+    known = context.facts.relations.get(parent.default_partition)
+    if known is not None and known.size_bytes == 0:
+        return None
+    of = about.relation
+    same = next((r for r in context.facts.relations.values() if of and r.exists and r.oid == of.oid), None)
+    private = replace(same, is_new=True) if same else None
+    bare = supposing(context, parent, replace(parent, indexes={}, constraints={}))
+    return parent.default_partition if cost_of(node, supposing(bare, same, private)).work != "none" else None
 
 
 def proof(table: str, condition: str = PROOF) -> list[str]:
@@ -43,9 +106,11 @@ def partitioned(node: CreateTable, context: Context) -> Subject | None:
 def default_read(node: CreateTable, about: Subject, context: Context) -> tuple[str, str] | None:
     """The default partition, if CREATE TABLE … PARTITION OF reads it."""
     default = about.relation.default_partition if about.relation else None
-    if default is None or _bounds(node, context) == "DEFAULT" or cost(context).work == "none":
+    if default is None or _bounds(node, context) == "DEFAULT":
         return None
     known = context.facts.relations.get(default)
+    if cost(supposing(context, known, _without_own(known))).work == "none":
+        return None
     return None if known is not None and known.size_bytes == 0 else default
 
 

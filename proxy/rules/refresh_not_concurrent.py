@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.plans.plan import Lock
+from proxy.plans.refresh import has_key, refresh
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.subject import script
 from proxy.rules.whole_table import largest, written
@@ -14,10 +15,11 @@ def refresh_not_concurrent(node: Other, context: Context) -> Finding | None:
     if node.kind != "REFRESH MATERIALIZED VIEW" or node.concurrently or "WITH NO DATA" in node.options:
         return None
     about = largest(node.relations, context, "m")
-    if about is None or (about.relation is not None and about.relation.size_bytes == 0):
-        return None  # never filled, or empty
+    if about is None or (about.relation is not None and not about.relation.populated):
+        return None  # nobody can read it
     on = written(about, context)
-    unique = any(i.unique and i.valid for i in about.relation.indexes.values()) if about.relation else True
+    unique = has_key(about.relation) if about.relation else True
+    rewrite = refresh(context.statement, node, context.facts)
     steps = [f"REFRESH MATERIALIZED VIEW CONCURRENTLY {on}"]
     if not unique:
         steps.insert(0, f"CREATE UNIQUE INDEX CONCURRENTLY <name> ON {on} (<columns that no two rows share>)")
@@ -31,4 +33,5 @@ def refresh_not_concurrent(node: Other, context: Context) -> Finding | None:
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=about.name,
+        rewrite=rewrite,
     )

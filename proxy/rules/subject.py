@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Relation, describe_rows, describe_size
+from proxy.plans.plan import Rewrite
 from proxy.rules.base import Context
 from proxy.rules.refused import refused
 from proxy.sql.statements import AlterTable, Name
@@ -88,3 +89,8 @@ def _measures(relation: Relation | None) -> list[str]:
 def script(*statements: str | tuple[str, str]) -> str:
     """Statements for a hint, one a line, each with its semicolon; of a pair, the second is a comment behind it."""
     return "\n".join(f"{one};" if isinstance(one, str) else f"{one[0]}; -- {one[1]}" for one in statements)
+
+
+def by_steps(rewrite: Rewrite | None) -> str:
+    """For a hint: what a rewrite that is a plan by itself runs; empty if there is none."""
+    return script(*(sql for step in rewrite.steps for sql in step.statements)) if rewrite is not None else ""

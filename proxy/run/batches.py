@@ -173,7 +173,7 @@ class Batches:
                     raise
             await self._pause(0.2)
 
-    async def _run(self, sql: str, parameters: Sequence[str] = (), *, quiet: bool = False) -> Reply:
+    async def _run(self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool = False) -> Reply:
         """One statement in a transaction of its own, under settings that end with it."""
         settings = [(SET_CONFIG, (name, value, "true")) for name, value in self._settings().items()]
         skip = [(batch_sql.SKIP_TRIGGERS, ())] if quiet and self.pace.triggers == "skip" else []

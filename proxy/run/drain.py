@@ -57,15 +57,15 @@ async def drain(
     while True:
         found = await _found(own, only)
         await _writable(own, found)
-        busy: set[int] = set()  # tables of jobs that are not done yet: what comes behind them waits for them
+        busy: list[Job] = []  # jobs that are not done yet: what comes behind them waits for them
         waiting = False
         for job in found:
             if tried[job.id] >= (ATTEMPTS if job.id in deadlocked else 1) or job.state not in states or job.unreadable:
                 continue
             if cancelled.is_set():
                 break
-            if busy.intersection(job.tables) or not await jobs.claim(own, job.id, states=states):
-                busy.update(job.tables)
+            if any(jobs.follows(job, one) for one in busy) or not await jobs.claim(own, job.id, states=states):
+                busy.append(job)
                 waiting = True
                 continue
             tried[job.id] += 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Plan, Step
-from proxy.run.asking import Asking
+from proxy.run.asking import Asking, unhexed
 from proxy.run.batches import Batches
 from proxy.run.connection import SET_CONFIG, ConnectionLost, ServerError
 from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
@@ -23,6 +23,7 @@ from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.run.settings import as_before
+from proxy.run.walk import Walks
 from proxy.run.watch import watched
 from proxy.run.words import one_line
 from proxy.sql import read
@@ -90,8 +91,13 @@ class Runner:
                 onward = [at for at, done in enumerate(ours, 1) if done.forward][-1:]
                 left = await self._undo(ours[onward[0] :] if onward else ours)
                 # Nothing brings a dropped index back, or takes a forward step back; finishing does no harm.
-                if onward or (plan.title == DropIndex.kind and ours):
-                    left += [sql for later in plan.steps[number - 1 :] for sql in later.statements]
+                if onward or (plan.title == DropIndex.kind and ours) or await self._went_on(ours):
+                    left += [
+                        sql
+                        for later in plan.steps[number - 1 :]
+                        if not await self._is_done(later)
+                        for sql in later.statements
+                    ]
                 raise PlanFailed(fields, left) from None
             if result.outcome == "done":
                 ours.append(step)
@@ -101,9 +107,11 @@ class Runner:
             result.outcome = "already"
             return
         self.locks.check_cancelled()
+        await self._clear(step)
         begun = time.monotonic()
-        if step.batch is not None:
-            batches = Batches(
+        if step.batch is not None or step.walk is not None:
+            kind = Batches if step.walk is None else Walks
+            batches = kind(
                 self.own, self.budget.pace, self.budget.builds_timeout_ms, self.facts, self.say, self.cancelled
             )
             self.tag = await batches.run(step)
@@ -168,12 +176,33 @@ class Runner:
         rows = await surely(lambda: self.own.fetch(leftover.SQL, schema, name))
         return rows[0][0] == b"t"
 
+    async def _went_on(self, ours: Sequence[Step]) -> bool:
+        """Whether the way back has led on: half of a DETACH … CONCURRENTLY can only be finished."""
+        half = [step for step in ours if step.undo and not step.transaction and step.index is None]
+        return any([await self._is_done(step) for step in half])
+
+    async def _is_done(self, step: Step) -> bool:
+        query = step.done
+        return query is not None and (await surely(lambda: self.own.fetch(query)))[0][0] == b"t"
+
+    async def _clear(self, step: Step) -> None:
+        """Clear away what an attempt at it that was interrupted has left."""
+        for sql in await self._left(step):
+            self.say(f"{self._prefix}what an interrupted run has left: {one_line(sql)}")
+            result = StepResult(sql, Lock.SHARE_UPDATE_EXCLUSIVE.value)
+            self.results.insert(-1, result)
+            await self._build(Step((sql,), Lock.SHARE_UPDATE_EXCLUSIVE, "clears it away", transaction=False))
+            result.outcome = "done"
+
+    async def _left(self, step: Step) -> list[str]:
+        return [unhexed(row[0]) for row in await self.own.fetch(step.left)] if step.left is not None else []
+
     async def _undo(self, ours: list[Step]) -> list[str]:
         """Take back what was done, last first; what could not be is returned, as SQL to run by hand."""
         left: list[str] = []
         self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
-            for sql in step.undo:
+            for sql in (*step.undo, *await surely(lambda step=step: self._left(step))):  # type: ignore[misc]
                 try:
                     await surely(lambda sql=sql, step=step: self._undo_one(sql, step))  # type: ignore[misc]
                     self.say(f"took back: {one_line(sql)}")

@@ -9,7 +9,7 @@ import time
 
 from proxy.plans.plan import Step
 from proxy.run.connection import SET_CONFIG, ServerError
-from proxy.run.errors import PlanFailed, is_lock_timeout
+from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
 from proxy.run.settings import as_before
@@ -55,7 +55,7 @@ async def run_inside(runner: Runner, step: Step, *, savepoint: bool) -> None:
         await own.run([restore, *([(RELEASE, ())] if savepoint else [])])
     except ServerError as error:
         result.outcome, result.sqlstate = "failed", error.sqlstate
-        raise PlanFailed(error.fields) from None
+        raise PlanFailed(as_the_authors(error.fields, step)) from None
     result.took_ms = (time.monotonic() - begun) * 1000 - result.waited_ms
     result.outcome = "done"
 

@@ -16,7 +16,7 @@ from proxy.catalog.facts import Facts, Setting
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
 from proxy.run import jobs
-from proxy.run.asking import Asking
+from proxy.run.asking import Asking, unhexed
 from proxy.run.connection import SET_CONFIG, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
@@ -168,21 +168,30 @@ async def _cleared(own: Asking, step: Step) -> list[Step]:
     builds = not step.transaction and any(
         isinstance(s.node, CreateIndex) for sql in step.statements for s in read.read(sql)
     )
+    if step.left is not None:
+        found = [unhexed(row[0]) for row in await own.fetch(step.left)]
+        return [_dropped(sql, step) for sql in found]
     if not builds or step.index is None:
         return []
     schema, name = step.index
     if (await own.fetch(leftover.SQL, schema, name))[0][0] != b"t":
         return []
     return [
-        Step(
-            (f"DROP INDEX CONCURRENTLY IF EXISTS {qualify(schema, name) if schema else quote_identifier(name)}",),
-            Lock.SHARE_UPDATE_EXCLUSIVE,
-            "clears the invalid index that an interrupted build left behind",
-            relations=step.relations,
-            transaction=False,
-            budget="builds",
+        _dropped(
+            f"DROP INDEX CONCURRENTLY IF EXISTS {qualify(schema, name) if schema else quote_identifier(name)}", step
         )
     ]
+
+
+def _dropped(sql: str, step: Step) -> Step:
+    return Step(
+        (sql,),
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        "clears the invalid index that an interrupted build left behind",
+        relations=step.relations,
+        transaction=False,
+        budget="builds",
+    )
 
 
 def _array(values: Iterable[object]) -> str:

@@ -162,6 +162,11 @@ class Job:
         return not all(_passes(sql) for step in self.steps for sql in step.statements)
 
 
+def follows(job: Job, earlier: Job) -> bool:
+    """Whether a job must not be done before an earlier one: one session's are about each other, as are those of one table."""
+    return earlier.id < job.id and (earlier.session == job.session or not set(earlier.tables).isdisjoint(job.tables))
+
+
 def _passes(sql: str) -> bool:
     for statement in read.read(sql):
         match statement.node:
@@ -309,5 +314,5 @@ def key(job: int) -> str:
 
 __all__ = [
     "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "end", "everything", "exists", "find",
-    "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
+    "follows", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
 ]  # fmt: skip

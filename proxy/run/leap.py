@@ -20,7 +20,7 @@ from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock, Step
 from proxy.run.asking import Asking
 from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
-from proxy.run.errors import CANCELLED, is_lock_timeout
+from proxy.run.errors import CANCELLED, DEADLOCK, is_lock_timeout
 from proxy.run.patience import LOCK_NOT_AVAILABLE, Patience
 from proxy.run.settings import milliseconds
 from proxy.run.words import describe, duration, names
@@ -32,6 +32,19 @@ log = logging.getLogger("interlock")
 SAY_EVERY_S = 5.0
 READ_BYTES = 32_000  # longer texts would keep the other clients waiting while they are read
 AUTOVACUUM_TIMEOUT = "15s"  # well above any deadlock_timeout in use
+
+
+def _deadlock(step: Step, blocker: Blocker) -> dict[str, str]:
+    """As the server's deadlock detector would say it, if we queued for as long as that takes."""
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": DEADLOCK,
+        "M": "deadlock detected",
+        "D": f"This transaction needs the {step.lock.sql} lock on {names(step, [blocker])}, which waits for a lock that this"
+        f" transaction holds: {describe([blocker])}.",
+        "H": "Run the migration again; a statement that needs a stronger lock on the same table should come first in it.",
+    }
 
 
 @dataclass(slots=True)
@@ -154,6 +167,8 @@ class Locks:
             # Of other roles' sessions Postgres may hide the age: then we look once more, and know.
             hidden = not again and any(not b.state and not b.makes_way and b not in old for b in found)
             waiting.blockers = old or waiting.blockers
+            if stuck := next((b for b in old if b.waits_for_us), None):
+                raise ServerError(_deadlock(step, stuck))
             if await self._end_idle([b for b in old if b.transaction not in waiting.ended], patience, waiting, result):
                 continue
             if waiting.over() or not (old or hidden):

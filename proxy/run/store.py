@@ -46,7 +46,7 @@ COLUMNS = (
     ("client", "text", "NOT NULL"),
     ("application", "text", "NOT NULL"),
     ("tool", "text", "NOT NULL"),
-    ("migration", "text", "NOT NULL"),
+    ("migration", "text", "NOT NULL"),  # empty so far: tools say which it is only when the migration has run
     ("attempts", "int4", "NOT NULL DEFAULT 0"),
     ("error", "text", ""),
     ("created_at", "timestamptz", "NOT NULL DEFAULT pg_catalog.now()"),

@@ -16,9 +16,11 @@ from proxy.run.jobs import Job
 from proxy.run.leap import StepResult
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
-from proxy.session.dependents import GivesUp, Refused, Taken
+from proxy.session.dependents import GivesUp, Refused
+from proxy.session.gone import Fails, Skips
 from proxy.sql.read import read
-from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Other, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Query, Statement
+from proxy.sql.written import written
 
 # Statements that may run in a transaction block together with a set_config in front of them.
 PATIENT_KINDS = frozenset(
@@ -42,7 +44,8 @@ class Case:
     sqlstate: str = ""
     took_ms: float = 0.0
     standard_conforming_strings: bool = True  # how its literals are read
-    dependent: GivesUp | Refused | Taken | None = None  # what it has to do with what waits for COMMIT
+    dependent: GivesUp | Refused | None = None  # what it has to do with what waits for COMMIT
+    foreseen: Fails | Skips | None = None  # what the server would say of it, if what waits had been done already
     job: int | None = None  # the job that it is, where it is done after COMMIT
     freed: bool = False  # it names an index whose DROP waits for COMMIT
 
@@ -120,9 +123,18 @@ def changed_tables(case: Case) -> set[int]:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)
             return {found.oid} if found is not None and found.exists else set()
+        case CreateTable(partition_of=Name() as name):
+            found = case.facts.find(name)
+            return {found.oid} if found is not None and found.exists else set()
+        case Other(kind="REINDEX" | "REFRESH MATERIALIZED VIEW", relations=names):
+            tables = [relation for name in names if (relation := case.facts.find(name)) is not None and relation.exists]
+            return {table.index.table_oid if table.index is not None else table.oid for table in tables}
         case DropIndex(names=names):
             indexes = [relation.index for name in names if (relation := case.facts.find(name)) is not None]
             return {index.table_oid for index in indexes if index is not None}
+        case Query():
+            named = [case.facts.find(one.relation) for one in written(case.statement)]
+            return {table.oid for table in named if table is not None and table.exists}
         case _:
             return set()
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.plans.plan import Edit
+from proxy.plans.probe import UNDER_LOCK
 from proxy.plans.probes import probes
 from proxy.plans.rehearsal import position, rehearsals
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
-from proxy.run.errors import is_lock_timeout
+from proxy.rules.transaction import BOOKKEEPING
+from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
+from proxy.run.settings import milliseconds
 from proxy.run.words import one_line
-from proxy.session.case import Case, changed_tables
+from proxy.session.case import Case, changed_tables, moved
+from proxy.session.gone import Fails
 from proxy.session.ledger import Who
 from proxy.sql import edit
 from proxy.sql.statements import Statement
@@ -37,6 +41,12 @@ BESIDE_EXECUTE = (
 )
 
 
+READ_ONLY = "25006"
+QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
+_SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
+_NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
+
+
 def new_job(case: Case, who: Who, token: str) -> NewJob:
     """What is to be written down of a case whose verdict is DEFER."""
     plan = case.verdict.plan
@@ -54,6 +64,11 @@ def new_job(case: Case, who: Who, token: str) -> NewJob:
     )
 
 
+def puts_off(case: Case) -> bool:
+    """Whether a part of it waits for COMMIT: some steps may be taken in the client's transaction one and all."""
+    return case.verdict.plan is not None and bool(case.verdict.plan.later)
+
+
 def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan
@@ -64,15 +79,27 @@ def waits(case: Case) -> str:
 
 
 def looks(case: Case, policy: Policy) -> tuple[str, ...]:
-    """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters."""
+    """Statements that fail if rows are in the way of what waits for COMMIT; they only read, and take no lock that matters.
+
+    But the transaction may keep others out already, and does while they read: then they have no longer than a lock has.
+    """
     if policy.jobs.preflight == "off":
         return ()
-    found = [probe.sql for probe in probes(case.statement, case.facts)]
+    now = case.verdict.plan is not None and bool(case.verdict.plan.now)
+    found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
+    bound = policy.jobs.preflight_timeout.ms
+    if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
+        bound = min(bound, policy.locks.timeout.ms)
+        if any(
+            r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
+        ):
+            return (_NOT_LOOKED,)  # it would only add to what the application waits, and find nothing out
     setting = case.facts.settings.get("statement_timeout")
-    if not found or (setting is not None and setting.by_client):  # the client's own bound counts
+    own = (milliseconds(setting.value) or 0) if setting is not None and setting.by_client else 0
+    if not found or 0 < own <= bound:  # the client's own bound counts
         return tuple(found)
     before = setting.value if setting is not None else "0"
-    return (_bound(str(policy.jobs.preflight_timeout.ms)), *found, _bound(before))
+    return (_bound(str(bound)), *found, _bound(before))
 
 
 def _bound(value: str) -> str:
@@ -94,9 +121,9 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     plan = case.verdict.plan
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
-    job = new_job(case, who, token).sql
+    job = (new_job(case, who, token).sql,) if puts_off(case) else ()
     rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
-    return (*looks(case, policy), *now, *rehearsed, job)
+    return (*looks(case, policy), *now, *rehearsed, *job)
 
 
 class InSteps:
@@ -112,13 +139,17 @@ class InSteps:
         self._policy = policy
         self._counts: list[tuple[int, str | None]] = []  # of each statement: commands that are sent for it, and its tag
         edits: list[Edit] = []
-        deferred = {case.statement.span: case for case in cases if case.verdict.action is Action.DEFER}
+        replaced = {
+            case.statement.span: case
+            for case in cases
+            if case.verdict.action is Action.DEFER or case.foreseen is not None
+        }
         for statement in statements:
-            case = deferred.get(statement.span)
-            if case is None or case.verdict.plan is None:
+            case = replaced.get(statement.span)
+            if case is None or (case.verdict.plan is None and case.foreseen is None):
                 self._counts.append((1, None))
                 continue
-            parts = commands(case, who, token, policy)
+            parts = (case.foreseen.sql,) if case.foreseen is not None else commands(case, who, token, policy)
             edits.append(Edit(statement.span.start, statement.span.end, "\n;".join(parts) + "\n"))
             self._counts.append((len(parts), case.statement.node.kind))
         self._edits = tuple(edits)
@@ -138,7 +169,18 @@ class InSteps:
     def reword(self, fields: dict[str, str]) -> dict[str, str]:
         for case in self._cases:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
+        if fields.get("C") == READ_ONLY and self._counts and (kind := self._counts[0][1]) is not None:
+            return {
+                "S": fields["S"],
+                "V": "ERROR",
+                "C": READ_ONLY,
+                "M": f"cannot execute {kind} in a read-only transaction",
+            }
+        if (foretold := self._foreseen(fields)) is not None:
+            return foretold
         fields = self._as_raised(fields)
+        for step in (step for case in self._cases if case.verdict.plan is not None for step in case.verdict.plan.now):
+            fields = as_the_authors(fields, step)
         if fields.get("P", "").isdigit() and self._edits:
             place = edit.original_position(int(fields["P"]), self._edits)
             fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})
@@ -153,6 +195,13 @@ class InSteps:
             "H": "Interlock lets a query of several statements queue for a lock no longer than"
             f" locks.timeout ({self._policy.locks.timeout}); send the statements one by one and it waits patiently for each.",
         }
+
+    def _foreseen(self, fields: dict[str, str]) -> dict[str, str] | None:
+        """The error of a statement that was replaced by one that fails as it would have."""
+        for case in self._cases:
+            if isinstance(case.foreseen, Fails) and case.foreseen.message == fields.get("M"):
+                return moved({**fields, **case.foreseen.fields}, case.statement)
+        return None
 
     def _as_raised(self, fields: dict[str, str]) -> dict[str, str]:
         """The error of a rehearsal of one of them: which, the text of its query tells."""

@@ -27,10 +27,13 @@ from proxy.session.defer import (
     as_raised,
     looks,
     new_job,
+    puts_off,
     waits,
 )
-from proxy.session.dependents import GivesUp, Pending
+from proxy.session.dependents import GivesUp
+from proxy.session.gone import Fails
 from proxy.session.ledger import Who
+from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.statements import SetVariable, Statement, Transaction
@@ -65,7 +68,7 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
-        if not self.has_deferred():
+        if not self.has_deferred() or not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
             return []
         found = await jobs.of_session(self.own, self.token)
         return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
@@ -77,14 +80,16 @@ class Deferral:
         try:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await jobs.prepare(self.own, self.cancelled)
+            if puts_off(case):
+                await jobs.prepare(self.own, self.cancelled)
             for sql in looks(case, policy):
                 await self.own.run([(sql, ())])
             for step in case.verdict.plan.now:
                 await run_inside(runner, step, savepoint=in_block)
             for sql in () if case.freed else rehearsals(case.statement, case.facts):
                 await self.own.run([(sql, ())])
-            await jobs.add(self.own, new_job(case, self.who, self.token))
+            if puts_off(case):
+                await jobs.add(self.own, new_job(case, self.who, self.token))
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
@@ -94,9 +99,23 @@ class Deferral:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
             await self.voice.fail(moved(fields, case.statement), simple=simple)
             return True
-        case.outcome = "deferred"
-        self.on_deferred()
-        self.voice.say(waits(case))
+        case.outcome = "done"
+        if puts_off(case):
+            case.outcome = "deferred"
+            self.on_deferred()
+            self.voice.say(waits(case))
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+        return True
+
+    async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
+        """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
+        if isinstance(case.foreseen, Fails):
+            case.outcome, case.sqlstate = "failed", case.foreseen.sqlstate
+            await self.voice.fail(moved(case.foreseen.fields, case.statement), simple=simple)
+            return True
+        if simple:
+            await self.own.sync()
+        case.outcome = "done"
         await self.voice.done(case.statement.node.kind.encode(), simple=simple)
         return True
 
@@ -153,6 +172,7 @@ class Deferral:
         # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
         talks = any(s.node.kind == "COPY" for s in statements)
         elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
+        foreseen = any(case.foreseen is not None for case in cases)
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
             return await self.refuse(deferred[0], why, simple=True)
@@ -165,11 +185,12 @@ class Deferral:
             or setting is None
             or (setting.by_client and setting.value != "0")
         )
-        if not (patient or deferred):
+        if not (patient or deferred or foreseen):
             return False
         string = InSteps(cases, statements, self.who, self.token, policy)
+        waiting = [case for case in deferred if puts_off(case)]
         try:
-            if deferred:
+            if waiting:
                 await self._prepare_jobs(in_block=in_block)
                 self.on_deferred()
         except JobsUnusable as error:
@@ -184,12 +205,12 @@ class Deferral:
         raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
         await self.own.forward(raw, self.client, string.reword, string.retag)
         for case in cases:
-            case.outcome = "failed" if case.sqlstate else "deferred" if case in deferred else "done"
+            case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
         # What is no longer ours the string itself has set, by set_config.
         if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
             local = in_block and self.own.relay.status == b"T"
             await self.own.run([as_before("lock_timeout", setting, local=local)])
-        for case in deferred:
+        for case in waiting:
             if not case.sqlstate and self.own.relay.status != b"E":
                 self.voice.say(waits(case))
         await self.voice.ready()

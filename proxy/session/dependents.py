@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from proxy.catalog.after import after
 from proxy.catalog.facts import Facts, Relation
+from proxy.plans import referable
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.policy.verdict import Action, Verdict
-from proxy.sql import lexer, read
-from proxy.sql.lexer import LexError
+from proxy.session.pending import Pending, commented, words
 from proxy.sql.statements import (
     AddColumn,
     AddConstraint,
@@ -35,102 +34,6 @@ from proxy.sql.statements import (
     ValidateConstraint,
 )
 
-UNIQUE = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
-
-
-@dataclass(frozen=True)
-class Pending:
-    """Something that waits.  ``job`` is None while it stands in the text that is just looked at."""
-
-    sql: str
-    steps: tuple[Step, ...]
-    tables: tuple[int, ...] = ()
-    give_up: tuple[str, ...] = ()
-    job: int | None = None
-
-    @cached_property
-    def statement(self) -> Statement | None:
-        return next(iter(read.read(self.sql)), None)
-
-    @cached_property
-    def made(self) -> frozenset[str]:
-        """Names of indexes and constraints that will be there, or be valid, only then."""
-        names = {step.index[1] for step in self.steps if step.index is not None and not self.drops}
-        match self.statement:
-            case Statement(node=CreateIndex(name=Name(name=name))):
-                names.add(name)
-            case Statement(node=AlterTable(actions=actions)):
-                names |= {a.constraint.name for a in actions if isinstance(a, AddConstraint) and a.constraint.name}
-                names |= {a.name for a in actions if isinstance(a, ValidateConstraint)}
-        for step in self.steps:
-            for sql in step.statements:
-                for s in read.read(sql):
-                    if isinstance(s.node, AlterTable):
-                        names |= {a.name for a in s.node.actions if isinstance(a, ValidateConstraint)}
-                        names |= {
-                            a.constraint.name
-                            for a in s.node.actions
-                            if isinstance(a, AddConstraint) and a.constraint.name
-                        }
-        return frozenset(names)
-
-    @cached_property
-    def drops(self) -> frozenset[str]:
-        """Names of indexes that will be gone only then."""
-        match self.statement:
-            case Statement(node=DropIndex(names=names)):
-                return frozenset(name.name for name in names)
-            case _:
-                return frozenset()
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """All names in it, columns among them."""
-        return words(self.sql)
-
-    @cached_property
-    def later_words(self) -> frozenset[str]:
-        """All names in what is still to be run."""
-        return frozenset(word for step in self.steps for sql in step.statements for word in words(sql))
-
-    @cached_property
-    def is_unique(self) -> bool:
-        match self.statement:
-            case Statement(node=CreateIndex(unique=unique)):
-                return unique
-            case Statement(node=AlterTable(actions=actions)):
-                return any(isinstance(a, AddConstraint) and a.constraint.kind in UNIQUE for a in actions)
-            case _:
-                return False
-
-    @cached_property
-    def only_validates(self) -> bool:
-        match self.statement:
-            case Statement(node=AlterTable(actions=actions)):
-                return all(isinstance(a, ValidateConstraint) for a in actions)
-            case _:
-                return False
-
-    @cached_property
-    def is_not_null(self) -> bool:
-        """Whether it is SET NOT NULL and nothing else."""
-        match self.statement:
-            case Statement(node=AlterTable(actions=actions)):
-                return all(isinstance(a, SetNotNull) for a in actions)
-            case _:
-                return False
-
-    @cached_property
-    def is_single(self) -> bool:
-        """Whether it is about one thing only, so that it can be given up as a whole."""
-        match self.statement:
-            case Statement(node=AlterTable(actions=actions)):
-                return len(actions) == 1
-            case Statement(node=CreateIndex()):
-                return True
-            case _:
-                return False
-
 
 @dataclass(frozen=True, slots=True)
 class GivesUp:
@@ -147,20 +50,6 @@ class Refused:
 
     name: str  # of what waits
     what: str  # the statement that makes it wait
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """It would make an index under the name of one that waits."""
-
-    name: str
-
-
-def words(sql: str) -> frozenset[str]:
-    try:
-        return frozenset(t.value for t in lexer.lex(sql) if t.kind in ("word", "quoted", "uquoted"))
-    except LexError:
-        return frozenset()
 
 
 def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
@@ -182,7 +71,7 @@ def dependent(
     made = {name: one for one in pending for name in one.made}
     match node:
         case Other(kind="COMMENT"):
-            about = _commented(statement)
+            about = commented(statement)
             return _behind(statement, facts, verdict) if about in made else None
         case AlterTable(object_type="INDEX", relation=name) if name.name in made:
             return _behind(statement, facts, verdict)
@@ -191,18 +80,9 @@ def dependent(
                 return given
             return _behind(statement, facts, verdict)
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
-            return None  # the server says that the name is taken: ``taken``
+            return None  # the server says that the name is taken: ``gone``
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
-        case _:
-            return None
-
-
-def taken(statement: Statement, pending: Sequence[Pending]) -> str | None:
-    """The name of a new index that one that waits has already."""
-    match statement.node:
-        case CreateIndex(name=Name(name=name), if_not_exists=False) if any(name in one.made for one in pending):
-            return name
         case _:
             return None
 
@@ -222,7 +102,7 @@ def _alter(
         return given
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
     for action in alter.actions:
-        if (under := _undermines(action, here) or _needs(action, pending, facts)) is not None:
+        if (under := _undermines(action, here, relation) or _needs(action, pending, facts)) is not None:
             return Refused(*under)
     if not waits:
         return None
@@ -252,8 +132,8 @@ def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[st
     for c in action.column.constraints:
         for one in pending if c.references is not None else ():
             assert c.references is not None
-            if one.is_unique and _is_about(one, facts.find(c.references), c.references):
-                return next(iter(one.made), ""), one.sql
+            if _serves(one, c.references, c.referenced_columns, facts):
+                return one.name, one.sql
     return None
 
 
@@ -266,10 +146,16 @@ def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending],
         case AddConstraint(constraint=c) if c.using_index is not None:
             return c.using_index in made
         case AddConstraint(constraint=c) if c.references is not None:
-            parent = facts.find(c.references)
-            return any(one.is_unique and _is_about(one, parent, c.references) for one in pending)
+            return any(_serves(one, c.references, c.referenced_columns, facts) for one in pending)
         case _:
             return False
+
+
+def _serves(one: Pending, name: Name, columns: Sequence[str], facts: Facts) -> bool:
+    """Whether a foreign key can only be added when what waits is there."""
+    parent = facts.find(name)
+    now = referable.there(parent) if parent is not None else ()
+    return _is_about(one, parent, name) and referable.serves(one.keys, columns) and not referable.serves(now, columns)
 
 
 def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
@@ -298,25 +184,28 @@ def _given_up(one: Pending) -> GivesUp | None:
     return GivesUp((one.job,), one.give_up, as_written=False) if one.is_single and one.job is not None else None
 
 
-def _undermines(action: object, here: Sequence[Pending]) -> tuple[str, str] | None:
+def _undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
     """Whether what waits would not find its column, or its table, under the name that it knows."""
     match action:
         case DropColumn(column=column):
-            pass
+            constraints = relation.constraints.values() if relation is not None else ()
+            going = {c.name for c in constraints if column in c.columns}
+            if (one := next((one for one in here if one.made & going), None)) is not None:
+                return one.name or column, one.sql
         case AlterColumnType(column=column, using=None):
             # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
             here = [one for one in here if column in one.later_words and not one.is_not_null]
         case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
             here = [one for one in here if column in one.later_words]
         case OtherAction(what="RENAME TO" | "SET SCHEMA"):
-            return next(((next(iter(one.made | one.drops), ""), one.sql) for one in here if not one.drops), None)
+            return next(((one.name, one.sql) for one in here if not one.drops), None)
         case DropNotNull(column=column):
             here = [one for one in here if _proves(one, column)]
         case _:
             return None
     for one in here:
         if column in one.words:
-            return next(iter(one.made | one.drops), column), one.sql
+            return one.name or column, one.sql
     return None
 
 
@@ -343,16 +232,3 @@ def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
     lock = Lock.ACCESS_EXCLUSIVE if relations else Lock.NONE
     step = Step((statement.sql,), lock, "as written, behind what it is about", relations=relations, when="after_commit")
     return replace(verdict, action=Action.DEFER, plan=Plan(node.kind, (step,)))
-
-
-def _commented(statement: Statement) -> str:
-    """The index or constraint that a COMMENT is about."""
-    try:
-        tokens = lexer.lex(statement.sql)
-    except LexError:
-        return ""
-    if len(tokens) < 5 or tokens[2].value not in ("index", "constraint"):
-        return ""
-    names = [t for t in tokens[3:] if t.kind in ("word", "quoted")]
-    stop = next((i for i, t in enumerate(names) if t.kind == "word" and t.value in ("is", "on")), len(names))
-    return names[stop - 1].value if stop else ""

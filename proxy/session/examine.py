@@ -16,16 +16,20 @@ from proxy.catalog.facts import Facts, Held
 from proxy.catalog.held import holding
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
+from proxy.policy.said import Said
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
-from proxy.session import aside
+from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
-from proxy.session.dependents import GivesUp, Pending, Refused, Taken, dependent, taken, with_pending, words
+from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
+from proxy.session.gone import foreseen
 from proxy.session.ledger import Who
+from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
 from proxy.session.routines import Routines
 from proxy.session.voice import Voice
+from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
 from proxy.sql.interest import is_decided_about, matters
 from proxy.sql.opinion import disagreement
@@ -58,6 +62,10 @@ class Examiner:
         self.pending = pending
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
+
+    def mentioned(self, sql: bytes) -> bool:
+        """Whether a text that the gate lets past must be read."""
+        return self.routines.mentioned(sql) or (many.wanted(self.policy()) and may_change_many(sql))
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
@@ -107,8 +115,12 @@ class Examiner:
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         ask = any(matters(s.node) for s in statements) and not self.cannot_ask
         pending = await self.pending() if ask else []
+        in_block = self.own.relay.status != b"I"
+        passed: list[Statement] = []  # those of this text before
         for statement, routines in await self.routines.opened(statements):
-            if not is_decided_about(statement):
+            passed.append(statement)
+            batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
+            if not batched and not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):
@@ -119,9 +131,13 @@ class Examiner:
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
             facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            if batched and not self.cannot_ask:
+                facts = await many.estimated(self.own, statement, facts)
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
+            if len(passed) > 1:
+                facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
             if held is not None:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
@@ -135,13 +151,17 @@ class Examiner:
                 self._depend(case, pending)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
             held = holding(statement, facts, deferred) if len(statements) > 1 else None
-            if case.verdict.action is Action.DEFER and case.verdict.plan is not None:
+            if case.verdict.action is Action.DEFER and case.verdict.plan is not None and case.verdict.plan.later:
                 tables = tuple(changed_tables(case))
                 pending.append(Pending(statement.sql, case.verdict.plan.later, tables, case.verdict.plan.give_up))
         return cases
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
+        case.foreseen = foreseen(case.statement, pending)
+        if case.foreseen is not None:
+            case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
+            return
         match dependent(case.statement, case.facts, case.verdict, pending):
             case Verdict() as verdict:
                 case.verdict = verdict
@@ -149,8 +169,6 @@ class Examiner:
                 case.dependent = answer
             case None:
                 pass
-        if name := taken(case.statement, pending):
-            case.dependent = Taken(name)
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 
@@ -178,3 +196,11 @@ class Examiner:
             facts.settings["client_min_messages"].value if "client_min_messages" in facts.settings else "notice"
         )
         return facts
+
+
+def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
+    """``interlock.allow`` behind these statements, which have not run yet when it is asked for."""
+    said = Said.when(facts.allow, in_block=in_block)
+    for statement in passed:
+        said.follow(statement)
+    return said.now

@@ -13,10 +13,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from enum import Enum, auto
 
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
+from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
@@ -41,17 +43,20 @@ from proxy.session.defer import (
     IN_WALSENDER,
 )
 from proxy.session.deferral import Deferral
-from proxy.session.dependents import Refused, Taken
+from proxy.session.dependents import Refused
 from proxy.session.examine import Examiner
 from proxy.session.ledger import Ledger, Who
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.interest import stands_alone
 from proxy.sql.statements import (
+    Query,
     Span,
     Statement,
+    Transaction,
     Unreadable,
 )
+from proxy.tools import whose
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
@@ -125,6 +130,7 @@ class Guard:
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
+        cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
         if not cases:
             return Outcome.PASS
         if reason := self.ledger.refuses(policy):
@@ -169,11 +175,17 @@ class Guard:
         in_block: bool,
         alone: bool,
     ) -> Outcome:
+        if (
+            self.examiner.cannot_ask
+            and not self.examiner.walsender
+            and not isinstance(statements[0].node, Transaction | Unreadable)
+        ):
+            return Outcome.PASS  # in a failed transaction the server takes nothing but its end in front
         rejected = next((c for c in cases if c.verdict.action is Action.REJECT), None)
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
-        if refused := next((c for c in cases if isinstance(c.dependent, Refused | Taken)), None):
+        if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
@@ -183,6 +195,8 @@ class Guard:
             self.voice.tell(answers.unfinished(failed, severity="WARNING"))
         case = cases[0]
         alone = alone and len(cases) == 1
+        if len(statements) == 1 and case.foreseen is not None:
+            return _answered(await self.deferral.as_foreseen(case, simple=simple))
         if any(c.dependent is not None for c in cases):
             return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
@@ -262,7 +276,8 @@ class Guard:
         case.outcome = "done"
         if case.verdict.action is Action.REWRITE:
             self.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
-            await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+            query = isinstance(case.statement.node, Query)  # whose tag says how many rows
+            await self.voice.done(runner.tag if query else case.statement.node.kind.encode(), simple=simple)
         else:
             await self.voice.done(runner.tag, simple=simple)
         return Outcome.ANSWERED
@@ -324,11 +339,13 @@ class Guard:
         return Outcome.ANSWERED
 
     async def _reject(self, case: Case, cases: list[Case], of: int, *, simple: bool) -> Outcome:
+        outside = decide(case.statement, replace(case.facts, in_transaction=False), self.policy())
         fields = answers.rejection(
             case.statement,
             case.verdict,
-            tool=self.who.tool or self.spoken(),
+            tool=whose(self.who.tool, self.spoken()),
             in_transaction=case.facts.in_transaction and not self.examiner.walsender,
+            rewrites=outside.action is Action.REWRITE,
             of=of,
         )
         for other in cases:

@@ -16,7 +16,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import DEADLOCK, PlanFailed
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed
 from proxy.run.job import run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
@@ -46,6 +46,7 @@ class Rest:
         self.group: Group | None = None
         self.resting = False
         self._pending = False
+        self._began = False  # there may be jobs, and whether they are done is not known
 
     @property
     def pending(self) -> bool:
@@ -67,6 +68,11 @@ class Rest:
         """Whether there are jobs, or may be when the transaction is over: reason enough to stay without the client."""
         return self.group is not None and (self._pending or self.group.has_jobs)
 
+    def ended(self) -> None:
+        """The session is over.  What it may have committed, and has not done, is for the next of the group to look for."""
+        if self.group is not None and (self._pending or self._began):
+            self.group.waiting = True
+
     async def let_go(self) -> None:
         """Have the other sessions of this client give up the snapshots that they do not need."""
         if self.group is not None:
@@ -86,7 +92,9 @@ class Rest:
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
         try:
-            return await self._moment(group)
+            failures = await self._moment(group)
+            self._began = False
+            return failures
         except JobsUnusable as error:
             log.error("%s: jobs cannot be done: %s", self.guard.who.label, error)
             group.waiting = False
@@ -108,7 +116,7 @@ class Rest:
         if self._pending:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
-            self._pending = False
+            self._pending, self._began = False, True
             self.member.attend()
             mine = await jobs.of_session(own, self.guard.deferral.token) if await jobs.exists(own) else []
             if mine:
@@ -125,8 +133,21 @@ class Rest:
         free = waiting if await self._is_free(group, waiting) else [job for job in waiting if not job.waits_for_others]
         left = [job for job in waiting if job not in free]
         failures = b""
+        busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:
-            failures += await self._do(group, job, mine=any(job.id == one.id for one in mine))
+            is_mine = any(job.id == one.id for one in mine)
+            before = [one for one in busy if jobs.follows(job, one)]
+            if before and not is_mine:
+                busy.append(job)
+                continue
+            for one in before:
+                await self._end_of(one)
+            if await jobs.claim(own, job.id):
+                failures += await self._do(group, job, mine=is_mine)
+            elif is_mine:
+                failures += await self._done_by_another(group, job)
+            else:
+                busy.append(job)
         if left:
             self._say_left(left)
         else:
@@ -201,11 +222,32 @@ class Rest:
 
     # ------------------------------------------------ doing
 
+    async def _end_of(self, job: Job) -> Job | None:
+        """A job once no other session has it any more, or as it is when the client cancels; None if it is gone."""
+        while True:
+            found = await jobs.find(self.guard.own, job.id)
+            if found is None or found.state not in ("waiting", "running") or self.guard.cancelled.is_set():
+                return found
+            if await jobs.claim(self.guard.own, job.id):  # who had it is gone, or has put it back
+                await jobs.end(self.guard.own, job.id, "waiting")
+                return found
+            await asyncio.sleep(PAUSE_S)
+
+    async def _done_by_another(self, group: Group, job: Job) -> bytes:
+        """A job of this client's that another session has begun: the client hears of its end, as if it were done here."""
+        found = await self._end_of(job)
+        if found is None or found.state not in ("waiting", "running", "failed"):
+            return b""
+        if found.state == "failed":
+            return self._failed(found, PlanFailed(found.error), mine=True)
+        if self.guard.cancelled.is_set():
+            said = {"S": "ERROR", "C": QUERY_CANCELED, "M": "canceling statement due to user request"}
+            return self._failed(job, PlanFailed(said), mine=True)
+        return await self._do(group, job, mine=True) if await jobs.claim(self.guard.own, job.id) else b""
+
     async def _do(self, group: Group, job: Job, *, mine: bool) -> bytes:
-        """One job; what went wrong as an error for the client, or, where it is none of its own, as a warning."""
+        """One claimed job; what went wrong as an error for the client, or, where it is none of its own, as a warning."""
         guard = self.guard
-        if not await jobs.claim(guard.own, job.id):
-            return b""  # another session has it
         begun = time.monotonic()
         policy = guard.policy()
         await self.let_go()

@@ -86,7 +86,7 @@ class Session:
         self.attend()
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
-        self._prepared.mentions = self._guard.examiner.routines.mentioned
+        self._prepared.mentions = self._guard.examiner.mentioned
         self._held = Settling(self._guard, server, self._prepared, self._groups, self._drain)
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
@@ -239,7 +239,7 @@ class Session:
             if self.who.tool is not None:
                 self._looks = 0
                 if self._rest.group is not None:
-                    self._rest.group.tool = self.who.tool
+                    self._rest.group.tool = tools.whose(self.who.tool, self._rest.group.tool)
 
     # ------------------------------------------------ ends
 
@@ -268,6 +268,7 @@ class Session:
 
     def _end(self) -> None:
         if self._rest.group is not None:
+            self._rest.ended()
             self._groups.leave(self, self._rest.group)
         self.client.close()
         self.server.close()

@@ -13,6 +13,8 @@ _FIRST = re.compile(
     re.I,
 )
 _CALLS = re.compile(rb"(?:[ \t\n\r\f\v]|/\*[^*/]*+\*/)*+select" + _END, re.I)
+_CHANGES = re.compile(rb"(?:[ \t\n\r\f\v]|/\*[^*/]*+\*/|--[^\n\r]*+[\n\r])*+(?:update|delete)" + _END, re.I)
+_PARAMETER = re.compile(rb"\$[0-9]")
 _TAIL = re.compile(rb"[; \t\n\r\f\v]*+")
 _SHOWN = re.compile(rb"[ \t\n\r\f\v]++[a-z_. ]++[; \t\n\r\f\v]*+", re.I)
 
@@ -42,3 +44,8 @@ def may_matter(sql: bytes) -> bool:
 def may_only_call(sql: bytes) -> bool:
     """Whether a text may be a SELECT of nothing but functions.  Errs only towards True."""
     return b"(" in sql and _CALLS.match(sql) is not None
+
+
+def may_change_many(sql: bytes) -> bool:
+    """Whether a text may be an UPDATE or DELETE that Interlock could run in batches: it has no parameters."""
+    return _CHANGES.match(sql) is not None and _PARAMETER.search(sql) is None

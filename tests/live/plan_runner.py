@@ -20,6 +20,7 @@ from proxy.run import batch_sql
 from proxy.sql.read import read
 from proxy.sql.statements import Statement
 
+TABLE = re.compile(r'table "([^"]*)"')
 WORK = re.compile(r'^(rewriting table|verifying table|building index (?!"pg_toast_)|validating foreign key)')
 LOCKS = """
     SELECT n.nspname, c.relname, l.mode, c.relkind IN ('i', 'I') FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
@@ -51,6 +52,16 @@ def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:
     if not found:
         return None
     return compose(statement, [(node, f.rewrite) for node, f in found if f.rewrite], facts)
+
+
+def of_others(work: Sequence[str], before: set[tuple[str, str]], step: Step) -> list[str]:
+    """Messages of work but for that on tables that are made in the same step, which keeps nobody waiting."""
+    there = {name for _, name in before}
+    made = step.transaction and any(
+        sql.startswith(("CREATE TABLE", "CREATE UNLOGGED TABLE")) for sql in step.statements
+    )
+    on = (TABLE.search(message) for message in work)
+    return [m for m, t in zip(work, on, strict=True) if (t[1] in there if t else not made)]
 
 
 @dataclass
@@ -105,6 +116,7 @@ class Session:
         """Run a step unless it is done; what it did, or None."""
         if self.is_done(step):
             return None
+        self.clear(step)
         seen = Seen()
         before = set(self.connection.execute(EXISTING).fetchall())
         with self.watching() as work:
@@ -123,8 +135,12 @@ class Session:
                         locks = seen.indexes if is_index else seen.locks
                         known = locks.get((schema, name), Lock.NONE)
                         locks[schema, name] = max(known, Lock(mode), key=lambda lock: lock.rank)
-            seen.work = list(work)
+            seen.work = of_others(work, before, step)
         return seen
+
+    def clear(self, step: Step) -> None:
+        for (command,) in self.connection.execute(step.left).fetchall() if step.left is not None else ():
+            self.connection.execute(bytes.fromhex(command).decode())
 
     def batch(self, batch: Batch) -> None:
         """A few rows at a time, as ``run.batches`` does, but for its pace."""
@@ -163,3 +179,4 @@ class Session:
         for step in reversed(begun[onward[0] :] if onward else begun):
             for sql in step.undo:
                 self.connection.execute(sql)
+            self.clear(step)

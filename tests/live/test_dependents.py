@@ -15,6 +15,7 @@ INDEX = "CREATE INDEX i ON orders (email)"
 UNIQUE = "CREATE UNIQUE INDEX i ON orders (id)"
 CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
 KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
+NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 
 SAME: list[Sequence[str]] = [
@@ -50,7 +51,30 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (INDEX, "ALTER TABLE orders ADD COLUMN more text", "CREATE INDEX ON orders (more)", "UPDATE orders SET more = 'x'"),
     (INDEX, "DROP TABLE orders"),
+    # A key to what is unique already does not wait for another unique index of that table.
+    (NAMES, "ALTER TABLE orders ALTER customer_id TYPE bigint, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers (id)"),
+    (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
     (INDEX, "TRUNCATE orders"),
+    ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
+    ("DROP INDEX orders_total_idx", "SAVEPOINT a", "COMMENT ON INDEX orders_total_idx IS 'x'", "ROLLBACK TO a"),
+    ("DROP INDEX orders_total_idx", "SAVEPOINT a", "DROP INDEX orders_total_idx", "ROLLBACK TO a", "DROP INDEX IF EXISTS orders_total_idx"),
+    ("DROP INDEX orders_total_idx", "ALTER TABLE orders CLUSTER ON orders_total_idx"),
+    ("DROP INDEX orders_total_idx", "ALTER TABLE orders ADD CONSTRAINT u UNIQUE USING INDEX orders_total_idx"),
+    ("DROP INDEX orders_total_idx", "ALTER INDEX IF EXISTS orders_total_idx RENAME TO j", "CREATE INDEX orders_total_idx ON orders (id)", "COMMENT ON INDEX orders_total_idx IS 'x'"),
+    ("DROP INDEX orders_total_idx; COMMENT ON INDEX orders_total_idx IS 'x'; SELECT 1",),
+    (INDEX, "ALTER INDEX i RENAME TO j", "COMMENT ON INDEX j IS 'x'", "SAVEPOINT a", "DROP INDEX i", "ROLLBACK TO a", INDEX),
+    (INDEX, "ALTER INDEX orders_total_idx RENAME TO i"),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", "COMMENT ON CONSTRAINT d ON orders IS 'x'"),
+    (INDEX + "; " + INDEX + "; SELECT 1",),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "ALTER TABLE orders ADD CONSTRAINT u CHECK (id > 0)"),
+    ("ALTER TABLE orders ADD UNIQUE (email)", "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES orders (id)"),
+    ("ALTER TABLE orders ADD UNIQUE (email), ADD FOREIGN KEY (customer_id) REFERENCES orders (id)",),
+    ("ALTER TABLE orders ADD UNIQUE (id), ADD FOREIGN KEY (customer_id) REFERENCES orders (id)",),
+    ("ALTER TABLE customers ADD UNIQUE (name)", "ALTER TABLE orders ADD FOREIGN KEY (email) REFERENCES customers"),
+    ("SAVEPOINT a", INDEX, "ROLLBACK TO a", "CREATE INDEX j ON orders (id)"),
+    ("BEGIN; SELECT 1/0; " + INDEX, INDEX + "; SELECT 1"),
+    ("UPDATE orders SET total = -1 WHERE id = 3", "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT c"),
     ("CREATE TABLE n (a int)", "CREATE INDEX ON n (a)", "COMMENT ON INDEX n_a_idx IS 'x'", INDEX),
 ]  # fmt: skip
 
@@ -58,6 +82,11 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders DROP COLUMN email"),
     (INDEX, "ALTER TABLE orders RENAME COLUMN email TO mail"),
     (INDEX, "ALTER TABLE orders RENAME TO o2"),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
+        "ALTER TABLE orders VALIDATE CONSTRAINT c",
+        "ALTER TABLE orders DROP COLUMN total",
+    ),
     (INDEX, "ALTER TABLE orders SET SCHEMA pg_temp"),
     (INDEX + "; ALTER TABLE orders DROP COLUMN email",),
     (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
@@ -87,6 +116,7 @@ def ways(postgres: Server, share_proxy: Callable[[str], Proxy]) -> tuple[str, st
     return (*names, share_proxy(POLICY))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 @pytest.mark.parametrize("statements", SAME, ids=[" / ".join(s)[:80] for s in SAME])
 def test_it_ends_as_it_would_directly(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +69,12 @@ def test_no_write_is_lost(replica: bool, keyed: str, swapping: str) -> None:
                     connection.execute("UPDATE items SET small = small + 1 WHERE id %% 50 = %s", (i % 50,))
                     connection.execute("INSERT INTO items (small, item) VALUES (%s, %s)", (i, 100_000 + i))
                     connection.execute("DELETE FROM items WHERE id = %s", (5000 - i,))
-                    connection.execute("UPDATE items SET small = 7 WHERE item = %s", (100_000 + i,))
+                    with connection.cursor().copy("COPY items (small, item) FROM stdin") as copy:
+                        copy.write_row((3, 200_000 + i))
+                    connection.execute(
+                        "INSERT INTO items (small, item) VALUES (9, %s) ON CONFLICT (item) DO UPDATE SET small = 7",
+                        (100_000 + i,),
+                    )
                 except psycopg.Error as error:
                     errors.append(error)
                 seen[0] = i + 1
@@ -97,7 +103,7 @@ def expected_sum(n: int) -> int:
         for key in rows:
             if key % 50 == i % 50:
                 rows[key] += 1
-        rows[5001 + i] = 7
+        rows[5001 + 3 * i], rows[5002 + 3 * i] = 7, 3  # the third id is that of the conflict
         rows.pop(5000 - i, None)
     return sum(rows.values())
 
@@ -137,11 +143,89 @@ def test_what_does_not_fit_takes_all_back(sql: str, postgres: Server, keyed: str
     assert lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False)) == before
 
 
+BIGINT = "ALTER TABLE items ALTER small TYPE bigint"
+REFUSED = {
+    "view": ("CREATE VIEW small_items AS SELECT small FROM items", "view small_items depends on the column"),
+    "matview": ("CREATE MATERIALIZED VIEW m AS SELECT small FROM items", "materialized view m depends"),
+    "generated": ("ALTER TABLE items ADD more int GENERATED ALWAYS AS (small + 1) STORED", "column more of table items"),
+    "policy": ("CREATE POLICY mine ON items USING (small > 0)", "policy mine on table items"),
+    "statistics": ("CREATE STATISTICS pair ON small, item FROM items", "statistics object pair depends"),
+    "trigger": (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        " CREATE TRIGGER t AFTER UPDATE OF small ON items FOR EACH ROW EXECUTE FUNCTION f()",
+        "trigger t on table items depends",
+    ),
+    "later trigger": (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        ' CREATE TRIGGER "~~" BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION f()',
+        'trigger "~~" would fire behind',
+    ),
+    "rule": (
+        "CREATE RULE s AS ON DELETE TO items WHERE OLD.small > 9 DO ALSO DELETE FROM parts",
+        "rule s on table items depends",
+    ),
+    "rights": ("GRANT SELECT (small) ON items TO PUBLIC", "the column has rights, options"),
+    "statistics target": ("ALTER TABLE items ALTER small SET STATISTICS 7", "a statistics target"),
+    "options": ("ALTER TABLE items ALTER small SET (n_distinct = 5)", "has rights, options"),
+    "publication": ("CREATE PUBLICATION p FOR TABLE items", 'publication "p" would send'),
+    "all published": ("CREATE PUBLICATION p FOR ALL TABLES", 'publication "p" would send'),
+    "row held": ("CREATE TABLE box (it items)", "column it of table box holds rows of the table"),
+    "rows held": ("CREATE TABLE box (these items[])", "column these of table box holds rows of the table"),
+    "row type": ("CREATE TYPE boxed AS (it items)", "holds rows of the table"),
+    "index comment": ("CREATE INDEX i ON items (small); COMMENT ON INDEX i IS 'x'", 'index "i" has a comment'),
+    "clustered": ("CREATE INDEX i ON items (small); ALTER TABLE items CLUSTER ON i", 'index "i" has a comment'),
+    "identity": ("CREATE UNIQUE INDEX i ON items (small); ALTER TABLE items REPLICA IDENTITY USING INDEX i", 'index "i" has a comment'),
+    "whole rows": ("CREATE INDEX i ON items ((items IS NULL))", "index i depends on the column"),
+    "exclusion": ("ALTER TABLE items ADD CONSTRAINT x EXCLUDE (small WITH =)", 'constraint "x" cannot be made'),
+    "itself": ("ALTER TABLE items ADD CONSTRAINT s FOREIGN KEY (small) REFERENCES items (item)", 'foreign key "s" points to the table itself'),
+    "child": ("CREATE TABLE more () INHERITS (items)", "part of an inheritance tree"),
+    "partitioned": (
+        "ALTER TABLE items ADD UNIQUE (small); CREATE TABLE ps (small int REFERENCES items (small)) PARTITION BY LIST (small)",
+        'is one of a partitioned table, "ps"',
+    ),
+}  # fmt: skip
+MORE = {
+    f"{BIGINT}, ADD z int": "other changes stand beside it",
+    f"{BIGINT} USING items::text::int8": "speaks of other things",
+    f"{BIGINT} USING item": "speaks of other things",
+    f"{BIGINT} USING small + length(current_user)": "current_user, which may not be the same for every writer",
+    f"{BIGINT} USING small + extract(epoch from 'now'::timestamptz)::int": "'now', which may not be the same",
+    f"{BIGINT} USING steady(small)": r"steady\(\), which may not be",
+    f"{BIGINT} USING small * random()": r"random\(\), which may not be",
+    f"{BIGINT} USING public.steady(small)": "a name with a schema",
+    "ALTER TABLE items ALTER small TYPE small": "small is a domain with a constraint",
+    "ALTER TABLE items ALTER small TYPE three": "three has a default of its own",
+    "ALTER TABLE items ALTER order_id TYPE numeric": 'foreign key "items_order_id_fkey" would have to compare other types',
+    "ALTER TABLE parts ALTER id TYPE int": "the sequence of the column has rights",
+}
+SOME = """
+CREATE FUNCTION steady(int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT 1::bigint';
+CREATE DOMAIN small AS bigint CHECK (value > 0); CREATE DOMAIN three AS bigint DEFAULT 3;
+"""
+
+
+@pytest.mark.parametrize("what", [*REFUSED, *MORE])
+def test_what_could_not_be_kept_is_named_before_anything_is_done(
+    what: str, postgres: Server, keyed: str, swapping: str
+) -> None:
+    schema, reason = REFUSED.get(what) or (SOME, MORE[what])
+    if "TYPE int" in what:
+        schema = "ALTER TABLE parts ADD id bigint GENERATED ALWAYS AS IDENTITY; COMMENT ON SEQUENCE parts_id_seq IS 'x'"
+    run(keyed, schema)
+    before = postgres.dump(keyed.rpartition("/")[2])
+    with pytest.raises(psycopg.Error, match=r"\[column-type-re") as caught:
+        run(swapping, (BIGINT if what in REFUSED else what))
+    detail = caught.value.diag.message_detail or ""
+    assert caught.value.diag.sqlstate == "IL001"
+    assert re.search(f"It cannot be done in steps, by a second column: .*{reason}", detail), detail
+    assert postgres.dump(keyed.rpartition("/")[2]) == before
+
+
 def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed: str, swapping: str) -> None:
     """A row may have been missed: that is told, and all is taken back."""
     run(
         keyed,
-        f"CREATE FUNCTION waits(int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN $1; END $$",
+        f"CREATE FUNCTION waits(int) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN $1; END $$",
     )
     before = lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False))
     with psycopg.connect(keyed, autocommit=True) as gate, ThreadPoolExecutor(1) as pool:
@@ -156,6 +240,129 @@ def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed:
         with pytest.raises(psycopg.Error, match="somebody has dropped or disabled the trigger"):
             running.result(timeout=60)
     assert lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False)) == before
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "CREATE INDEX CONCURRENTLY late ON items (small)",
+        "ALTER TABLE items ADD CONSTRAINT late CHECK (small < 99999)",
+        "GRANT SELECT (small) ON items TO PUBLIC",
+        "COMMENT ON COLUMN items.small IS 'late'",
+        "ALTER TABLE items ALTER small SET DEFAULT 3",
+        "ALTER TABLE items ALTER small DROP NOT NULL",
+        "CREATE STATISTICS late ON small, item FROM items",
+    ],
+)
+def test_what_others_have_changed_meanwhile_is_not_lost(
+    meanwhile: str, postgres: Server, keyed: str, swapping: str
+) -> None:
+    """The second column would not have it: that is told, and all is taken back."""
+    with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, swapping, BIGINT)
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
+        with ThreadPoolExecutor(1) as other:
+            changing = other.submit(run, keyed, meanwhile)  # it may have to wait for the holder
+            queued = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            until(lambda: changing.done() or one(keyed, queued) != 0, "the other change should be under way")
+            holder.commit()
+            changing.result(timeout=60)
+        with pytest.raises(psycopg.Error, match='somebody has changed column "small", or what hangs on it') as caught:
+            running.result(timeout=60)
+    assert caught.value.diag.sqlstate == "55000"
+    expected = postgres.create_database()
+    run(postgres.url(expected), ORDERS + KEYED, meanwhile)
+    assert postgres.dump(keyed.rpartition("/")[2]) == postgres.dump(expected)
+    assert left_over(keyed) == 0
+    postgres.drop_database(expected)
+
+
+WRITER = """
+ALTER TABLE items ADD made timestamp DEFAULT '2020-01-01 12:00';
+CREATE FUNCTION shifted(timestamp) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN $1 + interval '1 day'; END $$;
+REVOKE ALL ON FUNCTION shifted FROM PUBLIC;
+DROP ROLE IF EXISTS writer_of_items; CREATE ROLE writer_of_items LOGIN PASSWORD 'x';
+GRANT INSERT, SELECT, UPDATE ON items TO writer_of_items; GRANT USAGE ON SEQUENCE items_id_seq TO writer_of_items;
+"""
+
+
+@pytest.mark.parametrize("using", ["", " USING shifted(made)"])
+def test_values_are_the_authors_whoever_writes(using: str, keyed: str, swapping: str) -> None:
+    """A role with fewer rights, in another time zone, and with a type and a function of its own of the same names."""
+    run(keyed, WRITER)
+    rows = "SELECT made::text FROM items ORDER BY id DESC LIMIT 1"
+    with (
+        psycopg.connect(keyed) as holder,
+        psycopg.connect(keyed, autocommit=True) as writer,
+        psycopg.connect(swapping, autocommit=True) as author,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writer.execute("SET SESSION AUTHORIZATION writer_of_items")
+        writer.execute("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET search_path = pg_temp")
+        writer.execute("CREATE DOMAIN pg_temp.timestamptz AS text CHECK (false)")
+        author.execute("SET TimeZone = 'Europe/Berlin'")
+        running = pool.submit(author.execute, f"ALTER TABLE items ALTER made TYPE timestamptz{using}")
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
+        writer.execute("INSERT INTO public.items (small, made) VALUES (1, '2020-05-01 12:00')")
+        holder.commit()
+        running.result(timeout=60)
+        assert author.execute(rows).fetchone() == (f"2020-05-0{2 if using else 1} 12:00:00+02",)
+        author.execute("SET TimeZone = 'UTC'")
+        assert author.execute("SELECT DISTINCT made::text FROM items WHERE id <= 5000").fetchall() == [
+            (f"2020-01-0{2 if using else 1} 11:00:00+00",)
+        ]
+    assert left_over(keyed) == 0
+    run(keyed, "DROP OWNED BY writer_of_items; DROP ROLE writer_of_items")
+
+
+def test_sent_again_under_other_settings_it_begins_again(
+    keyed: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """Rows that were computed under the first ones are computed anew."""
+    run(keyed, "ALTER TABLE items ADD made timestamp DEFAULT '2020-01-01 12:00'")
+    sql = "ALTER TABLE items ALTER made TYPE timestamptz"
+    proxy = start_guard(start_proxy, tmp_path, "rules: { column-type-rewrite: rewrite }\n" + SLOWLY)
+    url = through(proxy, keyed)
+    with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
+        client = psycopg.connect(url, autocommit=True)
+        client.execute("SET TimeZone = 'Asia/Tokyo'")
+        running = pool.submit(client.execute, sql)
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        holder.execute("SELECT FROM items WHERE id = 4000 FOR UPDATE")
+        # The holder's row alone is left.
+        until(
+            lambda: (
+                one(
+                    keyed,
+                    "SELECT coalesce((SELECT (xpath('//n/text()', query_to_xml(format('SELECT count(%I) AS n FROM items', attname),"
+                    " false, true, '')))[1]::text::int FROM pg_attribute WHERE attrelid = 'items'::regclass"
+                    " AND attname ~ '^_interlock_new' AND NOT attisdropped), 0)",
+                )
+                == 4999
+            ),
+            "all but one row should be filled",
+        )
+        one(keyed, f"SELECT pg_terminate_backend({client.info.backend_pid})")
+        with pytest.raises(psycopg.Error):
+            running.result(timeout=30)
+    with psycopg.connect(url, autocommit=True) as client:
+        client.execute("SET TimeZone = 'UTC'")
+        client.execute(sql)
+        assert client.execute("SELECT made::text, count(*) FROM items GROUP BY 1").fetchall() == [
+            ("2020-01-01 12:00:00+00", 5000)
+        ]
+    assert left_over(keyed) == 0
 
 
 @pytest.mark.parametrize("how", ["server session", "proxy"])

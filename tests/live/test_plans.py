@@ -10,7 +10,7 @@ import psycopg.sql
 import pytest
 
 from proxy.plans.plan import Lock, Plan
-from tests.live.part_cases import PARTS
+from tests.live.part_cases import PARTS, make_tablespace
 from tests.live.plan_cases import CASES, SAME_EMAIL, Case
 from tests.live.plan_runner import Session, plan_for
 from tests.servers import Server
@@ -48,10 +48,7 @@ class Copies:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.databases = (server.create_database(), server.create_database())
-        with server.connect() as connection:
-            if connection.execute("SELECT FROM pg_tablespace WHERE spcname = 'apart'").fetchone() is None:
-                connection.execute("SET allow_in_place_tablespaces = on")
-                connection.execute("CREATE TABLESPACE apart LOCATION ''")
+        make_tablespace(server)
 
     def session(self, which: int, schema: str, case: Case, *, bad: bool = False) -> Session:
         return self._session(self.databases[which], schema, case, bad=bad)
@@ -138,6 +135,7 @@ def cases(chosen: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", chosen, ids=[f"{n}-{case.id}" for n, case in enumerate(chosen)])
 
 
+@pytest.mark.sampled(2)
 @cases(EVERY)
 def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: Opened) -> None:
     direct, through = opened.both(case)
@@ -227,6 +225,7 @@ def shown(error: psycopg.Error, plan: Plan) -> tuple[str | None, str | None]:
     return error.sqlstate, error.diag.message_primary
 
 
+@pytest.mark.sampled(4)
 @cases([case for case in EVERY if case.repeats or case.replans])
 def test_interrupted_after_any_step(case: Case, copies: Copies, opened: Opened) -> None:
     """The connection dies after a step: the same plan, or the same statement sent again, goes on from there."""

@@ -380,7 +380,7 @@ def test_no_longer_than_the_time_allows(pair: Pair) -> None:
     pair.execute("SET statement_timeout = '2s'")
     assert pair.probed(ALTER + "ADD CHECK (naps(total))") is None
     assert pair.notices == [
-        "interlock: the rows could not be looked through in the time that jobs.preflight_timeout allows; whether they fit"
+        "interlock: the rows could not be looked through in the time that the policy allows; whether they fit"
         " shows after COMMIT"
     ]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
 from tests.binaries import run_client
+from tests.live.conftest import POLICY, through
+from tests.proxies import Proxy
 
 INDEX = "CREATE INDEX i ON orders (email)"
 
@@ -161,3 +165,53 @@ def test_a_tool_may_show_itself_on_another_of_its_connections(rejecting: str) ->
         bookkeeping.execute("SELECT to_regclass('_yoyo_log')")
         assert "in yoyo: put __transactional__ = False into the migration" in second_line()
     assert "yoyo" not in second_line()
+
+
+ALLOWED = "SET LOCAL interlock.allow = 'index-not-concurrent: nobody is awake'"
+PLAIN = "CREATE INDEX plain ON orders (email)"
+
+
+def test_an_exception_in_the_same_text(orders: str, rejecting: str) -> None:
+    """Tools that send a file as one query: the setting has not been made yet when its statement is decided about."""
+    with psycopg.connect(rejecting, autocommit=True) as connection:
+        connection.execute(f"{ALLOWED}; {PLAIN}; SELECT 1")
+    assert "plain" in indexes(orders)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"BEGIN; {ALLOWED}; COMMIT; BEGIN; {PLAIN}; COMMIT",
+        f"{ALLOWED}; RESET interlock.allow; {PLAIN}",
+        f"{PLAIN}; {ALLOWED}",
+    ],
+)
+def test_an_exception_that_is_over_or_yet_to_come(text: str, orders: str, rejecting: str) -> None:
+    with psycopg.connect(rejecting, autocommit=True) as connection, pytest.raises(psycopg.Error) as caught:
+        connection.execute(text)
+    assert caught.value.sqlstate == "IL001"
+    assert "plain" not in indexes(orders)
+
+
+def test_an_exception_that_ends_with_its_transaction(orders: str, rejecting: str) -> None:
+    """It still holds when the server is asked, and no more when the statement runs."""
+    with psycopg.connect(rejecting, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(ALLOWED)
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(f"COMMIT; {PLAIN}; SELECT 1")
+    assert caught.value.sqlstate == "IL001"
+    assert "plain" not in indexes(orders)
+
+
+def test_a_policy_that_rewrites_nothing_does_not_promise_it(orders: str, share_proxy: Callable[[str], Proxy]) -> None:
+    guarded = through(share_proxy(POLICY + "rules: { index-not-concurrent: reject }"), orders)
+    with psycopg.connect(guarded, autocommit=True, application_name="psql") as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(INDEX)
+    second = (caught.value.diag.message_primary or "").split("\n")[1]
+    assert second == (
+        "Use instead: CREATE INDEX CONCURRENTLY i ON orders (email); Outside a transaction: in psql: run it without BEGIN"
+        " and without -1 / --single-transaction, and one statement in each -c"
+    )

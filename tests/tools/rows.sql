@@ -9,4 +9,5 @@ SELECT 'title ' || n, repeat('x', 50), 'old', timestamptz '2026-01-01 00:00Z' + 
 FROM generate_series(1, 3000) n;
 INSERT INTO products (sku, price, stock, owner_id)
 SELECT 'SKU' || n, n, n % 7, 1 + n % 3000 FROM generate_series(1, 3000) n;
-ANALYZE users, posts, products;
+INSERT INTO tokens (id, label) SELECT md5(n::text)::uuid, 'old' FROM generate_series(1, 3000) n;
+ANALYZE users, posts, products, tokens;

@@ -20,12 +20,44 @@ CHECKED = (ConstrType.CONSTR_CHECK, ConstrType.CONSTR_FOREIGN, ConstrType.CONSTR
 
 
 def heavy(statements: Iterable[str], tables: Iterable[str]) -> list[str]:
-    """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes.
-
-    Rewrites of a whole table (a new type, a volatile default) are not counted: Interlock leaves them as they are.
-    """
+    """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes."""
     known = Proofs()
-    return [sql for sql in statements if any([*_heavy(sql, set(tables), known)])]
+    return [one for sql in statements for one, stmt in _parsed(sql) if any([*_heavy(stmt, set(tables), known)])]
+
+
+def rewrites(statements: Iterable[str], tables: Iterable[str]) -> list[str]:
+    """Those that have a whole table of ``tables`` copied: a new type, or a default that is another for each row."""
+    return [one for sql in statements for one, stmt in _parsed(sql) if _rewrites(stmt, set(tables))]
+
+
+def _parsed(sql: str) -> Iterator[tuple[str, Any]]:
+    """Each statement of a text, and its tree."""
+    try:
+        parsed = parse_sql(sql)
+    except ParseError as error:
+        raise AssertionError(f"Postgres was told what it cannot read: {error}\n{sql}") from error
+    for raw in parsed:
+        end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(sql)
+        yield sql[raw.stmt_location : end], raw.stmt
+
+
+def _rewrites(stmt: Any, tables: set[str]) -> bool:
+    match stmt:
+        case ast.AlterTableStmt() if stmt.relation.relname in tables:
+            return any(_copies(cmd) for cmd in stmt.cmds)
+        case _:
+            return False
+
+
+def _copies(cmd: Any) -> bool:
+    match cmd.subtype:
+        case AlterTableType.AT_AlterColumnType:
+            return cmd.name == "stock" and cmd.def_.typeName.names[-1].sval == "int8"
+        case AlterTableType.AT_AddColumn:
+            defaults = [c.raw_expr for c in cmd.def_.constraints or () if c.contype is ConstrType.CONSTR_DEFAULT]
+            return any(isinstance(default, ast.FuncCall) for default in defaults)
+        case _:
+            return False
 
 
 @dataclass(slots=True)
@@ -37,20 +69,14 @@ class Proofs:
     proven: set[tuple[str, str]] = field(default_factory=set)
 
 
-def _heavy(sql: str, tables: set[str], known: Proofs) -> Iterator[bool]:
-    try:
-        parsed = parse_sql(sql)
-    except ParseError as error:
-        raise AssertionError(f"Postgres was told what it cannot read: {error}\n{sql}") from error
-    for raw in parsed:
-        stmt: Any = raw.stmt
-        match stmt:
-            case ast.IndexStmt():
-                yield stmt.relation.relname in tables and not stmt.concurrent
-            case ast.DropStmt(removeType=ObjectType.OBJECT_INDEX):
-                yield not stmt.concurrent
-            case ast.AlterTableStmt() if stmt.relation.relname in tables:
-                yield from (_scans(stmt.relation.relname, cmd, known) for cmd in stmt.cmds)
+def _heavy(stmt: Any, tables: set[str], known: Proofs) -> Iterator[bool]:
+    match stmt:
+        case ast.IndexStmt():
+            yield stmt.relation.relname in tables and not stmt.concurrent
+        case ast.DropStmt(removeType=ObjectType.OBJECT_INDEX):
+            yield not stmt.concurrent
+        case ast.AlterTableStmt() if stmt.relation.relname in tables:
+            yield from (_scans(stmt.relation.relname, cmd, known) for cmd in stmt.cmds)
 
 
 def _scans(table: str, cmd: Any, known: Proofs) -> bool:

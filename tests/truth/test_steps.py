@@ -14,14 +14,16 @@ import psycopg
 import pytest
 
 from proxy.plans.plan import Lock, Step
-from tests.live.plan_cases import CASES, TABLES, Case
-from tests.live.plan_runner import Session, plan_for
+from tests.live.part_cases import PARTS, make_tablespace
+from tests.live.plan_cases import CASES, Case
+from tests.live.plan_runner import EXISTING, Session, of_others, plan_for
 from tests.live.test_patience import until
 from tests.servers import Server
 
 HELD = """
     SELECT l.relation, l.relation::regclass::text, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
     WHERE l.pid = %s AND l.granted AND c.relkind IN ('r', 'p', 'm') AND c.relnamespace <> 'pg_catalog'::regnamespace
+        AND NOT (c.relkind = 'm' AND l.mode = 'ExclusiveLock')  -- a materialized view has no writers
 """
 READ = "SELECT relid, seq_scan + coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables"
 TABLES_NOW = "SELECT oid FROM pg_class WHERE relkind IN ('r', 'p', 'm')"
@@ -47,6 +49,7 @@ class Ground:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.url = server.url(server.create_database())
+        make_tablespace(server)
         self.count = 0
 
     def session(self, case: Case) -> Session:
@@ -54,7 +57,7 @@ class Ground:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"CREATE SCHEMA s{self.count}")
         session = Session(self.url, f"s{self.count}")
-        for sql in (TABLES, case.before):
+        for sql in (case.tables, case.before):
             if sql:
                 session.execute(sql)
         return session
@@ -72,6 +75,7 @@ class Ground:
         return found
 
     def _transaction(self, session: Session, step: Step, there: set[int]) -> Measured:
+        names_before = set(session.connection.execute(EXISTING).fetchall())
         with session.watching() as work, session.connection.transaction():
             before = dict(session.connection.execute(READ).fetchall())  # of transactions not long ago, too
             if step.batch is not None:  # all batches together hold what each of them holds
@@ -83,7 +87,8 @@ class Ground:
             after = session.connection.execute(READ).fetchall()
             read = {oid for oid, scans in after if scans > before.get(oid, 0)}
             names = {name for oid, name, _ in locked if oid in read}
-            return Measured({name: mode for _, name, mode in locked}, list(work), sorted(names))
+            done = of_others(work, names_before, step)
+            return Measured({name: mode for _, name, mode in locked}, done, sorted(names))
 
     def _concurrently(self, session: Session, sql: str, there: set[int]) -> tuple[dict[str, str], list[str]]:
         """A build waits for every old snapshot, a drop for whoever has the table: there it stands still to be looked at."""
@@ -91,7 +96,7 @@ class Ground:
         with psycopg.connect(self.url) as holder, psycopg.connect(self.url, autocommit=True) as other:
             holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             holder.execute("SELECT FROM pg_class LIMIT 1")
-            if sql.upper().startswith("DROP"):
+            if sql.upper().startswith("DROP") or "DETACH" in sql:
                 tables = "pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND nspname = %s"
                 for (name,) in other.execute(
                     f"SELECT c.oid::regclass::text FROM {tables}", (session.schema,)
@@ -135,7 +140,10 @@ def chosen(case: Case, version: int) -> None:
         pytest.skip(f"for Postgres {case.since} to {case.until}")
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{n}-{case.id}" for n, case in enumerate(CASES)])
+EVERY = [*CASES, *PARTS]
+
+
+@pytest.mark.parametrize("case", EVERY, ids=[f"{n}-{case.id}" for n, case in enumerate(EVERY)])
 def test_any_step_works_or_locks_but_not_both(case: Case, ground: Ground) -> None:
     chosen(case, ground.server.version)
     session = ground.session(case)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.tools import HEAD_BYTES, MARKS, TOOLS, recognise, remedy
+from proxy.tools import HEAD_BYTES, MARKS, TOOLS, recognise, remedy, whose
 
 SEEN = [
     (
@@ -57,6 +57,9 @@ SEEN = [
     ),
     ("Prisma", "SELECT pg_advisory_lock(72707369)"),
     ("Sequelize", 'INSERT INTO "SequelizeMeta" ("name") VALUES ($1) RETURNING "name";'),
+    ("postgres-migrations", "SELECT pg_try_advisory_lock(-8525285245963000605);"),
+    ("tern", "select version from public.schema_version"),
+    ("tern", "update public.schema_version set version=$1"),
     ("Drizzle", 'insert into "drizzle"."__drizzle_migrations" ("hash", "created_at") values(\'ab\', \'1\')'),
     ("node-pg-migrate", """INSERT INTO "public"."pgmigrations" (name, run_on) VALUES ('1_a', NOW());"""),
     ("MikroORM", 'select "name" from "mikro_orm_migrations"'),
@@ -190,3 +193,17 @@ def test_only_the_head_of_a_statement_is_looked_at() -> None:
     late = "x" * HEAD_BYTES + "alembic_version"
     assert recognise("", late) is None
     assert not MARKS.search(late.encode())
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        ("Knex", "Sqitch", "Knex"),
+        ("psql", "Sqitch", "Sqitch"),
+        ("psql", None, "psql"),
+        (None, "Ecto", "Ecto"),
+        (None, None, None),
+    ],
+)
+def test_whose_words_a_remedy_is_in(own: str | None, other: str | None, said: str | None) -> None:
+    assert whose(own, other) == said

@@ -20,6 +20,8 @@ CREATE TABLE products (
     sku text NOT NULL,
     price int NOT NULL,
     stock int NOT NULL DEFAULT 0,
-    owner_id bigint NOT NULL
+    owner_id bigint NOT NULL,
+    origin_id bigint
 );
+CREATE TABLE tokens (id uuid PRIMARY KEY, label text);
 INSERT INTO schema_history VALUES (1, 'tables');

@@ -1,3 +1,3 @@
-SET interlock.allow = 'all: a maintenance window was announced';
+SET interlock.allow = 'column-type-rewrite: a maintenance window was announced';
 ALTER TABLE products ALTER COLUMN stock TYPE bigint;
 INSERT INTO schema_history VALUES (10, 'bigint');

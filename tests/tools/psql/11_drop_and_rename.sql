@@ -1,4 +1,3 @@
-SET interlock.allow = 'all: a maintenance window was announced';
 ALTER TABLE posts DROP COLUMN legacy;
 ALTER TABLE users RENAME nickname TO handle;
 INSERT INTO schema_history VALUES (11, 'drop_and_rename');

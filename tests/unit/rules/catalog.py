@@ -42,6 +42,8 @@ def _index(
         mentions=(column, where) if where else (column,),
         derived=where is not None,
         definition=words + (f" WHERE ({where} IS NOT NULL)" if where else ""),
+        attributes=(column,),
+        shape=f"{column} {where} {unique}",
         plain=True,
     )
 
@@ -73,9 +75,12 @@ def _tables() -> dict[str, Relation]:
         212_000_000,
     )
     customers = _table(2, "customers", "id:bigint! code!", 2 * GB, 11_000_000)
-    events = _table(3, "events", "id:bigint at! kind order_id:bigint", 90 * GB, 800_000_000, kind="p", partitions=24)
+    events = replace(
+        _table(3, "events", "id:bigint at:date! kind order_id:bigint", 90 * GB, 800_000_000, kind="p", partitions=24),
+        partition_key="RANGE (at)",
+    )
     visits = _table(4, "visits", "id page! at user_id:bigint", 7 * GB, 50_000_000)
-    old_events = _table(5, "old_events", "id:bigint at! kind order_id:bigint", 4 * GB, 30_000_000)
+    old_events = _table(5, "old_events", "id:bigint at:date! kind order_id:bigint", 4 * GB, 30_000_000)
     totals = _table(6, "totals", "day amount", 3 * GB, 20_000_000, kind="m")
     tags = _table(7, "tags", "id:integer!", 0, 0)
     orders = _with(
@@ -121,14 +126,40 @@ def _tables() -> dict[str, Relation]:
     )
     old_events = _with(old_events, [], [_index(50, "old_events_at_idx", old_events, "at")])
     partition = replace(
-        _table(8, "events_2020", "id:bigint at! kind order_id:bigint", GB, 7_000_000), is_partition=True
+        _table(8, "events_2020", "id:bigint at:date! kind order_id:bigint", GB, 7_000_000), is_partition=True
     )
-    partition = replace(partition, parents=(("public", "events"),))
-    loose = _table(9, "loose_events", "id:bigint at! kind order_id:bigint", 2 * GB, 9_000_000)
+    partition = replace(
+        partition,
+        parents=(("public", "events"),),
+        partition_constraint="((at IS NOT NULL) AND (at >= '2020-01-01'::date) AND (at < '2021-01-01'::date))",
+    )
+    loose = _table(9, "loose_events", "id:bigint at:date! kind order_id:bigint", 2 * GB, 9_000_000)
     hits = replace(
-        _table(10, "hits", "id:bigint at!", 5 * GB, 40_000_000, kind="p", partitions=3),
+        _table(10, "hits", "id:bigint at:date!", 5 * GB, 40_000_000, kind="p", partitions=3),
         default_partition=("public", "hits_rest"),
+        partition_key="RANGE (at)",
     )
+    rest = replace(
+        _table(12, "hits_rest", "id:bigint at:date!", GB, 9_000_000),
+        is_partition=True,
+        parents=(("public", "hits"),),
+        bound="DEFAULT",
+    )
+    metrics = replace(
+        _table(13, "metrics", "id:bigint at:date! sensor:bigint", 30 * GB, 200_000_000, kind="p", partitions=2),
+        partition_key="RANGE (at)",
+    )
+    years = [
+        replace(
+            _table(number, f"metrics_{year}", "", 15 * GB, 100_000_000),
+            is_partition=True,
+            parents=(("public", "metrics"),),
+            bound=f"FOR VALUES FROM ('{year}-01-01') TO ('{year + 1}-01-01')",
+        )
+        for number, year in ((14, 2026), (15, 2027))
+    ]
+    daily = _table(16, "daily", "day amount", 3 * GB, 20_000_000, kind="m")
+    daily = _with(daily, [], [_index(80, "daily_day_idx", daily, "day")])
     readings = replace(
         _table(11, "readings", "id:bigint at!", 8 * GB, 60_000_000, kind="p", partitions=2),
         detaching=(("public", "readings_2019"),),
@@ -136,7 +167,10 @@ def _tables() -> dict[str, Relation]:
     tags = _with(tags, [], [_index(70, "tags_id_idx", tags, "id")])
     return {
         t.name: t
-        for t in (orders, customers, events, visits, old_events, totals, tags, partition, loose, hits, readings)
+        for t in (
+            *(orders, customers, events, visits, old_events, totals, tags, partition, loose, hits, readings),
+            *(rest, metrics, *years, daily),
+        )
     }
 
 
@@ -165,6 +199,11 @@ def facts(statement: Statement, version: int, new: frozenset[str] = frozenset())
         name = wanted.parts[-1]
         made = Relation(True, 99, "public", name, is_new=True, size_bytes=0, rows=0) if name in new else MISSING
         relations[wanted.parts] = {**INDEXES, **TABLES}.get(name, made)
+    found = [r for r in relations.values() if r.exists]
+    for relation in found:  # the table of an index, and the partitions of a table
+        below = [t for t in TABLES.values() if relation.kind == "p" and relation.qualified in t.parents]
+        beside = [t for t in TABLES.values() if relation.index is not None and relation.index.table_oid == t.oid]
+        relations |= {t.qualified: t for t in (*below, *beside) if t.qualified not in relations}
     names = frozenset({*TABLES, *INDEXES})
     constraints = frozenset(c for t in TABLES.values() for c in t.constraints)
     return replace(

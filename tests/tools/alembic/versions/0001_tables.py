@@ -33,4 +33,6 @@ def upgrade() -> None:
         sa.Column("price", sa.Integer, nullable=False),
         sa.Column("stock", sa.Integer, server_default="0", nullable=False),
         sa.Column("owner_id", sa.BigInteger, nullable=False),
+        sa.Column("origin_id", sa.BigInteger),
     )
+    op.create_table("tokens", sa.Column("id", sa.Uuid, primary_key=True), sa.Column("label", sa.Text))

@@ -9,6 +9,5 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL interlock.allow = 'all: a maintenance window was announced'")
     uid = sa.Column("uid", postgresql.UUID(), server_default=sa.text("gen_random_uuid()"), nullable=False)
     op.add_column("products", uid)

@@ -8,5 +8,5 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL interlock.allow = 'all: a maintenance window was announced'")
+    op.execute("SET LOCAL interlock.allow = 'column-type-rewrite: a maintenance window was announced'")
     op.alter_column("products", "stock", existing_type=sa.Integer, type_=sa.BigInteger, existing_nullable=False)

@@ -7,6 +7,5 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL interlock.allow = 'all: a maintenance window was announced'")
     op.drop_column("posts", "legacy")
     op.alter_column("users", "nickname", new_column_name="handle")

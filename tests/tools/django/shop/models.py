@@ -31,6 +31,8 @@ class Post(models.Model):
     title = models.TextField()
     body = models.TextField()
     author = models.ForeignKey(User, CASCADE)
+    token = models.ForeignKey("Token", CASCADE, null=True)
+    slug = models.TextField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -39,6 +41,7 @@ class Post(models.Model):
             models.Index(fields=["title"], name="posts_title_idx"),
             models.Index(fields=["-created_at"], name="posts_recent_idx", condition=Q(id__gt=100)),
             models.Index(fields=["created_at"], name="posts_created_at_idx"),
+            models.Index(fields=["slug"], name="posts_slug_idx"),
         )
 
 
@@ -47,6 +50,7 @@ class Product(models.Model):
     price = models.IntegerField()
     stock = models.BigIntegerField(db_default=0)
     owner = models.ForeignKey(User, CASCADE, db_index=False)
+    origin = models.BigIntegerField(db_column="origin_id", null=True)
     uid = models.UUIDField(db_default=RandomUUID())
 
     class Meta:
@@ -55,3 +59,11 @@ class Product(models.Model):
             models.CheckConstraint(condition=Q(price__gte=0), name="products_price_check"),
             models.CheckConstraint(condition=Q(stock__gte=0), name="products_stock_check"),
         )
+
+
+class Token(models.Model):
+    id = models.UUIDField(primary_key=True)
+    label = models.TextField(null=True)
+
+    class Meta:
+        db_table = "tokens"

@@ -20,6 +20,11 @@ exports.up = async (knex) => {
     t.integer('price').notNullable();
     t.integer('stock').notNullable().defaultTo(0);
     t.bigInteger('owner_id').notNullable();
+    t.bigInteger('origin_id');
+  });
+  await knex.schema.createTable('tokens', (t) => {
+    t.uuid('id').primary();
+    t.text('label');
   });
 };
 exports.down = async () => {};

@@ -18,6 +18,10 @@ class Tables < ActiveRecord::Migration[6.1]
       t.integer :price, null: false
       t.integer :stock, null: false, default: 0
       t.bigint :owner_id, null: false
+      t.bigint :origin_id
+    end
+    create_table :tokens, id: :uuid, default: nil do |t|
+      t.text :label
     end
   end
 end

@@ -24,6 +24,11 @@ module.exports = {
       price: { type: Sequelize.INTEGER, allowNull: false },
       stock: { type: Sequelize.INTEGER, allowNull: false, defaultValue: 0 },
       owner_id: { type: Sequelize.BIGINT, allowNull: false },
+      origin_id: Sequelize.BIGINT,
+    });
+    await queryInterface.createTable('tokens', {
+      id: { type: Sequelize.UUID, primaryKey: true },
+      label: Sequelize.TEXT,
     });
   },
   async down() {},

@@ -39,7 +39,16 @@ class Migration(migrations.Migration):
                 ("price", models.IntegerField()),
                 ("stock", models.IntegerField(db_default=0)),
                 ("owner", models.BigIntegerField(db_column="owner_id")),
+                ("origin", models.BigIntegerField(db_column="origin_id", null=True)),
             ],
             options={"db_table": "products"},
+        ),
+        migrations.CreateModel(
+            "Token",
+            [
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("label", models.TextField(null=True)),
+            ],
+            options={"db_table": "tokens"},
         ),
     )

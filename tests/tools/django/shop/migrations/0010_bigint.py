@@ -1,8 +1,10 @@
 from django.db import migrations, models
 
-from shop.knowingly import knowingly
-
 
 class Migration(migrations.Migration):
     dependencies = (("shop", "0009_volatile_default"),)
-    operations = knowingly(migrations.AlterField("Product", "stock", models.BigIntegerField(db_default=0)))
+    operations = (
+        migrations.RunSQL("SET LOCAL interlock.allow = 'column-type-rewrite: a maintenance window was announced'", ""),
+        migrations.AlterField("Product", "stock", models.BigIntegerField(db_default=0)),
+        migrations.RunSQL("", "SET LOCAL interlock.allow = 'column-type-rewrite: a maintenance window was announced'"),
+    )

@@ -11,5 +11,9 @@ class Migration(migrations.Migration):
         AddConstraintNotValid(
             "Product", models.CheckConstraint(condition=Q(stock__gte=0), name="products_stock_check")
         ),
+        migrations.RunSQL(
+            "ALTER TABLE products ADD CONSTRAINT products_origin_id_fkey FOREIGN KEY (origin_id) REFERENCES products (id) NOT VALID",
+            "ALTER TABLE products DROP CONSTRAINT products_origin_id_fkey",
+        ),
         migrations.RunSQL("ALTER TABLE posts ADD CONSTRAINT body_is_there CHECK (body IS NOT NULL) NOT VALID", ""),
     )

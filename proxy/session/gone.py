@@ -1,0 +1,95 @@
+"""Statements about names that what waits for COMMIT has taken, or will have freed: the server's answer, before it can give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.plans.on_copy import INDEXED
+from proxy.plans.target import literal
+from proxy.session.pending import Pending, commented
+from proxy.sql.statements import (
+    AddConstraint,
+    AlterTable,
+    CreateIndex,
+    DropIndex,
+    Name,
+    Other,
+    OtherAction,
+    Statement,
+)
+
+UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """The statement fails as the server would have it fail."""
+
+    sqlstate: str
+    message: str
+    position: int | None = None  # in the statement's text, from 0
+
+    @property
+    def fields(self) -> dict[str, str]:
+        place = {} if self.position is None else {"P": str(self.position + 1)}
+        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **place}
+
+    @property
+    def sql(self) -> str:
+        """A statement that fails so."""
+        raised = f"ERRCODE = '{self.sqlstate}', MESSAGE = {literal(self.message)}"
+        return f"DO LANGUAGE plpgsql {literal(f'BEGIN RAISE EXCEPTION USING {raised}; END')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """IF EXISTS of what is gone: nothing is done."""
+
+    sql = "DO LANGUAGE plpgsql 'BEGIN END'"
+
+
+def foreseen(statement: Statement, pending: Sequence[Pending]) -> Fails | Skips | None:
+    """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
+    made: set[str] = set()  # indexes
+    gone: set[str] = set()
+    for one in pending:
+        gone = (gone | one.drops) - one.made
+        made = (made - one.drops) | one.indexes
+    match statement.node:
+        case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
+            return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
+        case AlterTable(actions=(OtherAction(what="RENAME TO", name=str(new)),)) if new in made:
+            return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
+        case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:
+            return Skips() if lenient else Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
+        case DropIndex(names=names, if_exists=lenient):
+            missing = [name.name for name in names if name.name in gone]
+            if missing and not lenient:
+                return Fails(UNDEFINED_OBJECT, f'index "{missing[0]}" does not exist')
+            return Skips() if missing and len(missing) == len(names) else None
+        case Other(kind="COMMENT") if (about := commented(statement)) in gone:
+            return Fails(UNDEFINED_TABLE, f'relation "{about}" does not exist')
+        case Other(kind="REINDEX", relations=(name,), options=options) if "INDEX" in options and name.name in gone:
+            return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
+        case AlterTable(object_type="TABLE", relation=table, actions=actions):
+            for action in actions:
+                match action:
+                    case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in gone:
+                        return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
+                    case AddConstraint(constraint=c) if c.name in made and c.using_index != c.name:
+                        if c.kind in INDEXED:
+                            return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
+                        said = f'constraint "{c.name}" for relation "{table.name}" already exists'
+                        return Fails(DUPLICATE_OBJECT, said)
+                    case AddConstraint(constraint=c) if c.using_index in gone:
+                        place = c.span.start - statement.span.start
+                        return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
+                    case _:
+                        pass
+            return None
+        case _:
+            return None
+
+
+__all__ = ["Fails", "Skips", "foreseen"]

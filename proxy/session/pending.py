@@ -1,0 +1,172 @@
+"""What waits for the COMMIT of an open transaction, as its later statements see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from proxy.plans import referable
+from proxy.plans.on_copy import INDEXED
+from proxy.plans.plan import Step
+from proxy.plans.target import is_own
+from proxy.sql import lexer, read
+from proxy.sql.lexer import LexError
+from proxy.sql.statements import (
+    AddConstraint,
+    AlterTable,
+    CreateIndex,
+    DropIndex,
+    Name,
+    OtherAction,
+    SetNotNull,
+    Statement,
+    ValidateConstraint,
+)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Something that waits.  ``job`` is None while it stands in the text that is just looked at."""
+
+    sql: str
+    steps: tuple[Step, ...]
+    tables: tuple[int, ...] = ()
+    give_up: tuple[str, ...] = ()
+    job: int | None = None
+
+    @cached_property
+    def statement(self) -> Statement | None:
+        return next(iter(read.read(self.sql)), None)
+
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """Names of indexes and constraints that will be there, or be valid, only then."""
+        names = {step.index[1] for step in self.steps if step.index is not None and not self.drops}
+        match self.statement:
+            case Statement(node=CreateIndex(name=Name(name=name))):
+                names.add(name)
+            case Statement(node=AlterTable(actions=actions)):
+                names |= {a.constraint.name for a in actions if isinstance(a, AddConstraint) and a.constraint.name}
+                names |= {a.name for a in actions if isinstance(a, ValidateConstraint)}
+        if self.renamed is not None:
+            names.add(self.renamed[1])
+        for step in self.steps:
+            for sql in step.statements:
+                for s in read.read(sql):
+                    if isinstance(s.node, AlterTable):
+                        names |= {a.name for a in s.node.actions if isinstance(a, ValidateConstraint)}
+                        names |= {
+                            a.constraint.name
+                            for a in s.node.actions
+                            if isinstance(a, AddConstraint) and a.constraint.name
+                        }
+        return frozenset(names)
+
+    @cached_property
+    def indexes(self) -> frozenset[str]:
+        """Those of ``made`` that are indexes, and so may not have the name of another relation."""
+        match self.statement:
+            case Statement(node=CreateIndex()) | Statement(node=AlterTable(object_type="INDEX")):
+                return frozenset(name for name in self.made if not is_own(name))
+            case _:
+                statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
+                actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+                added = [a.constraint for a in actions if isinstance(a, AddConstraint)]
+                return frozenset(c.name for c in added if c.name is not None and c.kind in INDEXED)
+
+    @cached_property
+    def drops(self) -> frozenset[str]:
+        """Names of indexes and constraints that will be gone only then."""
+        match self.statement:
+            case Statement(node=DropIndex(names=names)):
+                return frozenset(name.name for name in names)
+            case _:
+                return frozenset({self.renamed[0]} if self.renamed is not None else ())
+
+    @cached_property
+    def renamed(self) -> tuple[str, str] | None:
+        """The old and the new name of an index or constraint that is renamed only then."""
+        match self.statement:
+            case Statement(
+                node=AlterTable(
+                    object_type="INDEX", relation=old, actions=(OtherAction(what="RENAME TO", name=str(new)),)
+                )
+            ):
+                return old.name, new
+            case Statement(
+                text=text, node=AlterTable(actions=(OtherAction(what="RENAME CONSTRAINT", name=str(name)) as action,))
+            ):
+                new = next(
+                    (t.value for t in reversed(lexer.lex(action.span.of(text))) if t.kind in ("word", "quoted")), ""
+                )
+                return name, new
+            case _:
+                return None
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return next(iter(sorted(name for name in self.made | self.drops if not is_own(name))), "")
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All names in it, columns among them."""
+        return words(self.sql)
+
+    @cached_property
+    def later_words(self) -> frozenset[str]:
+        """All names in what is still to be run."""
+        return frozenset(word for step in self.steps for sql in step.statements for word in words(sql))
+
+    @cached_property
+    def keys(self) -> tuple[referable.Key, ...]:
+        """What a foreign key may point to only then."""
+        return tuple(referable.made(self.statement)) if self.statement is not None else ()
+
+    @cached_property
+    def only_validates(self) -> bool:
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return all(isinstance(a, ValidateConstraint) for a in actions)
+            case _:
+                return False
+
+    @cached_property
+    def is_not_null(self) -> bool:
+        """Whether it is SET NOT NULL and nothing else."""
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return all(isinstance(a, SetNotNull) for a in actions)
+            case _:
+                return False
+
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether it is about one thing only, so that it can be given up as a whole."""
+        match self.statement:
+            case Statement(node=AlterTable(actions=actions)):
+                return len(actions) == 1
+            case Statement(node=CreateIndex()):
+                return True
+            case _:
+                return False
+
+
+def words(sql: str) -> frozenset[str]:
+    try:
+        return frozenset(t.value for t in lexer.lex(sql) if t.kind in ("word", "quoted", "uquoted"))
+    except LexError:
+        return frozenset()
+
+
+def commented(statement: Statement) -> str:
+    """The index or constraint that a COMMENT is about."""
+    try:
+        tokens = lexer.lex(statement.sql)
+    except LexError:
+        return ""
+    if len(tokens) < 5 or tokens[2].value not in ("index", "constraint"):
+        return ""
+    names = [t for t in tokens[3:] if t.kind in ("word", "quoted")]
+    stop = next((i for i, t in enumerate(names) if t.kind == "word" and t.value in ("is", "on")), len(names))
+    return names[stop - 1].value if stop else ""

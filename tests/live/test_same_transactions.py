@@ -1,0 +1,308 @@
+"""Random transactions, direct and through Interlock: the client hears the same, and the same is there when the jobs are done.
+
+``INTERLOCK_SAME_EXAMPLES=5000`` (``make same-transactions N=5000``) tries so many, other ones each time; the sample of
+``make test`` is the same each time.  What may differ is in ``Twins.excuse``, and is counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hypothesis
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from proxy.wire import messages as m
+from tests import proxies
+from tests.live.conftest import POLICY
+from tests.live.raw import Answer, Ended, Raw
+from tests.live.stories import TABLES, Flight, Story, stories
+from tests.proxies import Proxy
+from tests.servers import Server
+
+EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
+SAMPLE = 120
+S, H = m.sync(), m.flush()
+
+# Something that fails where Interlock has refused: prepared without an error, as what was refused.
+REFUSED = "DO $$ BEGIN RAISE 'refused'; END $$"
+
+INVALID = """
+SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid
+UNION ALL SELECT conname FROM pg_constraint WHERE conname LIKE '%interlock%'
+UNION ALL SELECT relname FROM pg_class WHERE relnamespace <> to_regnamespace('interlock') AND relname LIKE '%interlock%'
+"""
+FORGET = """
+DO $$ BEGIN IF to_regclass('interlock.jobs') IS NOT NULL THEN DELETE FROM interlock.jobs; END IF; END $$
+"""
+JOBS = "SELECT state, statement, error FROM interlock.jobs ORDER BY id"
+CATALOG = """
+SELECT 'table', c.relname::text, concat_ws(' ', c.relreplident, c.reloptions, c.relacl, obj_description(c.oid)), '' FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+UNION ALL
+SELECT 'column', c.relname, a.attname, concat_ws(' ', row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
+    a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attstattarget, col_description(c.oid, a.attnum))
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v')
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, concat_ws(' ', pg_get_constraintdef(oid), convalidated, conislocal, obj_description(oid))
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'index', c.relname, pg_get_indexdef(c.oid), concat_ws(' ', indisvalid, indisready, indislive, indisunique, indisprimary, indisclustered,
+    indisreplident, indimmediate, c.reloptions, obj_description(c.oid))
+FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace
+ORDER BY 1, 2, 3, 4
+"""
+ROWS = "SELECT '{0}', t::text FROM public.{0} t ORDER BY 2"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the server said to one flight, without what is told beside it."""
+
+    answers: tuple[tuple[str, object], ...]
+
+    @property
+    def status(self) -> str:
+        return str(self.answers[-1][1]) if self.answers and self.answers[-1][0] == "Z" else ""
+
+    @property
+    def errors(self) -> list[dict[str, str]]:
+        return [fields for kind, fields in self.answers if kind == "E" and isinstance(fields, dict)]
+
+
+def heard(said: Sequence[Answer]) -> Heard:
+    found: list[tuple[str, object]] = []
+    for kind, body in said:
+        if kind in "NS":
+            continue
+        if kind == "E":
+            found.append((kind, {k: v for k, v in m.read_fields(body).items() if k in "SCMDHPcdnst"}))
+        elif kind == "T":
+            found.append((kind, m.read_row_description(body)))
+        else:
+            found.append((kind, body.decode() if kind in "CZ" else body))
+    return Heard(tuple(found))
+
+
+def send(raw: Raw, flight: Flight) -> Heard:
+    """Send a flight as its way says, and hear the answers to all of it."""
+    said: list[Answer] = []
+    texts = [statement.encode() for statement in flight.statements]
+    match flight.way:
+        case "simple":
+            for text in texts:
+                said += raw.query(text)
+        case "string":
+            said += raw.query(b"; ".join(texts))
+        case "queries":
+            raw.send(*(m.query(text) for text in texts))
+            said += raw.until(*"Z" * len(texts))
+        case "extended":
+            for text in texts:
+                raw.send(_run(text), S)
+                said += raw.until("Z")
+        case "pipeline":
+            raw.send(*(_run(text) for text in texts), S)
+            said += raw.until("Z")
+        case "syncs":
+            raw.send(*(_run(text) + S for text in texts))
+            said += raw.until(*"Z" * len(texts))
+        case "named":
+            for text in texts:
+                raw.send(m.close(b"S", b"s"), m.parse(b"s", text), m.describe(b"S", b"s"), S)
+                raw.send(m.bind(b"", b"s"), m.execute(b""), S)
+                said += raw.until("Z", "Z")
+        case "flush":
+            for text in texts:
+                raw.send(m.parse(b"", text), m.describe(b"S", b""), H)
+                while not said or said[-1][0] not in "nTE":
+                    said.append(raw.next(said))
+                if said[-1][0] != "E":
+                    raw.send(m.bind(b"", b""), m.execute(b""), m.close(b"S", b""))
+                raw.send(S)
+                said += raw.until("Z")
+        case _:
+            raise AssertionError(flight.way)
+    return heard(said)
+
+
+def _run(text: bytes) -> bytes:
+    return m.parse(b"", text) + m.bind(b"", b"") + m.describe(b"P", b"") + m.execute(b"")
+
+
+class Different(Exception):
+    """An answer that may be another one, and after which nothing can be compared."""
+
+
+@dataclass
+class Twins:
+    """Two databases alike, and the ways to them: one directly, one through Interlock."""
+
+    server: Server
+    proxy: Proxy
+    names: tuple[str, str]
+    seen: Counter[str] = field(default_factory=Counter)
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        self.urls = (self.server.url(self.names[0]), self.server.url(self.names[1]))
+        self.sessions = [psycopg.connect(url, autocommit=True) for url in self.urls]
+
+    def reset(self, story: Story) -> None:
+        for session in self.sessions:
+            old = "DROP SCHEMA IF EXISTS interlock CASCADE" if story.is_first else FORGET
+            session.execute(
+                "; ".join((
+                    "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+                    old, TABLES, *story.spoils,
+                ))
+            )  # fmt: skip
+
+    def play(self, story: Story) -> None:
+        """Both hear the same; what was refused fails directly, too."""
+        with Raw(self.urls[0]) as direct, Raw(self.proxy.url(self.names[1])) as through:
+            try:
+                for flight in story.flights:
+                    status = self._same(direct, through, flight)
+                    if status == "E" and story.recovers:
+                        self._same(direct, through, Flight("simple", ("ROLLBACK TO a",)))
+                self._same(direct, through, Flight("simple", ("ROLLBACK",)))
+            except Different:
+                for raw in (direct, through):
+                    raw.query("ROLLBACK")
+                raise
+
+    def _same(self, direct: Raw, through: Raw, flight: Flight) -> str:
+        got = send(through, flight)
+        refused = [fields for fields in got.errors if fields["C"] in ("IL001", "IL002")]
+        wanted = send(direct, self._instead(flight, got) if refused else flight)
+        self.excuse(flight, wanted, got)
+        return got.status
+
+    def _instead(self, flight: Flight, got: Heard) -> Flight:
+        """The flight with what was refused replaced by what fails."""
+        if flight.way == "string":
+            return Flight("string", (REFUSED,))
+        statements = list(flight.statements)
+        number = 0
+        for kind, what in got.answers:
+            if kind == "E" and isinstance(what, dict) and what["C"] in ("IL001", "IL002"):
+                statements[number] = REFUSED
+            number += kind in ("C", "I", "E")
+        return Flight(flight.way, tuple(statements))
+
+    def excuse(self, flight: Flight, wanted: Heard, got: Heard) -> None:
+        """Compare; raises AssertionError, or Different where they may differ."""
+        if wanted == got:
+            return
+        mine, theirs = list(got.answers), list(wanted.answers)
+        for (kind, what), (other_kind, other) in zip(mine, theirs, strict=False):
+            if (kind, what) == (other_kind, other):
+                continue
+            if kind == other_kind == "E" and isinstance(what, dict) and isinstance(other, dict):
+                self._excuse_error(what, other, flight)
+                continue
+            self._excuse_answer(kind, what, other_kind, other, flight)
+        assert [kind for kind, _ in mine] == [kind for kind, _ in theirs], (flight, theirs, mine)
+
+    def _excuse_error(self, mine: dict[str, str], theirs: dict[str, str], flight: Flight) -> None:
+        if mine["C"] in ("IL001", "IL002"):
+            self.seen[f"refused: {mine['M'].splitlines()[0][:150]}"] += 1
+            self.seen["refused"] += 1
+            return
+        if theirs["C"] == "23502" and mine["C"] == "23514" and "_interlock_nn_" in mine["M"]:
+            self.seen["NOT NULL was still a CHECK"] += 1
+            return
+        if mine["C"] == theirs["C"] and mine["C"] in ("23503", "23505"):  # of several rows any one is named
+            mine, theirs = ({**fields, "D": fields.get("D", "").split(")=(")[0]} for fields in (mine, theirs))
+        assert mine == theirs, (flight, theirs, mine)
+
+    def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
+        if other_kind == "E" and isinstance(other, dict) and other["C"] == "23505" and kind != "E":
+            raise Different("a duplicate after the look is found after COMMIT")
+        raise AssertionError((flight, (other_kind, other), (kind, what)))
+
+    def compare(self) -> None:
+        """What is there in the end."""
+        jobs = self.sessions[1].execute(JOBS).fetchall() if self._has_jobs() else []
+        assert [job for job in jobs if job[0] != "done"] == []
+        assert self.sessions[1].execute(INVALID).fetchall() == []
+        self.seen["jobs"] += len(jobs)
+        self.number += 1
+        if jobs or self.number % 10 == 0:
+            assert self.server.dump(self.names[1]) == self.server.dump(self.names[0])
+        found = [_contents(session) for session in self.sessions]
+        assert found[0] == found[1]
+
+    def _has_jobs(self) -> bool:
+        return self.sessions[1].execute("SELECT to_regclass('interlock.jobs')").fetchone() != (None,)
+
+
+def _contents(session: psycopg.Connection) -> list[tuple[object, ...]]:
+    """The schema and all rows."""
+    found: list[tuple[object, ...]] = list(session.execute(CATALOG).fetchall())
+    for table in [row[1] for row in found if row[0] == "table"]:
+        found += session.execute(ROWS.format(table)).fetchall()
+    return found
+
+
+@pytest.fixture(scope="module")
+def all_twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Twins]]:
+    made: dict[int, Twins] = {}
+    yield made
+    for twins in made.values():
+        twins.proxy.stop()
+
+
+@pytest.fixture
+def twins(postgres: Server, all_twins: dict[int, Twins], tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    if postgres.version not in all_twins:
+        folder: Path = tmp_path_factory.mktemp("same")
+        (folder / "policy.yaml").write_text(POLICY + "locks: { timeout: 9s }")  # a busy machine is no failure
+        proxy = proxies.start(postgres, folder, policy=str(folder / "policy.yaml"))
+        names = (postgres.create_database(), postgres.create_database())
+        all_twins[postgres.version] = Twins(postgres, proxy, names)
+    return all_twins[postgres.version]
+
+
+def check(twins: Twins, story: Story) -> None:
+    before = twins.proxy.line_count
+    twins.reset(story)
+    try:
+        twins.play(story)
+    except Different as why:
+        twins.seen[f"not compared: {why}"] += 1
+        hypothesis.event(f"not compared: {why}")
+        return
+    except Ended as ended:
+        raise AssertionError((ended.said, twins.proxy.stderr_text(since=before))) from None
+    twins.compare()
+    assert "Traceback" not in twins.proxy.stderr_text(since=before), twins.proxy.stderr_text(since=before)
+    twins.seen["compared"] += 1
+
+
+@pytest.mark.timeout(300 if not EXAMPLES else 100_000)
+def test_random_transactions(twins: Twins) -> None:
+    @settings(
+        max_examples=EXAMPLES or SAMPLE,
+        derandomize=not EXAMPLES,
+        database=None,
+        print_blob=True,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(stories())
+    def same(story: Story) -> None:
+        check(twins, story)
+
+    try:
+        same()
+    finally:
+        print(*(f"{count:6} {what}" for what, count in twins.seen.most_common()), sep="\n")
+    assert twins.seen["compared"] > sum(n for what, n in twins.seen.items() if what.startswith("not compared")) * 9

@@ -1,0 +1,2 @@
+ALTER TABLE "posts" DROP COLUMN "legacy";
+ALTER TABLE "users" RENAME "nickname" TO "handle";

@@ -1,0 +1,2 @@
+ALTER TABLE "posts" ALTER COLUMN "body" TYPE text, ALTER COLUMN "body" SET NOT NULL;
+ALTER TABLE "posts" DROP CONSTRAINT "body_not_null";

@@ -1,5 +1,0 @@
-exports.up = async (knex) => {
-  await knex.schema.alterTable('posts', (t) => t.text('slug'));
-  await knex.schema.alterTable('posts', (t) => t.index(['slug'], 'posts_slug_idx'));
-};
-exports.down = async () => {};

@@ -1,0 +1,6 @@
+exports.up = async (knex) => {
+  await knex.raw('ALTER TABLE products ADD CONSTRAINT products_stock_check CHECK (stock >= 0) NOT VALID');
+  await knex.raw('ALTER TABLE posts ADD CONSTRAINT body_is_there CHECK (body IS NOT NULL) NOT VALID');
+  await knex.raw('ALTER TABLE products ADD CONSTRAINT products_origin_id_fkey FOREIGN KEY (origin_id) REFERENCES products (id) NOT VALID');
+};
+exports.down = async () => {};

@@ -1,0 +1,15 @@
+<?php
+
+use Illuminate\Database\Migrations\Migration;
+use Illuminate\Database\Schema\Blueprint;
+use Illuminate\Support\Facades\DB;
+use Illuminate\Support\Facades\Schema;
+
+class Unique extends Migration {
+    public function up()
+    {
+        Schema::table('products', function (Blueprint $table) {
+            $table->unique('sku');
+        });
+    }
+}

@@ -1,9 +1,0 @@
-module.exports = {
-  async up(queryInterface, Sequelize) {
-    await queryInterface.sequelize.transaction(async (transaction) => {
-      await queryInterface.addColumn('posts', 'slug', Sequelize.TEXT, { transaction });
-      await queryInterface.addIndex('posts', ['slug'], { transaction });
-    });
-  },
-  async down() {},
-};

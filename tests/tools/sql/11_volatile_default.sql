@@ -1,0 +1,1 @@
+ALTER TABLE products ADD COLUMN uid uuid NOT NULL DEFAULT gen_random_uuid();

@@ -1,0 +1,3 @@
+ALTER TABLE products ADD CONSTRAINT products_stock_check CHECK (stock >= 0) NOT VALID;
+ALTER TABLE posts ADD CONSTRAINT body_is_there CHECK (body IS NOT NULL) NOT VALID;
+ALTER TABLE products ADD CONSTRAINT products_origin_id_fkey FOREIGN KEY (origin_id) REFERENCES products (id) NOT VALID;
