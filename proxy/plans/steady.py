@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.catalog.facts import Facts
-from proxy.catalog.volatility import calls, fits
+from proxy.catalog.volatility import calls, fits, is_volatile
 from proxy.sql import lexer
 from proxy.sql.statements import FunctionCall
 
@@ -32,7 +32,9 @@ def passing(expression: str, facts: Facts) -> str:
     found = calls(expression)
     if found is None:
         return "something that cannot be read"
-    return next((f"{call.name.name}()" for call in found if not _is_settled(call, facts)), "")
+    if named := next((f"{call.name.name}()" for call in found if not _is_settled(call, facts)), ""):
+        return named
+    return "something volatile" if is_volatile(expression, facts)[0] else ""  # by an operator or a cast
 
 
 def _is_settled(call: FunctionCall, facts: Facts) -> bool:
