@@ -129,7 +129,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
         "put __transactional__ = False into the migration (in SQL files: -- transactional: false)",
         (("_yoyo_",), ("yoyo_lock",)),
     ),
-    Tool("Aerich", "put RUN_IN_TRANSACTION = False into the migration file", (('"aerich"',),)),
+    Tool("Aerich", "put RUN_IN_TRANSACTION = False into a migration file with this statement only", (('"aerich"',),)),
     Tool("Tortoise", "set atomic = False on the Migration class", (("tortoise_migrations",),)),
     Tool(
         "Piccolo",

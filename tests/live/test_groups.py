@@ -283,3 +283,38 @@ def test_steady_traffic_of_the_same_client_keeps_nothing_waiting_for_ever(guarde
             ask(other, b"BEGIN")
             ask(one, b"COMMIT")  # at no moment is nobody in a transaction
             one, other = other, one
+
+
+CLAIM = "SELECT pg_advisory_lock(1229870154, 1)"  # as a session does that takes job 1 (run/jobs.py: SPACE)
+
+
+def waiting_jobs(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('interlock.jobs')").fetchone() == (None,):
+            return 0
+        row = connection.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'waiting'").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def test_what_another_session_has_begun_comes_first(guarded: str, orders: str) -> None:
+    """The COMMENT does not overtake its index, and the client hears of its COMMIT when both are there."""
+    with psycopg.connect(orders, autocommit=True) as other, Raw(guarded) as work:
+        other.execute(CLAIM)
+        work.send(q(b"BEGIN") + q(INDEX) + q(b"COMMENT ON INDEX orders_email_index IS 'x'") + q(b"COMMIT"))
+        wait_until(lambda: waiting_jobs(orders) == 2)
+        other.execute("SELECT pg_advisory_unlock_all()")
+        assert "E" not in kinds(work.until("Z", "Z", "Z", "Z"))
+        assert other.execute("SELECT obj_description('orders_email_index'::regclass)").fetchone() == ("x",)
+
+
+def test_the_client_hears_of_its_job_that_fails_elsewhere(guarded: str, orders: str) -> None:
+    with psycopg.connect(orders, autocommit=True) as other, Raw(guarded) as work:
+        other.execute(CLAIM)
+        work.send(q(b"BEGIN") + q(INDEX) + q(b"COMMIT"))
+        wait_until(lambda: waiting_jobs(orders) == 1)
+        other.execute('UPDATE interlock.jobs SET state = \'failed\', error = \'{"C": "53100", "M": "disk full"}\'')
+        other.execute("SELECT pg_advisory_unlock_all()")
+        told = error(work.until("Z", "Z", "Z"))
+    assert told["C"] == "IL003"
+    assert "disk full" in told["M"]

@@ -65,7 +65,7 @@ def _kept(outcomes: list[Outcome]) -> list[Outcome]:
     earlier = json.loads(KEPT.read_text()) if KEPT.exists() else []
     known = {(one.tool, one.version): one for one in (*(Outcome(**told) for told in earlier), *outcomes)}
     chosen = sorted(known.values(), key=lambda one: (one.tool.lower(), one.version))
-    KEPT.write_text("[\n" + ",\n".join(json.dumps(asdict(one)) for one in chosen) + "\n]\n")
+    KEPT.write_text("[\n" + ",\n".join(json.dumps({**asdict(one), "printed": ""}) for one in chosen) + "\n]\n")
     return chosen
 
 

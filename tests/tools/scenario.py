@@ -94,6 +94,8 @@ class Tool:
     """Anything else that is true after the whole history."""
     absent: Callable[[], str | None] = lambda: None
     """Why it cannot run here."""
+    silent: bool = False
+    """Whether it says that it failed, but not why."""
     oldest: int = 13
     """The oldest Postgres that it takes."""
 

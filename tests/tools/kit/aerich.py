@@ -56,8 +56,14 @@ AERICH = Tool(
     rendered(PATH, file),
     aerich,
     back=lambda folder, way: aerich(folder, way, "downgrade", "--yes"),
-    remedied={PATH.format(number=17, title="slug"): file(STEPS[-1], transactional=False)},
-    shown=("in Aerich: put RUN_IN_TRANSACTION = False into the migration file",),
+    remedied={
+        PATH.format(number=n, title=title): file(Step(f"{n}_{title}", sql, "", alone), transactional=alone)
+        for n, title, sql, alone in (
+            (17, "slug", STEPS[-1].statements()[0], True),
+            (18, "slug_index", STEPS[-1].statements()[1], False),
+        )
+    },
+    shown=("in Aerich: put RUN_IN_TRANSACTION = False into a migration file with this statement only",),
     finish=configure,
     absent=fetched(partial(python_path, "aerich")),
 )

@@ -42,6 +42,7 @@ TOOLS = {
         node="drizzle",
         shown=("Drizzle has no switch for it: run this statement with psql",),
         finish=journal,
+        silent=runner == "kit",
     )
     for runner, name, run in (
         ("orm", "drizzle-orm 0.45 (pg 8.23)", by_the_orm),

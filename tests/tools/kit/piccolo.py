@@ -39,7 +39,8 @@ async def forwards():
     manager = MigrationManager(migration_id=ID, app_name="shop", description=DESCRIPTION{wrap})
 
     async def run():
-        for sql in {up!r}:
+        for sql in (
+{up}        ):
             await engine_finder()._run_in_new_connection(sql) if {alone!r} else await engine_finder().run_ddl(sql)
 
     async def run_backwards():
@@ -63,7 +64,7 @@ def file(step: Step, *, transactional: bool = True) -> str:
         name=step.title,
         wrap=", wrap_in_transaction=False" if alone else "",
         alone=alone,
-        up=step.statements(),
+        up="".join(f"            {statement!r},\n" for statement in step.statements()),
         down=step.down.splitlines(),
     )
 
