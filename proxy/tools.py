@@ -211,6 +211,11 @@ def recognise(application_name: str, sql: str) -> str | None:
     return next((tool.name for tool in TOOLS if application_name in tool.applications), None)
 
 
+def whose(own: str | None, other: str | None) -> str | None:
+    """The tool of a connection, by what it has shown itself and what another of the same client has: some run their scripts by psql."""
+    return (other or own) if own in (None, "psql") else own
+
+
 def remedy(tool: str | None) -> str:
     """How to run a migration outside a transaction, in that tool's own words: one line, no full stop."""
     known = _BY_NAME.get(tool or "")

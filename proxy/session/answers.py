@@ -48,9 +48,12 @@ def hears(client_min_messages: str, severity: str) -> bool:
 
 
 def rejection(
-    statement: Statement, verdict: Verdict, *, tool: str | None, in_transaction: bool, of: int
+    statement: Statement, verdict: Verdict, *, tool: str | None, in_transaction: bool, rewrites: bool, of: int
 ) -> dict[str, str]:
-    """The fields of the ErrorResponse for a rejected statement; ``of`` statements in the client's string."""
+    """The fields of the ErrorResponse for a rejected statement; ``of`` statements in the client's string.
+
+    ``rewrites``: outside a transaction the policy would have it rewritten.
+    """
     decided = worst(verdict)
     finding = decided.finding
     could_rewrite = finding.rewrite is not None and in_transaction and decided.action is Action.REJECT
@@ -60,7 +63,10 @@ def rejection(
     if isinstance(statement.node, Unreadable):
         second = "Nothing was run; write it so that Interlock can read it, or allow it with a reason."
     elif could_rewrite:
-        second = f"Run it outside a transaction and Interlock does it without blocking: {tools.remedy(tool)}"
+        if rewrites:
+            second = f"Run it outside a transaction and Interlock does it without blocking: {tools.remedy(tool)}"
+        else:
+            second = f"{one_line_of(finding.hint)} Outside a transaction: {tools.remedy(tool)}".lstrip()
         details.append("Inside a transaction it cannot be done without blocking: the lock would be held until COMMIT.")
     else:
         second = one_line_of(finding.hint) or "Run it when nobody uses the table, or allow it with a reason."

@@ -16,6 +16,7 @@ from typing import Protocol
 
 KEPT = 1000  # groups without members that are remembered, so that who comes again need not ask again
 LOOK_S = 0.5  # how soon a cancel request is noticed
+SPOKEN_S = 60.0  # for which a tool is remembered that opens a connection for each thing that it does (Piccolo)
 AGAIN_S = 60.0  # after which it asks all the same: another proxy's job may wait
 
 
@@ -53,6 +54,7 @@ class Group:
 
     def __init__(self) -> None:
         self.members: set[Member] = set()
+        self.left = 0.0  # when a member last was
         self.tool: str | None = None  # the migration tool that a member was recognised as: for words, not for decisions
         self.since = time.monotonic()  # since when jobs wait
         self.asked = 0.0  # when the database was asked last
@@ -139,6 +141,8 @@ class Groups:
         group = self._groups.setdefault((user, database, host), Group())
         if not group.members and self._clock() - group.asked > AGAIN_S:
             group.waiting = True
+        if not group.members and self._clock() - group.left > SPOKEN_S:
+            group.tool = None
         group.members.add(member)
         member_count = len(self._groups)
         if member_count > KEPT:
@@ -147,8 +151,7 @@ class Groups:
 
     def leave(self, member: Member, group: Group) -> None:
         group.members.discard(member)
-        if not group.members:
-            group.tool = None
+        group.left = self._clock()
 
     def _forget(self, many: int) -> None:
         idle = [key for key, group in self._groups.items() if not group.members][:many]

@@ -13,10 +13,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from enum import Enum, auto
 
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
+from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
@@ -54,6 +56,7 @@ from proxy.sql.statements import (
     Transaction,
     Unreadable,
 )
+from proxy.tools import whose
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
@@ -336,11 +339,13 @@ class Guard:
         return Outcome.ANSWERED
 
     async def _reject(self, case: Case, cases: list[Case], of: int, *, simple: bool) -> Outcome:
+        outside = decide(case.statement, replace(case.facts, in_transaction=False), self.policy())
         fields = answers.rejection(
             case.statement,
             case.verdict,
-            tool=self.who.tool or self.spoken(),
+            tool=whose(self.who.tool, self.spoken()),
             in_transaction=case.facts.in_transaction and not self.examiner.walsender,
+            rewrites=outside.action is Action.REWRITE,
             of=of,
         )
         for other in cases:

@@ -239,7 +239,7 @@ class Session:
             if self.who.tool is not None:
                 self._looks = 0
                 if self._rest.group is not None:
-                    self._rest.group.tool = self.who.tool
+                    self._rest.group.tool = tools.whose(self.who.tool, self._rest.group.tool)
 
     # ------------------------------------------------ ends
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
 from tests.binaries import run_client
+from tests.live.conftest import POLICY, through
+from tests.proxies import Proxy
 
 INDEX = "CREATE INDEX i ON orders (email)"
 
@@ -198,3 +202,16 @@ def test_an_exception_that_ends_with_its_transaction(orders: str, rejecting: str
             connection.execute(f"COMMIT; {PLAIN}; SELECT 1")
     assert caught.value.sqlstate == "IL001"
     assert "plain" not in indexes(orders)
+
+
+def test_a_policy_that_rewrites_nothing_does_not_promise_it(orders: str, share_proxy: Callable[[str], Proxy]) -> None:
+    guarded = through(share_proxy(POLICY + "rules: { index-not-concurrent: reject }"), orders)
+    with psycopg.connect(guarded, autocommit=True, application_name="psql") as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(INDEX)
+    second = (caught.value.diag.message_primary or "").split("\n")[1]
+    assert second == (
+        "Use instead: CREATE INDEX CONCURRENTLY i ON orders (email); Outside a transaction: in psql: run it without BEGIN"
+        " and without -1 / --single-transaction, and one statement in each -c"
+    )

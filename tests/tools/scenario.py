@@ -109,7 +109,7 @@ class Tool:
         """
         folder.mkdir(exist_ok=True)
         if self.folder:
-            ignored = shutil.ignore_patterns("migrations", "__pycache__")
+            ignored = shutil.ignore_patterns("migrations", "versions", "__pycache__")
             shutil.copytree(HERE / self.folder, folder, dirs_exist_ok=True, ignore=ignored)
         for files in self.migrations[:until]:
             write(folder, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,5 +38,9 @@ def test_two_nodes(lock: str, postgres: Server, guarded: Way, tmp_path: Path) ->
             way.populate()
             history(ecto, folder, until=len(ecto.migrations))
             ran = [*nodes.map(lambda _, way=way, folder=folder: ecto.run(folder, way), range(number))]
-            assert [(one.status, one.output) for one in ran if one.status] == []
+            for (
+                one
+            ) in ran:  # with a lock in a transaction one may meet what the other leaves for later, and tries again
+                assert one.status == 0 or (lock == "table" and re.search("IL00[14]", one.output)), one.output
+            ecto.applied(folder, way)
         same(straight, guarded)

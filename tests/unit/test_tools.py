@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.tools import HEAD_BYTES, MARKS, TOOLS, recognise, remedy
+from proxy.tools import HEAD_BYTES, MARKS, TOOLS, recognise, remedy, whose
 
 SEEN = [
     (
@@ -193,3 +193,17 @@ def test_only_the_head_of_a_statement_is_looked_at() -> None:
     late = "x" * HEAD_BYTES + "alembic_version"
     assert recognise("", late) is None
     assert not MARKS.search(late.encode())
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        ("Knex", "Sqitch", "Knex"),
+        ("psql", "Sqitch", "Sqitch"),
+        ("psql", None, "psql"),
+        (None, "Ecto", "Ecto"),
+        (None, None, None),
+    ],
+)
+def test_whose_words_a_remedy_is_in(own: str | None, other: str | None, said: str | None) -> None:
+    assert whose(own, other) == said

@@ -8,7 +8,8 @@ import pytest
 
 from proxy.catalog import answer, lookup
 from proxy.catalog.answer import UnreadableAnswer
-from proxy.catalog.lookup import Request, Wanted
+from proxy.catalog.asked import Wanted
+from proxy.catalog.request import Request
 from proxy.sql.read import read
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

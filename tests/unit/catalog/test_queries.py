@@ -12,7 +12,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 from pglast.visitors import Visitor
 
-from proxy.catalog import blockers, leftover, lookup, progress, routine_lookup
+from proxy.catalog import blockers, leftover, lookup, progress, request, routine_lookup
 from proxy.run import job, jobs, store
 
 QUERIES = {
@@ -138,4 +138,4 @@ def test_the_lookup_can_be_read_whatever_is_left_out_of_it() -> None:
     assert len(names) > 5
     few = [frozenset(chosen) for size in (0, 1, 2) for chosen in itertools.combinations(names, size)]
     for wanted in (*few, *(frozenset(names) - chosen for chosen in few)):  # what a section needs is never two others
-        pglast.parse_sql(lookup._sections(wanted))
+        pglast.parse_sql(request.sections(wanted))

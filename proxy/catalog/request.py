@@ -1,0 +1,146 @@
+"""The question that ``lookup`` is about: as much of its query as a statement needs, and the parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from proxy.catalog import answer as carried
+from proxy.catalog import asked
+from proxy.catalog.column_state import STATE
+from proxy.catalog.sources import NOTHING, Sources, sources
+from proxy.sql.names import clip
+from proxy.sql.statements import Explain, Statement
+from proxy.sql.written import written
+
+SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
+"""One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
+
+``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
+"""
+
+
+@lru_cache(maxsize=32)
+def sections(wanted: frozenset[str]) -> str:
+    """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest."""
+    lines: list[str] = []
+    within: list[str] = []
+    for line in SQL.splitlines():
+        mark, _, name = line.strip().removeprefix("-- ").partition(" ")
+        if line.strip().startswith("-- ") and mark == "if" and name.isidentifier():
+            within.append(name)
+        elif line.strip().startswith("-- ") and mark == "end" and name.isidentifier():
+            within.remove(name)
+        elif wanted.issuperset(within):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+# Postgres shortens the longer of table and column name first, and never a table's below this many bytes.
+PREFIX_BYTES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for one statement.  ``sections`` of the query are named like the fields that ask for them."""
+
+    wanted: tuple[asked.Wanted, ...] = ()
+    taken: tuple[str, ...] | None = None  # the table for which a name is to be chosen
+    referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
+    cascade: bool = False  # also at any remove, and views likewise
+    detail: bool = False  # also how it is partitioned and stored, and its sequences
+    swaps: bool = False  # also all that there is to a column and what hangs on it
+    writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
+    heirs: bool = False  # also what only the tables that inherit from one have on a column
+    parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
+    sources: Sources = NOTHING
+    inside: bool = True  # also what the open transaction has locked
+
+    @property
+    def sql(self) -> str:
+        """As much of ``SQL`` as this request needs."""
+        asked = {
+            "taken": self.taken is not None,
+            "referencing": self.referencing,
+            "cascade": self.cascade,
+            "detail": self.detail,
+            "inside": self.inside,
+            "writes": self.writes,
+            "swaps": self.swaps,
+            "heirs": self.heirs,
+            "parts": self.parts,
+            "sources": bool(self.sources.types or self.sources.functions),
+        }
+        return sections(frozenset(name for name, yes in asked.items() if yes))
+
+    @property
+    def parameter(self) -> str:
+        """The parameter of ``SQL``."""
+        keys = {wanted.parts: key for key, wanted in enumerate(self.wanted)}
+        names = [
+            {
+                "key": key,
+                "database": w.parts[-3] if len(w.parts) > 2 else None,
+                "schema": w.parts[-2] if len(w.parts) > 1 else None,
+                "name": w.parts[-1],
+                "how": w.how,
+                "beside": keys[w.beside] if w.beside else None,
+            }
+            for key, w in enumerate(self.wanted)
+        ]
+        taken = []
+        if self.taken is not None:
+            prefix = clip(self.taken[-1], PREFIX_BYTES)
+            taken.append({"key": keys[self.taken], "prefix": prefix, "last": _last(prefix)})
+        asked: dict[str, object] = {"names": names, "taken": taken, "referencing": self.referencing}
+        asked |= {"cascade": self.cascade, "users": self.sources.users}
+        asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
+        return carried.encode(asked)
+
+
+def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:
+    return [
+        {"key": key, "schema": parts[-2] if len(parts) > 1 else None, "name": parts[-1]}
+        for key, parts in enumerate(names)
+    ]
+
+
+def _last(prefix: str) -> str | None:
+    """A name that sorts, by bytes and in every encoding, after all that start with ``prefix``; None: there is none."""
+    head = prefix.encode("ascii", "replace").partition(b"?")[0].decode().rstrip("\x7f")
+    return head[:-1] + chr(ord(head[-1]) + 1) if head else None
+
+
+def request(statement: Statement, *, in_transaction: bool = True) -> Request:
+    """What to ask about a statement and what it runs."""
+    node = statement.node
+    while isinstance(node, Explain):
+        node = node.target
+    wanted = asked.by_name(node)
+    for inner in statement.inner:
+        for parts, w in asked.by_name(inner.node).items():
+            # A table that one statement makes and another uses: there may be one that is used already.
+            if w.how == "visible" or parts not in wanted:
+                wanted[parts] = w
+    for one in written(statement):
+        wanted.setdefault(one.relation.parts, asked.Wanted(one.relation.parts))
+    named = asked.named(node)
+    referencing = any(asked.referencing(one) for one in (node, *(inner.node for inner in statement.inner)))
+    return Request(
+        wanted=tuple(wanted.values()),
+        taken=named if named in wanted else None,
+        referencing=referencing,
+        cascade=any(asked.cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
+        detail=any(
+            asked.in_detail(one) or asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))
+        ),
+        swaps=any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
+        writes=any(asked.writes(one) for one in (node, *(inner.node for inner in statement.inner)))
+        or asked.changes(statement),
+        heirs=any(asked.retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        parts=any(asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
+        sources=sources(statement),
+        inside=in_transaction,
+    )
