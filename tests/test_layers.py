@@ -30,6 +30,7 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
     {
         ("plans", "catalog"),  # a plan is made from facts
         ("catalog", "plans.plan"),  # Lock: facts about locks use a plan's words
+        ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from proxy.catalog.type_names import SERIAL
 from proxy.sql.statements import (
+    Action,
     AddColumn,
     AddConstraint,
     AlterColumnType,
@@ -116,7 +118,7 @@ def named(node: Node) -> tuple[str, ...] | None:
     match node:
         case CreateIndex():
             return node.relation.parts
-        case AlterTable() if any(isinstance(a, AddConstraint | AddColumn | SetNotNull) for a in node.actions):
+        case AlterTable() if any(isinstance(a, AddConstraint | SetNotNull) or _is_more(a) for a in node.actions):
             return node.relation.parts
     return None
 
@@ -168,8 +170,13 @@ def writes(node: Node) -> bool:
     """Whether rows that are there may have to be written, or foreign keys made again."""
     if isinstance(node, Drop):
         return node.object_type == "TABLE"
-    kinds = AddColumn | AlterColumnType | DropColumn
-    return isinstance(node, AlterTable) and any(isinstance(a, kinds) for a in node.actions)
+    kinds = AlterColumnType | DropColumn
+    return isinstance(node, AlterTable) and any(isinstance(a, kinds) or _is_more(a) for a in node.actions)
+
+
+def _is_more(action: Action) -> bool:
+    """Whether it is an ADD COLUMN that gives rows a value, or makes anything with a name."""
+    return isinstance(action, AddColumn) and bool(action.column.constraints or action.column.type.name in SERIAL)
 
 
 def changes(statement: Statement) -> bool:

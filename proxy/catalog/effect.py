@@ -18,6 +18,7 @@ from proxy.catalog.claims import Claims, Work
 from proxy.catalog.facts import Facts
 from proxy.catalog.routines import Sought
 from proxy.catalog.sources import domain
+from proxy.plans.build_parts import builds_nothing
 from proxy.plans.plan import Lock
 from proxy.sql.interest import EVERYDAY
 from proxy.sql.lexer import lex
@@ -87,7 +88,7 @@ def effect(statement: Statement, facts: Facts) -> Effect:
 def _claim(statement: Statement, node: Node, claims: Claims) -> None:
     match node:
         case CreateIndex():
-            _create_index(node, claims)
+            _create_index(statement, node, claims)
         case DropIndex():
             for name in node.names:
                 claims.index(name, *((SUE, SUE) if node.concurrently else (AE, AE)))
@@ -131,13 +132,14 @@ def _locks_rows(statement: Statement, node: Query) -> bool:
     return any(pair in ROW_LOCKS for pair in pairwise(words))
 
 
-def _create_index(node: CreateIndex, claims: Claims) -> None:
+def _create_index(statement: Statement, node: CreateIndex, claims: Claims) -> None:
     existing = claims.facts.find(node.name) if node.name is not None else None
     if node.if_not_exists and existing is not None and existing.exists:
         claims.take(node.relation, SUE if node.concurrently else Lock.SHARE)  # taken before it looks for the name
         return
     table = claims.find(node.relation)
     builds = not (node.only and table is not None and table.partitioned)
+    builds = builds and not builds_nothing(statement, node, claims.facts)
     claims.take(node.relation, SUE if node.concurrently else Lock.SHARE, "build" if builds else "none")
 
 

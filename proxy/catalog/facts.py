@@ -52,6 +52,7 @@ class Constraint:
     whole_references: bool = False  # that table is partitioned (asked where partitions matter)
     beside: bool = False  # it points to a partition of a table that another key of the same table points to
     comment: str | None = None
+    waits: bool = False  # it is to be validated after the COMMIT of this very transaction: nobody was interrupted
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,19 @@ def build_parts(statement: Statement, node: CreateIndex, facts: Facts) -> Rewrit
     return Rewrite(_Parts(statement, node, relation, found, chosen).steps(foreign=found.has_foreign))
 
 
+def builds_nothing(statement: Statement, node: CreateIndex, facts: Facts) -> bool:
+    """Whether every partition is certain to have an index that Postgres takes instead of building one."""
+    relation = facts.find(node.relation)
+    if relation is None or relation.kind != "p" or node.only:
+        return False
+    found, columns = branches(relation, facts), index_columns.names(statement, node)
+    if found is None or columns is None or (found.has_foreign and node.unique):
+        return False
+    chosen = _choose(statement, node, facts, relation, found, columns)
+    there = [chosen.there.get(leaf.qualified) if chosen is not None else None for leaf in found.leaves]
+    return all(index is not None and index.valid for index in there)
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """The index of each table of the tree by the table: its name, and the one that is there, if any."""

@@ -23,7 +23,7 @@ def is_leftover(
 
     ``validated``: it may be valid already, since it is known otherwise that an interrupted run has been there.
     """
-    if (found.validated and not validated) or not found.enforced:
+    if (found.validated and not validated) or not found.enforced or found.waits:
         return False
     if KINDS.get(found.kind) is not wanted.kind or (printed := clause(found.definition)) is None:
         return False

@@ -7,9 +7,12 @@ temporary one would forbid PREPARE TRANSACTION, and is gone before the statement
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
+from proxy.plans.plan import Edit
 from proxy.plans.target import literal
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
@@ -42,6 +45,42 @@ def rehearsals(statement: Statement, facts: Facts) -> tuple[str, ...]:
             )
         case _:
             return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A rehearsal of a statement about an index that waits: ``text`` is the statement as it is run, ``edit`` what made it so."""
+
+    sql: str
+    text: str
+    edit: Edit
+
+    def position(self, fields: dict[str, str]) -> str | None:
+        """As ``position``."""
+        if not fields.get("p", "").isdigit() or fields.get("q") != self.text:
+            return None
+        place = edit.original_position(int(fields["p"]), (self.edit,))
+        return str(place) if place else None
+
+
+def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None:
+    """An ALTER TABLE that uses an index, where the copy has got that index by the statement that makes it."""
+    node = statement.node
+    if not isinstance(node, AlterTable) or (relation := _plain(node.relation, facts)) is None:
+        return None
+    match made.node:
+        case CreateIndex(name=Name()) as index if not _names_table(
+            made, index.relation.span.end, made.span.end, relation
+        ):
+            first = [onto_copy(made, index, relation)[0]]
+        case AlterTable() as alter if (actions := _indexed(alter)) and all(a.constraint.name for a in actions):
+            first = [_head(relation) + action.span.of(made.text) for action in actions]
+        case _:
+            return None
+    start = statement.span.start
+    onto = Edit(node.relation.span.start - start, node.relation.span.end - start, copy_of(relation))
+    text = edit.apply(statement.sql, (onto,))
+    return Behind(_sql(relation, text, "", *first), text, onto)
 
 
 def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str | None:
@@ -96,9 +135,10 @@ def _names_table(statement: Statement, start: int, end: int, relation: Relation)
     return any(token.kind in ("word", "quoted", "uquoted") and token.value == relation.name for token in tokens)
 
 
-def _sql(relation: Relation, sql: str, first: str) -> str:
+def _sql(relation: Relation, sql: str, first: str, *ahead: str) -> str:
+    made = " ".join(f"EXECUTE {literal(one)};" for one in (make_copy(relation), *ahead))
     body = (
-        f"BEGIN {first} BEGIN EXECUTE {literal(make_copy(relation))};"
+        f"BEGIN {first} BEGIN {made}"
         f" EXECUTE {literal(sql)}; RAISE EXCEPTION USING ERRCODE = '{OVER}';"
         f" EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END; END"
     )
@@ -126,4 +166,4 @@ def _single_key(alter: AlterTable, action: AddConstraint, relation: Relation) ->
     return f"RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = {message};"
 
 
-__all__ = ["position", "rehearsals"]
+__all__ = ["Behind", "behind", "position", "rehearsals"]

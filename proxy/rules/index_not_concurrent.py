@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.catalog.facts import Relation
 from proxy.plans.build_index import build_index
-from proxy.plans.build_parts import begun, build_parts
+from proxy.plans.build_parts import begun, build_parts, builds_nothing
 from proxy.plans.plan import Lock
 from proxy.plans.target import qualify
 from proxy.rules.base import Context, Finding, rule
@@ -55,6 +55,8 @@ def _partitioned(node: CreateIndex, context: Context, about: Subject) -> Finding
         return None  # an entry in the catalog, nothing is built
     if node.name and node.name.name in relation.indexes and begun(context.statement, node, relation) is None:
         return None  # Postgres says that the name is taken
+    if begun(context.statement, node, relation) is None and builds_nothing(context.statement, node, context.facts):
+        return None
     rewrite = build_parts(context.statement, node, context.facts)
     number = f"{relation.partitions} partitions" if relation.partitions != 1 else "its partition"
     return Finding(

@@ -9,6 +9,7 @@ from proxy.catalog.effect import Effect, effect
 from proxy.catalog.facts import Facts
 from proxy.plans.gently import gently
 from proxy.plans.plan import Edit, Lock, Plan, Step
+from proxy.plans.rehearsal import Behind
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.execute import Budget
@@ -46,6 +47,7 @@ class Case:
     standard_conforming_strings: bool = True  # how its literals are read
     dependent: GivesUp | Refused | None = None  # what it has to do with what waits for COMMIT
     foreseen: Fails | Skips | None = None  # what the server would say of it, if what waits had been done already
+    behind: Behind | None = None  # its rehearsal, where it is about an index that waits
     job: int | None = None  # the job that it is, where it is done after COMMIT
     freed: bool = False  # it names an index whose DROP waits for COMMIT
 

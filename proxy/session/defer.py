@@ -111,7 +111,7 @@ def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:
     """An error of a probe's or a rehearsal's, as the author's own statement would have met it."""
     if "W" not in fields or "inline_code_block" not in fields["W"]:
         return fields
-    place = position(fields, case.statement, case.facts)
+    place = case.behind.position(fields) if case.behind else position(fields, case.statement, case.facts)
     kept = {key: value for key, value in fields.items() if key not in "pqW"}
     return kept | ({"P": place} if place else {})
 
@@ -122,8 +122,14 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
     job = (new_job(case, who, token).sql,) if puts_off(case) else ()
-    rehearsed = () if case.freed else rehearsals(case.statement, case.facts)
-    return (*looks(case, policy), *now, *rehearsed, *job)
+    return (*looks(case, policy), *now, *rehearsed(case), *job)
+
+
+def rehearsed(case: Case) -> tuple[str, ...]:
+    """What fails where the author's statement would fail at once."""
+    if case.behind is not None:
+        return (case.behind.sql,)
+    return () if case.freed else rehearsals(case.statement, case.facts)
 
 
 class InSteps:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from proxy.net import Peer
-from proxy.plans.rehearsal import rehearsals
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
@@ -28,6 +27,7 @@ from proxy.session.defer import (
     looks,
     new_job,
     puts_off,
+    rehearsed,
     waits,
 )
 from proxy.session.dependents import GivesUp
@@ -86,7 +86,7 @@ class Deferral:
                 await self.own.run([(sql, ())])
             for step in case.verdict.plan.now:
                 await run_inside(runner, step, savepoint=in_block)
-            for sql in () if case.freed else rehearsals(case.statement, case.facts):
+            for sql in rehearsed(case):
                 await self.own.run([(sql, ())])
             if puts_off(case):
                 await jobs.add(self.own, new_job(case, self.who, self.token))

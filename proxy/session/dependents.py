@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from proxy.catalog.after import after
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import referable
+from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.target import is_own
 from proxy.policy.verdict import Action, Verdict
 from proxy.session.pending import Pending, commented, words
 from proxy.sql.statements import (
@@ -53,14 +55,38 @@ class Refused:
 
 
 def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
-    """Facts in which names that will be taken are taken, for the next default name, and those that will be free are free."""
+    """Facts in which names that will be taken are taken, for the next default name, and those that will be free are free.
+
+    What is not finished yet was not interrupted either: the same statement once more is another one.
+    """
     for one in pending:
         if one.drops and one.statement is not None:
             facts = after(one.statement, facts)
+    relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
+    facts = replace(facts, relations=relations)
     names = frozenset(name for one in pending for name in one.made)
     if not names:
         return facts
-    return replace(facts, taken_names={schema: taken | names for schema, taken in facts.taken_names.items()})
+    constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
+    return replace(
+        facts,
+        taken_names={schema: taken | names for schema, taken in facts.taken_names.items()},
+        taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
+    )
+
+
+def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
+    about = [one for one in pending if relation.oid in one.tables]
+    if not about:
+        return relation
+    marks = {name for one in about for name in one.later_words if is_own(name)}
+    made = {name for one in about for name in one.made}
+    kept = {
+        name: replace(c, waits=True) if name in made else c
+        for name, c in relation.constraints.items()
+        if not (name in marks and c.definition == UNFINISHED)
+    }
+    return replace(relation, constraints=kept)
 
 
 def dependent(

@@ -14,6 +14,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts, Held
 from proxy.catalog.held import holding
+from proxy.plans.rehearsal import behind
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.said import Said
@@ -23,7 +24,7 @@ from proxy.run.errors import QUERY_CANCELED
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
-from proxy.session.gone import foreseen
+from proxy.session.gone import foreseen, used
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
@@ -158,7 +159,7 @@ class Examiner:
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
-        case.foreseen = foreseen(case.statement, pending)
+        case.foreseen = foreseen(case.statement, case.facts, pending)
         if case.foreseen is not None:
             case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
             return
@@ -169,6 +170,8 @@ class Examiner:
                 case.dependent = answer
             case None:
                 pass
+        if case.verdict.action is Action.DEFER and (made := used(case.statement, pending)) is not None:
+            case.behind = behind(case.statement, made, case.facts)
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 

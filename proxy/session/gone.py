@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.catalog.facts import Facts
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.target import literal
 from proxy.session.pending import Pending, commented
@@ -19,6 +20,7 @@ from proxy.sql.statements import (
     Statement,
 )
 
+WRONG_OBJECT, WRONG_STATE = "42809", "55000"
 UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
 
 
@@ -49,7 +51,30 @@ class Skips:
     sql = "DO LANGUAGE plpgsql 'BEGIN END'"
 
 
-def foreseen(statement: Statement, pending: Sequence[Pending]) -> Fails | Skips | None:
+def used(statement: Statement, pending: Sequence[Pending]) -> Statement | None:
+    """The statement that makes the index which an ALTER TABLE uses and nothing else; None if it is none that waits."""
+    names = _uses(statement)
+    if len(names) != 1:
+        return None
+    made = [one for one in pending if names[0] in one.indexes]
+    return made[0].statement if len(made) == 1 else None
+
+
+def _uses(statement: Statement) -> list[str]:
+    """The indexes that the actions of an ALTER TABLE use, if all use one."""
+    found: list[str] = []
+    for action in statement.node.actions if isinstance(statement.node, AlterTable) else ():
+        match action:
+            case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(name)):
+                found.append(name)
+            case AddConstraint(constraint=c) if c.using_index is not None:
+                found.append(c.using_index)
+            case _:
+                return []
+    return found
+
+
+def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> Fails | Skips | None:
     """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
     made: set[str] = set()  # indexes
     gone: set[str] = set()
@@ -73,8 +98,18 @@ def foreseen(statement: Statement, pending: Sequence[Pending]) -> Fails | Skips 
         case Other(kind="REINDEX", relations=(name,), options=options) if "INDEX" in options and name.name in gone:
             return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
         case AlterTable(object_type="TABLE", relation=table, actions=actions):
+            relation = facts.find(table)
+            oid = relation.oid if relation is not None else 0
+            foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
             for action in actions:
                 match action:
+                    case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if (
+                        index in foreign & made
+                    ):
+                        return Fails(WRONG_OBJECT, f'"{index}" is not an index for table "{table.name}"')
+                    case AddConstraint(constraint=c) if c.using_index in foreign & made:
+                        said = f'index "{c.using_index}" does not belong to table "{table.name}"'
+                        return Fails(WRONG_STATE, said, c.span.start - statement.span.start)
                     case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in gone:
                         return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
                     case AddConstraint(constraint=c) if c.name in made and c.using_index != c.name:
@@ -92,4 +127,4 @@ def foreseen(statement: Statement, pending: Sequence[Pending]) -> Fails | Skips 
             return None
 
 
-__all__ = ["Fails", "Skips", "foreseen"]
+__all__ = ["Fails", "Skips", "foreseen", "used"]

@@ -62,6 +62,12 @@ class Pending:
                         }
         return frozenset(names)
 
+    @property
+    def is_plain_index(self) -> bool:
+        """Whether what it makes is an index, and no constraint."""
+        node = self.statement.node if self.statement is not None else None
+        return isinstance(node, CreateIndex) or (isinstance(node, AlterTable) and node.object_type == "INDEX")
+
     @cached_property
     def indexes(self) -> frozenset[str]:
         """Those of ``made`` that are indexes, and so may not have the name of another relation."""

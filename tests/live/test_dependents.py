@@ -16,6 +16,7 @@ UNIQUE = "CREATE UNIQUE INDEX i ON orders (id)"
 CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
 KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
+VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 
 SAME: list[Sequence[str]] = [
@@ -56,6 +57,23 @@ SAME: list[Sequence[str]] = [
     (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
+    (CHECK, CHECK),
+    (KEY, KEY),
+    ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER TABLE orders ADD CHECK (total > 0)"),
+    ("ALTER TABLE orders ADD CHECK (total > 0); ALTER TABLE orders ADD CHECK (total > 0)",),
+    ("ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers", "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers"),
+    (NOT_NULL, NOT_NULL),
+    (VOLATILE, VOLATILE),
+    (VOLATILE, "COMMIT; BEGIN", VOLATILE),
+    ("CREATE UNIQUE INDEX i ON customers (name)", "ALTER TABLE orders ADD CONSTRAINT i UNIQUE USING INDEX i"),
+    ("CREATE INDEX i ON customers (name)", "ALTER TABLE orders CLUSTER ON i"),
+    ("CREATE UNIQUE INDEX i ON orders (email)", "ALTER TABLE orders REPLICA IDENTITY USING INDEX i"),
+    (INDEX, "ALTER TABLE orders ADD CONSTRAINT i UNIQUE USING INDEX i"),
+    ("CREATE UNIQUE INDEX i ON orders (id) WHERE id > 5", "ALTER TABLE orders ADD CONSTRAINT k UNIQUE USING INDEX i"),
+    ("CREATE UNIQUE INDEX i ON orders (id DESC)", "ALTER TABLE orders ADD CONSTRAINT k UNIQUE USING INDEX i"),
+    ("CREATE INDEX i ON orders (id) WHERE id > 5", "ALTER TABLE orders CLUSTER ON i"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)", "ALTER TABLE orders REPLICA IDENTITY USING INDEX u"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "ALTER TABLE orders REPLICA IDENTITY USING INDEX u"),
     ("DROP INDEX orders_total_idx", "SAVEPOINT a", "COMMENT ON INDEX orders_total_idx IS 'x'", "ROLLBACK TO a"),
     ("DROP INDEX orders_total_idx", "SAVEPOINT a", "DROP INDEX orders_total_idx", "ROLLBACK TO a", "DROP INDEX IF EXISTS orders_total_idx"),
     ("DROP INDEX orders_total_idx", "ALTER TABLE orders CLUSTER ON orders_total_idx"),

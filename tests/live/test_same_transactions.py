@@ -26,7 +26,7 @@ from tests.proxies import Proxy
 from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
-SAMPLE = 120
+SAMPLE = 50
 S, H = m.sync(), m.flush()
 
 # Something that fails where Interlock has refused: prepared without an error, as what was refused.
@@ -221,6 +221,9 @@ class Twins:
             return
         if mine["C"] == theirs["C"] and mine["C"] in ("23503", "23505"):  # of several rows any one is named
             mine, theirs = ({**fields, "D": fields.get("D", "").split(")=(")[0]} for fields in (mine, theirs))
+        if mine["C"][:2] != "IL" and any(", A" in sql or ", V" in sql for sql in flight.statements):
+            self.seen["of several errors of one statement another comes first"] += mine != theirs
+            return
         assert mine == theirs, (flight, theirs, mine)
 
     def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
@@ -305,4 +308,6 @@ def test_random_transactions(twins: Twins) -> None:
         same()
     finally:
         print(*(f"{count:6} {what}" for what, count in twins.seen.most_common()), sep="\n")
-    assert twins.seen["compared"] > sum(n for what, n in twins.seen.items() if what.startswith("not compared")) * 9
+    assert twins.seen["jobs"] > (EXAMPLES or SAMPLE) // 10  # else it proves little
+    assert twins.seen["refused"] < twins.seen["compared"] // 4
+    assert sum(n for what, n in twins.seen.items() if what.startswith("not compared")) < twins.seen["compared"] // 9

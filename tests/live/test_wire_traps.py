@@ -342,7 +342,7 @@ GUARDED: dict[str, list[Step]] = {
         (q(b"SET client_encoding = LATIN1"), "Z"), (q(b"CREATE TABLE gr\xfc\xdfe (stra\xdfe text, \"a\xe4\" int)"), "Z"),
         (q(b"CREATE INDEX ON gr\xfc\xdfe (stra\xdfe)"), "Z"), (run(b"CREATE INDEX \"\xfc\" ON gr\xfc\xdfe (\"a\xe4\")") + S, "Z"),
         (q(b"ALTER TABLE gr\xfc\xdfe ADD CHECK (stra\xdfe <> '\xe9')"), "Z"),
-        (q(b"SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'gr\xfc\xdfe'::regclass"), "Z"),
+        (q(b"SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'gr\xfc\xdfe'::regclass ORDER BY indexrelid::regclass::text"), "Z"),
         (q(b"SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'gr\xfc\xdfe'::regclass AND contype = 'c'"), "Z"),
     ],
     "Cyrillic": [

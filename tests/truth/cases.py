@@ -287,6 +287,16 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         CREATE TABLE n_1 PARTITION OF n FOR VALUES FROM (0) TO (100);
         ALTER TABLE n_1 ADD CONSTRAINT big CHECK (w > -1);
         CREATE INDEX n_1_w ON n_1 (w);
+        CREATE TABLE m (k int NOT NULL, w int, x text) PARTITION BY RANGE (k);
+        CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (0) TO (100);
+        CREATE TABLE m_2 PARTITION OF m FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (k);
+        CREATE TABLE m_2_1 PARTITION OF m_2 FOR VALUES FROM (100) TO (200);
+        INSERT INTO m SELECT i, i, i FROM generate_series(0, 199) AS i;
+        CREATE INDEX ON m_1 (w); CREATE INDEX ON m_2 (w);
+        CREATE INDEX ON m_1 (lower(x)) WHERE w > 3; CREATE INDEX ON m_2_1 (lower(x)) WHERE w > 3;
+        CREATE INDEX ON m_1 (x); CREATE INDEX ON m_2_1 (x text_pattern_ops);
+        CREATE INDEX ON m_1 USING hash (w); CREATE UNIQUE INDEX ON m_2_1 (k); CREATE INDEX ON m_1 (k);
+        CREATE INDEX m_kw ON m (k, w);
         """,
         """
         ALTER TABLE p ATTACH PARTITION bare FOR VALUES FROM (500) TO (600)
@@ -337,6 +347,18 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         ALTER TABLE ONLY p ADD CHECK (w > -1) NO INHERIT
         ALTER TABLE n ADD CONSTRAINT big CHECK (w > -1)
         CREATE INDEX ON n (w)
+        CREATE INDEX ON n (w DESC)
+        CREATE INDEX ON m (w)
+        CREATE INDEX named ON m (w)
+        CREATE INDEX ON m (w) INCLUDE (x)
+        CREATE INDEX ON m (lower(x)) WHERE w > 3
+        CREATE INDEX ON m (lower(x)) WHERE w > 4
+        CREATE INDEX ON m (x)
+        CREATE INDEX ON m USING hash (w)
+        CREATE INDEX ON m (k)
+        CREATE INDEX ON m (k, w)
+        CREATE INDEX ON m_2 (w)
+        CREATE INDEX ON h (w)
         CREATE INDEX ON p (k)
         CREATE INDEX ON ONLY p (k)
         CREATE INDEX ON p_1 (k)
