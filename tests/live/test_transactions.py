@@ -154,7 +154,7 @@ def test_the_unnamed_statement_survives(orders: str, rejecting: str) -> None:
 
 
 def test_a_tool_may_show_itself_on_another_of_its_connections(rejecting: str) -> None:
-    """As yoyo does, whose bookkeeping never comes by the connection that migrates."""
+    """As yoyo does, whose bookkeeping never comes by the connection that migrates; and on one before it."""
 
     def second_line() -> str:
         with psycopg.connect(rejecting) as connection, pytest.raises(psycopg.Error) as caught:
@@ -164,7 +164,7 @@ def test_a_tool_may_show_itself_on_another_of_its_connections(rejecting: str) ->
     with psycopg.connect(rejecting) as bookkeeping:
         bookkeeping.execute("SELECT to_regclass('_yoyo_log')")
         assert "in yoyo: put __transactional__ = False into the migration" in second_line()
-    assert "yoyo" not in second_line()
+    assert "in yoyo" in second_line()  # for a minute: Piccolo opens a connection for each thing that it does
 
 
 ALLOWED = "SET LOCAL interlock.allow = 'index-not-concurrent: nobody is awake'"
