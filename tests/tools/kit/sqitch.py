@@ -32,6 +32,11 @@ def sqitch(folder: Path, way: Way, *command: str) -> Ran:
     return run_program(folder, "sqitch", *(command or ("deploy", "--verify")), *named, env=env)
 
 
+def forget(folder: Path, way: Way) -> None:
+    """Sqitch writes down that a change failed, which it has not directly."""
+    way.sql("DELETE FROM sqitch.events WHERE event = 'fail'")
+
+
 SQITCH = Tool(
     "Sqitch 1.3 (DBD::Pg 3.16, psql 18)",
     [*map(files, STEPS)],
@@ -40,6 +45,7 @@ SQITCH = Tool(
     remedied=files(STEPS[-1], transactional=False),
     shown=("in Sqitch: leave BEGIN; and COMMIT; out of this change's deploy script",),
     finish=plan,
+    recover=forget,
     absent=needs("sqitch", hint="apt-get install sqitch libdbd-pg-perl"),
 )
 TOOLS = {"sqitch": SQITCH}
