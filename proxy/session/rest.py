@@ -46,6 +46,7 @@ class Rest:
         self.group: Group | None = None
         self.resting = False
         self._pending = False
+        self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
 
     @property
@@ -118,7 +119,8 @@ class Rest:
                 group.prepared += 1
             self._pending, self._began = False, True
             self.member.attend()
-            mine = await jobs.of_session(own, self.guard.deferral.token) if await jobs.exists(own) else []
+            written = [job for job in await jobs.unfinished(own) if job.session == self.guard.deferral.token]
+            mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:
@@ -127,12 +129,12 @@ class Rest:
         if not group.waiting:
             return b""
         waiting = await jobs.waiting(own)
+        failures = await self._failed_elsewhere([job for job in mine if job.id not in {one.id for one in waiting}])
         if not waiting:
             group.waiting = False
-            return b""
+            return failures
         free = waiting if await self._is_free(group, waiting) else [job for job in waiting if not job.waits_for_others]
         left = [job for job in waiting if job not in free]
-        failures = b""
         busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:
             is_mine = any(job.id == one.id for one in mine)
@@ -233,6 +235,12 @@ class Rest:
                 return found
             await asyncio.sleep(PAUSE_S)
 
+    async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
+        """What became of jobs of this client's that another session has ended before they were looked for here."""
+        found = [await jobs.find(self.guard.own, job.id) for job in ended]
+        failed = [job for job in found if job is not None and job.state == "failed"]
+        return b"".join(self._failed(job, PlanFailed(job.error), mine=True) for job in failed)
+
     async def _done_by_another(self, group: Group, job: Job) -> bytes:
         """A job of this client's that another session has begun: the client hears of its end, as if it were done here."""
         found = await self._end_of(job)
@@ -283,6 +291,7 @@ class Rest:
                 f"job {job.id} was in the way of another session, and waits for a better moment: {job.title}"
             )
             return b""
+        self._told.add(job.id)
         if mine or self._is_ours(job):
             return self.guard.voice.error(fields)
         said = answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
