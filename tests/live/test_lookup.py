@@ -650,7 +650,7 @@ def test_whose_snapshot_a_concurrent_build_waits_for(open_session: Open) -> None
     building = threading.Thread(target=lambda: builder.execute("CREATE INDEX CONCURRENTLY ON t (a)"))
     building.start()
     try:
-        until(session, f"SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pid = {pid(builder)})")
+        until(session, f"SELECT {pid(reader)} = ANY (pg_blocking_pids({pid(builder)}))")
         (blocker,) = snapshots(session, pid(builder))
         assert (blocker.pid, blocker.granted, blocker.application_name) == (pid(reader), True, "report")
         assert blockers.describe(blocker).startswith(

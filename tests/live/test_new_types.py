@@ -83,11 +83,12 @@ def test_no_write_is_lost(replica: bool, keyed: str, swapping: str) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(application)
         until(lambda: seen[0] > 3, "the application should be at it")
+        begun = seen[0]
         run(swapping, "ALTER TABLE items ALTER small TYPE bigint")
         stop.set()
         running.result(timeout=30)
     assert not errors
-    assert seen[0] > 20
+    assert seen[0] > begun  # some of it came meanwhile
     assert type_of(keyed, "items", "small") == "bigint"
     n = seen[0]
     expected = expected_sum(n)
