@@ -29,7 +29,7 @@ from tests.proxies import Proxy
 from tests.servers import Server
 
 CUTS = os.environ.get("INTERLOCK_CUTS", "")  # points of each form, or "all"
-SAMPLE = 3
+SAMPLE = 2
 VICTIMS = ("proxy", "session", "client")
 MIGRATION = (
     "INSERT INTO customers VALUES (500, 'committed', 500)",

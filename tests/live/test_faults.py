@@ -203,7 +203,7 @@ every_plan = pytest.mark.parametrize("story", PLANS, indirect=True, ids=[sql[:60
 CLIENT = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("victim", VICTIMS)
 @every_plan
 def test_the_same_migration_again_completes(victim: str, story: Story) -> None:

@@ -122,6 +122,7 @@ def runnable(hint: str) -> list[str]:
     return [s.sql for s in takewhile(lambda s: "<value>" not in s.sql, kept)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("rule", "template"), CASES, ids=[f"{rule}-{i}" for i, (rule, _) in enumerate(CASES)])
 def test_a_hint_runs(postgres: Server, session: psycopg.Connection, rule: str, template: str) -> None:
     if postgres.version < ONLY_FROM.get(rule, 0):

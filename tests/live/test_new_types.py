@@ -205,6 +205,7 @@ CREATE DOMAIN small AS bigint CHECK (value > 0); CREATE DOMAIN three AS bigint D
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", [*REFUSED, *MORE])
 def test_what_could_not_be_kept_is_named_before_anything_is_done(
     what: str, postgres: Server, keyed: str, swapping: str

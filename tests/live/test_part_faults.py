@@ -92,12 +92,14 @@ every_form = pytest.mark.parametrize("form", FORMS, indirect=True)
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("victim", VICTIMS)
 @every_form
 def test_the_same_statement_again_completes(victim: str, form: str, story: Story) -> None:
     strike(story, victim, points(story, form), ALREADY)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.timeout(300)
 @every_form
 def test_a_cancel_takes_all_back_or_says_what_is_left(form: str, story: Story) -> None:
@@ -137,6 +139,7 @@ def is_half_detached(story: Story, number: int, where: str) -> bool:
     return bool(detaching) and (number, where) > (detaching[0], "before")
 
 
+@pytest.mark.sampled(2)
 @every_form
 def test_the_application_goes_on_while_rows_are_read(form: str, story: Story) -> None:
     """In the midst of a concurrent step, and with all locks of one that reads rows in a transaction: reads and writes pass."""

@@ -26,7 +26,7 @@ from tests.proxies import Proxy
 from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
-SAMPLE = 50
+SAMPLE = 30
 S, H = m.sync(), m.flush()
 
 # Something that fails where Interlock has refused: prepared without an error, as what was refused.

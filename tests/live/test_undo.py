@@ -99,7 +99,7 @@ TOGETHER = {  # statement -> how the second of two that come at once must end, a
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("sql", TOGETHER)
 def test_the_same_migration_twice_at_once(
     sql: str, postgres: Server, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
