@@ -36,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--write-compatibility", action="store_true", help="write the table of docs/compatibility.md")
 
 
+def pytest_configure() -> None:
+    servers.in_memory()
+
+
 def _versions(config: pytest.Config) -> list[int]:
     if config.getoption("--all-pg"):
         return list(servers.VERSIONS)
