@@ -64,7 +64,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the tests that are marked ``sampled(n)`` one in n, by a hash of its name, unless some were chosen."""
+    """Of the tests that are marked ``sampled(n)`` one in n, by a hash of its name, unless some were chosen; the slow ones first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # else one of them is waited for in the end
     if config.getoption("--full") or config.getoption("-k") or any("::" in argument for argument in config.args):
         return
     left_out = [item for item in items if (mark := item.get_closest_marker("sampled")) and _hash(item) % mark.args[0]]

@@ -54,6 +54,8 @@ OTHERS = (
     " AND backend_type = 'client backend'"
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Place:

@@ -26,7 +26,7 @@ from tests.proxies import Proxy
 from tests.servers import Server
 
 EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
-SAMPLE = 30
+SAMPLE = 20
 S, H = m.sync(), m.flush()
 
 # Something that fails where Interlock has refused: prepared without an error, as what was refused.
@@ -59,6 +59,8 @@ FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE c.relnamespace = '
 ORDER BY 1, 2, 3, 4
 """
 ROWS = "SELECT '{0}', t::text FROM public.{0} t ORDER BY 2"
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True, slots=True)

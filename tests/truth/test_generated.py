@@ -18,7 +18,7 @@ from tests.truth.cases import Case
 from tests.truth.oracle import judge
 from tests.truth.suite import database
 
-EXAMPLES = int(os.environ.get("INTERLOCK_TRUTH_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("INTERLOCK_TRUTH_EXAMPLES", "15"))
 
 FUNCTIONS = """
 CREATE FUNCTION inline_sql() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x' $$;
@@ -38,6 +38,8 @@ generated = settings(
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
