@@ -36,7 +36,9 @@ DRIVERS = (  # of the same versions as the suites above, as wheels
     "pytest-timeout",
     "pytz",
     "greenlet",
+    "distro",
     "cryptography",
+    "uvloop",
 )
 MIRROR = "http://deb.debian.org/debian"
 
