@@ -6,6 +6,7 @@ has errors, too, and the same ones are expected.  Scripts of another version run
 
 from __future__ import annotations
 
+import difflib
 import os
 import subprocess
 from collections.abc import Sequence
@@ -92,3 +93,8 @@ def without_ours(said: str) -> str:
             within = False
             kept.append(line)
     return "\n".join(kept)
+
+
+def diff(direct: str, through: str) -> str:
+    lines = difflib.unified_diff(direct.splitlines(), without_ours(through).splitlines(), "direct", "through", n=1, lineterm="")
+    return "\n".join(list(lines)[:80])

@@ -114,19 +114,26 @@ def node_postgres() -> Path:
     return package
 
 
-def libpq_pipeline() -> Path:
-    """PostgreSQL's test program of libpq's pipeline mode, compiled."""
-    home = debian_suite("postgresql-15")
-    source = next(home.glob("postgresql-*/"))
-    program = source / "src/test/modules/libpq_pipeline/libpq_pipeline"
+def libpq_pipeline(version: int) -> Path:
+    """PostgreSQL's test program of libpq's pipeline mode, compiled for servers of that version.
+
+    Of 15, whose source holds all that is generated elsewhere; one setting that it makes is called otherwise from 16 on.
+    """
+    source = next(debian_suite("postgresql-15").glob("postgresql-*/"))
+    folder = source / "src/test/modules/libpq_pipeline"
+    program = folder / ("libpq_pipeline-16" if version >= 16 else "libpq_pipeline-13")
     if not program.exists():
         with locked("libpq-pipeline"):
-            if not program.exists():
-                lacking = ("readline", "zlib", "icu")
-                _run(["./configure", "--quiet", *(f"--without-{what}" for what in lacking)], source)
-                _run(["make", "-s", "-j2", "-C", "src/include"], source)
-                for folder in ("src/port", "src/common", "src/interfaces/libpq", "src/test/modules/libpq_pipeline"):
-                    _run(["make", "-s", "-j2", "-C", folder, "all"], source)
+            lacking = ("readline", "zlib", "icu")
+            _run(["./configure", "--quiet", *(f"--without-{what}" for what in lacking)], source)
+            for part in ("src/include", "src/port", "src/common", "src/interfaces/libpq"):
+                _run(["make", "-s", "-j2", "-C", part], source)
+            text = (folder / "libpq_pipeline.c").read_text()
+            for name, setting in (("13", "force_parallel_mode"), ("16", "debug_parallel_query")):
+                (folder / "libpq_pipeline.c").write_text(text.replace("force_parallel_mode", setting))
+                _run(["make", "-s", "-C", str(folder)], source)
+                (folder / "libpq_pipeline").rename(folder / f"libpq_pipeline-{name}")
+            (folder / "libpq_pipeline.c").write_text(text)
     return program
 
 
