@@ -44,6 +44,7 @@ SYNC: Final = ord("S")
 TERMINATE: Final = ord("X")
 
 _ENDS_IN_READY: Final = (SYNC, QUERY, CALL, STARTUP)
+_OF_A_PIPELINE: Final = frozenset((PARSE, BIND, DESCRIBE, EXECUTE, CLOSE))
 
 
 class Conversation:
@@ -83,29 +84,28 @@ class Conversation:
     def asked(self, kind: int) -> None:
         """A message of this type went to the server."""
         owed = self._owed
-        if kind == TERMINATE:
-            return
-        if kind in (QUERY, CALL):
+        if kind in _OF_A_PIPELINE:
             if not self.skipping:
-                self._close_pipeline()
+                self.pipeline_open = True
+                if kind == EXECUTE:
+                    self.executes += 1
                 owed.append(kind)
         elif kind == SYNC:
             if self.copying == "in":
                 self._ignored_sync = True
                 return
-            self.skipping = self.unsure = False
-            self._close_pipeline()
+            self.skipping = self.unsure = self.pipeline_open = False
+            self.executes = 0
             owed.append(SYNC)
-        elif kind in (COPY_DONE, COPY_FAIL):
+        elif kind == QUERY or kind == CALL:
+            if not self.skipping:
+                self._close_pipeline()
+                owed.append(kind)
+        elif kind == COPY_DONE or kind == COPY_FAIL:
             if self.copying == "in" or self.copying == "both":
                 self.copying = ""
             elif owed and not self.skipping:
                 owed.append(COPY_DONE)
-        elif not self.skipping:
-            self.pipeline_open = True
-            if kind == EXECUTE:
-                self.executes += 1
-            owed.append(kind)
 
     def answered(self, kind: int) -> bool:
         """A message of this type came from the server; false if it is a reply to nothing that was asked."""
@@ -121,6 +121,11 @@ class Conversation:
         self.copying = ""
         self.skipping = self.unsure = False
         owed = self._owed
+        if len(owed) == 1 and owed[0] in _ENDS_IN_READY:
+            owed.clear()  # the common case, made short
+            self._ignored_sync = self.pipeline_open = False
+            self.executes = 0
+            return True
         extra = self._ignored_sync
         self._ignored_sync = False
         if owed and owed[0] not in _ENDS_IN_READY:
@@ -213,7 +218,7 @@ class Conversation:
 
 
 _SETTLES: Final = bytearray(b"\xff" * 256)
-for _reply, _request in zip(b"123n", b"PBCD", strict=True):
+for _reply, _request in zip(b"123nT", b"PBCDD", strict=True):
     _SETTLES[_reply] = _request
 
 _REPLIES: Final[dict[int, Callable[[Conversation], bool]]] = {

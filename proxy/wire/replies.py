@@ -12,6 +12,7 @@ from proxy.wire.backlog import Backlog
 from proxy.wire.conversation import SYNC, Conversation
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.messages import Message
+from proxy.wire.runs import WORTH, end_of_run
 
 MAX_MESSAGE_BYTES = (1 << 30) - 1  # MaxAllocSize: Postgres itself can neither build nor read a longer one
 MAX_READ_BYTES = 1 << 20  # of a message that we read; libpq's own bound is 30000
@@ -82,21 +83,25 @@ class Replies(Conversation):
         header = _header
         before = b""
         start = kind = 0
+        alike = True
         while size - at >= 5:
             kind, length = header(data, at)
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 raise _bad_length(kind, length)
             end = at + 1 + length
             says = says_of[kind]
-            if says:
-                if says == _READ:
-                    if end > size:
-                        break
-                    if not self._read(kind, data[at + 5 : end]):
-                        before += data[start:at] + self._instead(kind, data[at:end])
-                        start = end
-                elif end <= size:
+            if says == _COUNT:
+                if end <= size:
                     self._count(kind)
+            elif says == _READ:
+                if end > size:
+                    break
+                if not self._read(kind, data[at + 5 : end]):
+                    before += data[start:at] + self._instead(kind, data[at:end])
+                    start = end
+            elif alike and size - end > WORTH * length:
+                first, end = end, end_of_run(data, at)
+                alike = end > first
             at = end
         if at >= size:
             self._server_left = at - size
