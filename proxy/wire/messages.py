@@ -270,8 +270,10 @@ def read_tag(body: bytes) -> bytes:
 
 
 def read_parameter_status(body: bytes) -> tuple[str, str]:
-    name, at = _server_string(body, 0)
-    return _decode(name), _decode(_server_string(body, at)[0])
+    name, *values = _decode(body).split("\0", 2)
+    if len(values) < 2:  # what stands behind the last NUL
+        raise _unterminated()
+    return name, values[0]
 
 
 def read_backend_key(body: bytes) -> tuple[int, bytes]:
