@@ -43,6 +43,10 @@ QUERY: Final = ord("Q")
 SYNC: Final = ord("S")
 TERMINATE: Final = ord("X")
 
+ROW_DESCRIPTION: Final = ord("T")
+
+_EXECUTES: Final = (EXECUTE,)
+_DESCRIBES: Final = (DESCRIBE,)
 _ENDS_IN_READY: Final = (SYNC, QUERY, CALL, STARTUP)
 _OF_A_PIPELINE: Final = frozenset((PARSE, BIND, DESCRIBE, EXECUTE, CLOSE))
 
@@ -110,9 +114,14 @@ class Conversation:
     def answered(self, kind: int) -> bool:
         """A message of this type came from the server; false if it is a reply to nothing that was asked."""
         owed = self._owed
-        if len(owed) > 1 and owed[0] == _SETTLES[kind] and owed[1] != COPY_DONE:
-            owed.popleft()  # the common case, made short
-            return True
+        if owed:  # the common cases, made short
+            head = owed[0]
+            if head == QUERY:
+                if kind == ROW_DESCRIPTION:
+                    return True
+            elif head == _SETTLES[kind] and len(owed) > 1 and owed[1] != COPY_DONE:
+                owed.popleft()
+                return True
         act = _REPLIES.get(kind)
         return True if act is None else act(self)
 
@@ -170,13 +179,17 @@ class Conversation:
         if self.copying or self._ignored_sync:
             self.copying = ""
             self._ignored_sync = False
-        return self._in_query() or self._settle((EXECUTE,))
+        return self._settle_in_query(_EXECUTES)
 
     def _described(self) -> bool:
-        return self._in_query() or self._settle((DESCRIBE,))
+        return self._settle_in_query(_DESCRIBES)
 
-    def _in_query(self) -> bool:
-        return bool(self._owed) and self._owed[0] == QUERY
+    def _settle_in_query(self, requests: tuple[int, ...]) -> bool:
+        """A reply to one of these requests, and to Query as often as it comes."""
+        owed = self._owed
+        if owed and owed[0] == QUERY:
+            return True
+        return self._settle(requests)
 
     def _failed(self) -> bool:
         self.copying = ""

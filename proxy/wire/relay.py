@@ -202,8 +202,7 @@ class Relay(Replies):
             if easy and 4 <= length <= short and end <= size:
                 if kind in _HAS_TEXT and self._watch(kind, data[at + 5 : end]):
                     return self._hold(data, start, at, end)
-                if _DUTY[kind]:
-                    self.asked(kind)
+                self.asked(kind)
                 at = end
                 continue
             if not 4 <= length <= MAX_MESSAGE_BYTES:

@@ -82,20 +82,20 @@ class Replies(Conversation):
         says_of = _SAYS
         header = _header
         before = b""
-        start = kind = 0
+        start = 0
         alike = True
         while size - at >= 5:
             kind, length = header(data, at)
-            if not 4 <= length <= MAX_MESSAGE_BYTES:
-                raise _bad_length(kind, length)
             end = at + 1 + length
+            if end > size or length < 4:
+                break
             says = says_of[kind]
             if says == _COUNT:
-                if end <= size:
-                    self._count(kind)
+                if not self.answered(kind):
+                    self.unexpected += 1
+                if self.held is not None:
+                    self._refuse_in_copy(self.held)
             elif says == _READ:
-                if end > size:
-                    break
                 if not self._read(kind, data[at + 5 : end]):
                     before += data[start:at] + self._instead(kind, data[at:end])
                     start = end
@@ -103,21 +103,22 @@ class Replies(Conversation):
                 first, end = end, end_of_run(data, at)
                 alike = end > first
             at = end
-        if at >= size:
-            self._server_left = at - size
+        if size - at >= 5 and says_of[data[at]] != _READ:  # passed as it comes, and counted when it is through
+            kind, length = header(data, at)
+            if not 4 <= length <= MAX_MESSAGE_BYTES:
+                raise _bad_length(kind, length)
+            self._server_left = at + 1 + length - size
             self._server_kind = kind
-            at = size
-        else:
+        elif at < size:
             self._from_server.keep(data[at:], 0, self._server_need(data, at))
-        if start or at < size:
-            return before + data[start:at]
-        return data
+            size = at
+        return before + data[start:size] if start or size < len(data) else data
 
     def _server_need(self, data: bytes, at: int) -> int:
         if len(data) - at < 5:
             return 5
         kind, length = _header(data, at)
-        if length > MAX_READ_BYTES and not self.capture:
+        if length < 4 or (length > MAX_READ_BYTES and not self.capture):
             raise _bad_length(kind, length)
         return int(length) + 1
 
@@ -157,13 +158,18 @@ class Replies(Conversation):
     def _count(self, kind: int) -> None:
         if not self.answered(kind):
             self.unexpected += 1
-        if self.held is not None and (self.copying == "in" or self.copying == "both") and self.held.type != SYNC:
-            raise during_copy(self.held.type)  # as if it had gone on; else it waits for the COPY and the COPY for it
+        if self.held is not None:
+            self._refuse_in_copy(self.held)
+
+    def _refuse_in_copy(self, held: Message) -> None:
+        """As if the held message had gone on; else it waits for the COPY and the COPY for it."""
+        if held.type != SYNC and (self.copying == "in" or self.copying == "both"):
+            raise during_copy(held.type)
 
     def _read(self, kind: int, body: bytes) -> bool:
         """Take in what a message says; false if it is not to go on as it is."""
         if kind == _READY:
-            started = bool(self.status)
+            started = self.status
             self._read_status(body)
             self._count(kind)
             return not (self.keeps_ready and started and body == b"I" and not self._owed)
