@@ -25,10 +25,10 @@ def svg(cases: Mapping[str, Mapping[str, float]]) -> str:
             f'<rect x="{x}" y="12" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="22">{escape(way)}</text>'
         )
     for tick in (0.0, 0.5, 1.0):
-        x = LABEL + tick * scale
+        mark = LABEL + tick * scale
         dash = "" if tick == 1.0 else ' stroke-dasharray="2 3"'
         parts.append(
-            f'<path d="M{x:.1f} {TOP - 6}V{height - 16}" stroke="#999"{dash}/><text x="{x:.1f}" y="{height - 4}" text-anchor="middle">{tick:g}</text>'
+            f'<path d="M{mark:.1f} {TOP - 6}V{height - 16}" stroke="#999"{dash}/><text x="{mark:.1f}" y="{height - 4}" text-anchor="middle">{tick:g}</text>'
         )
     for row, (name, ratios) in enumerate(cases.items()):
         y = TOP + row * step

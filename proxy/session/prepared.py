@@ -84,7 +84,7 @@ class Prepared:
             _note(self.statements if what == b"S" else self.portals, name, False)
 
     def _guarded(self, sql: bytes, reading: Callable[[], tuple[Reading, bool]]) -> bool:
-        if may_matter(sql):  # asked here, too: nearly always it settles the matter, and how texts are read need not be known
+        if may_matter(sql):  # nearly always not, and then how texts are read need not be known
             how, certain = reading()
             if guarded(sql, how, certain=certain, calls=self.calls):
                 return True

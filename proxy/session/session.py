@@ -64,9 +64,7 @@ class Session:
         self.client = client
         self.server = server
         self.who = who
-        self.relay = Relay(
-            self._watch, max_statement_bytes=max_statement_bytes, texts_only=self._texts_only, sasl=sasl
-        )
+        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, texts_only=self._texts_only, sasl=sasl)
         self.relay.blind = replication == "true"
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -225,7 +223,7 @@ class Session:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
-        if kind == QUERY or kind == PARSE:
+        if kind in (QUERY, PARSE):
             if self._groups.builds_in(self.who.database) and WAITS.search(body):
                 return True
             if self._looks:

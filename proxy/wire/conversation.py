@@ -101,11 +101,11 @@ class Conversation:
             self.skipping = self.unsure = self.pipeline_open = False
             self.executes = 0
             owed.append(SYNC)
-        elif kind == QUERY or kind == CALL:
+        elif kind in (QUERY, CALL):
             if not self.skipping:
                 self._close_pipeline()
                 owed.append(kind)
-        elif kind == COPY_DONE or kind == COPY_FAIL:
+        elif kind in (COPY_DONE, COPY_FAIL):
             if self.copying == "in" or self.copying == "both":
                 self.copying = ""
             elif owed and not self.skipping:
