@@ -95,6 +95,12 @@ def terms(options: dict[str, Any], upstream: Upstream) -> Terms:
         for name in ("auth_users", "upstream_password_file", "upstream_password_command"):
             if options[name]:
                 raise Misuse(f"--{name.replace('_', '-')} needs --auth scram or cert")
+        if upstream.tls.cert and upstream.tls.mode not in ("disable", "allow"):
+            log.warning(
+                "--upstream has a client certificate (%s): where the server asks for one and nothing else, whoever reaches"
+                " Interlock can log in as the user of that certificate; --auth scram or cert checks clients first",
+                upstream.tls.cert,
+            )
         return Terms(front=front)
     try:
         secret = Secret(

@@ -26,6 +26,9 @@ hostssl all postgres 127.0.0.1/32 cert
 """
 
 
+_SETTINGS = {"ssl": "on", "ssl_ca_file": "root.crt", "password_encryption": "scram-sha-256"}
+
+
 @functools.cache
 def secured(version: int) -> Server:
     """With TLS, whose certificate is for localhost; roles ``scram``, ``plain`` and ``md5`` with ``PASSWORD``, ``postgres`` by certificate."""
@@ -34,7 +37,7 @@ def secured(version: int) -> Server:
         "server.key": (CERTIFICATES / "server.key").read_bytes(),
         "root.crt": CA.read_bytes(),
     }
-    server = servers.start(version, settings={"ssl": "on", "ssl_ca_file": "root.crt"}, hba=_HBA, files=files)
+    server = servers.start(version, settings=_SETTINGS, hba=_HBA, files=files)
     with server.connect() as session:
         for name, encryption in (("scram", "scram-sha-256"), ("other", "scram-sha-256"), ("plain", "scram-sha-256"), ("md5", "md5")):
             session.execute(f"SET password_encryption = '{encryption}'")

@@ -75,6 +75,7 @@ def log_in(proxy: Proxy, sslmode: str, binding: str, *, user: str = "scram", pas
     return ""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", PASSED, ids=lambda case: " | ".join(case))
 def test_passed_through(case: tuple[str, str, str], postgres: Server, shared: Get) -> None:
     leg, upstream_mode, binding = case
@@ -99,6 +100,7 @@ def test_other_logins_over_two_tls_connections(postgres: Server, shared: Get) ->
         assert "password authentication failed" in log_in(proxy, "require", "prefer", user=user, password="wrong")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("upstream_mode", ["disable", "require"])
 @pytest.mark.parametrize("binding", ["disable", "prefer", "require"])
 @pytest.mark.parametrize("leg", ["plain", "tls"])
