@@ -30,7 +30,7 @@ from proxy.roles import Roles
 from proxy.run.monitor import Monitor
 from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
-from proxy.session.session import Session
+from proxy.session.session import Session, address
 from proxy.upstream import UpstreamUnavailable
 from proxy.wire import messages
 from proxy.wire.errors import ClientProtocolError
@@ -68,6 +68,8 @@ class Limits:
     login_timeout_s: float = 60.0  # for the opening packets, as authentication_timeout
     max_statement_bytes: int = 64 << 20
     max_clients: int = 0  # 0: as many as there are file descriptors
+    max_clients_per_user: int = 0
+    max_clients_per_address: int = 0
     drain_timeout_s: float = 60.0
 
 
@@ -96,7 +98,7 @@ class Server:
         self._groups = Groups()
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opening: set[Peer] = set()  # clients that have not said yet who they are
+        self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
         self._listeners: list[asyncio.Server] = []
         self._unix: list[Path] = []
         self._draining = False
@@ -171,7 +173,6 @@ class Server:
             try:
                 async with asyncio.timeout(self.limits.login_timeout_s):
                     packet, rest = await opening.receive(client, self.terms.front)
-                self._opening.discard(client)
             except TimeoutError:
                 log.info("[%s] sent no startup packet within %g s", client.peername, self.limits.login_timeout_s)
                 return
@@ -200,12 +201,12 @@ class Server:
         if self._draining:
             self._tell(client, "57P03", "Interlock is shutting down")
             return
-        if self.limits.max_clients and len(self.sessions) >= self.limits.max_clients:
-            self._tell(client, "53300", f"sorry, too many clients already ({self.limits.max_clients}, max_clients)")
+        if full := self._full(client, startup.user):
+            self._tell(client, "53300", full)
             return
         terms = self.terms
         try:
-            terms.may_open(client, startup)
+            terms.may_open(client, startup, self.policy().access)
             async with asyncio.timeout(self.limits.login_timeout_s):
                 proven = await terms.prove(client, startup, rest)
             if terms.terminated:
@@ -261,6 +262,7 @@ class Server:
             monitor=self.monitor,
         )
         self.sessions.add(session)
+        self._opening.discard(client)
         try:
             session.start(
                 b"" if terms.terminated else startup.raw,
@@ -275,6 +277,18 @@ class Server:
                 self._keys.pop(key, None)
             server.close()
             client.close()
+
+    def _full(self, client: Peer, user: str) -> str:
+        """Why there is no room for one more; empty if there is."""
+        limits, sessions = self.limits, self.sessions
+        if limits.max_clients and len(sessions) >= limits.max_clients:
+            return f"sorry, too many clients already ({limits.max_clients}, max_clients)"
+        if (most := limits.max_clients_per_user) and sum(s.who.user == user for s in sessions) >= most:
+            return f'too many connections for user "{user}" ({most}, max_clients_per_user)'
+        place = address(client.peername)
+        if (most := limits.max_clients_per_address) and sum(address(s.who.client) == place for s in sessions) >= most:
+            return f"too many connections from {place} ({most}, max_clients_per_address)"
+        return ""
 
     async def _connect(self) -> Peer:
         return await upstreams.connect(self.upstream, self._roles)

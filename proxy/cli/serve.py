@@ -129,6 +129,20 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Refuse more clients than this; 0 for no limit.",
 )
 @click.option(
+    "--max-clients-per-user",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise of one user; 0 for no limit.",
+)
+@click.option(
+    "--max-clients-per-address",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise from one address; 0 for no limit.",
+)
+@click.option(
     "--max-statement",
     metavar="MB",
     type=click.IntRange(1, 1024),
@@ -245,6 +259,8 @@ async def serve(options: dict[str, Any]) -> None:
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            max_clients_per_user=options["max_clients_per_user"],
+            max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
         )
         server = Server(upstream, policy, book, limits=limits, terms=terms, monitor=monitor(options["monitor"]))

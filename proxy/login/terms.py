@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -14,6 +14,7 @@ from proxy.login.receive import Proven, Refused
 from proxy.login.secret import Secret, SecretError
 from proxy.login.users import Users
 from proxy.net import Peer
+from proxy.policy.access import AccessEntry, Connecting, refusal
 from proxy.wire import messages
 from proxy.wire.startup import Startup
 
@@ -35,11 +36,16 @@ class Terms:
         """Whether Interlock checks logins itself."""
         return self.auth != "pass-through"
 
-    def may_open(self, client: Peer, startup: Startup) -> None:
-        """Raises Refused if TLS is asked for and not there, or a certificate is not this user's."""
+    def may_open(self, client: Peer, startup: Startup, access: Sequence[AccessEntry]) -> None:
+        """Raises Refused if TLS is asked for and not there, a certificate is not this user's, or the access list says no."""
         if self.front and (said := self.front.refuses(client.tls, startup.user, local=client.is_unix)):
             hint = "Connect with sslmode=require or stricter." if client.tls is None else ""
             raise Refused(said, "28000", hint=hint)
+        place = "" if client.is_unix else client.peername.rpartition(":")[0]
+        physical = startup.replication == "true"
+        coming = Connecting(startup.user, startup.database, place, client.tls is not None, physical)
+        if said := refusal(access, coming):
+            raise Refused(said, "28000")
 
     async def prove(self, client: Peer, startup: Startup, rest: bytes) -> Proven:
         """Have the client prove who it is; if logins are passed through, leave that to the server.

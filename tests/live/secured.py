@@ -39,7 +39,12 @@ def secured(version: int) -> Server:
     }
     server = servers.start(version, settings=_SETTINGS, hba=_HBA, files=files)
     with server.connect() as session:
-        for name, encryption in (("scram", "scram-sha-256"), ("other", "scram-sha-256"), ("plain", "scram-sha-256"), ("md5", "md5")):
+        for name, encryption in (
+            ("scram", "scram-sha-256"),
+            ("other", "scram-sha-256"),
+            ("plain", "scram-sha-256"),
+            ("md5", "md5"),
+        ):
             session.execute(f"SET password_encryption = '{encryption}'")
             session.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
         session.execute("GRANT ALL ON DATABASE postgres TO scram")

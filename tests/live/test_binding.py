@@ -90,7 +90,9 @@ def test_passed_through(case: tuple[str, str, str], postgres: Server, shared: Ge
 
 def test_the_refusal_says_what_to_do(postgres: Server, shared: Get) -> None:
     said = log_in(shared(secured(postgres.version), "require", *FRONT), "require", "prefer")
-    assert "HINT:  Connect with channel_binding=disable, or have Interlock check the login itself (--auth scram)" in said
+    assert (
+        "HINT:  Connect with channel_binding=disable, or have Interlock check the login itself (--auth scram)" in said
+    )
 
 
 def test_other_logins_over_two_tls_connections(postgres: Server, shared: Get) -> None:

@@ -82,7 +82,9 @@ def own_users() -> str:
 def test_own_users_and_a_password_in_the_url(begin: Begin) -> None:
     proxy = begin(own_users(), upstream=f"user=scram password='{PASSWORD}'")
     for user in ("deploy", "ci", 'a "b"'):
-        with psycopg.connect(host="127.0.0.1", port=proxy.port, user=user, password=OWN, dbname="postgres") as connection:
+        with psycopg.connect(
+            host="127.0.0.1", port=proxy.port, user=user, password=OWN, dbname="postgres"
+        ) as connection:
             assert connection.execute("SELECT session_user").fetchone() == ("scram",)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(host="127.0.0.1", port=proxy.port, user=user, password="x", dbname="postgres")
@@ -204,7 +206,7 @@ def test_own_password_from_a_command(begin: Begin, tmp_path: Path, server: Serve
         with server.connect() as session:
             session.execute(f"ALTER ROLE scram PASSWORD '{PASSWORD}'")
     command.write_text("#!/bin/sh\nexit 3\n")
-    with pytest.raises(psycopg.OperationalError, match="Interlock has no password for the server: .*exit code 3"):
+    with pytest.raises(psycopg.OperationalError, match=r"Interlock has no password for the server: .*exit code 3"):
         who(proxy, "deploy", OWN)
     assert "the next token" not in proxy.stderr_text() + proxy.audit.read_text()
 
@@ -236,7 +238,9 @@ def test_a_migration(begin: Begin, server: Server) -> None:
             connection.commit()
             connection.execute("CREATE INDEX big_id_idx ON big (id)")
             connection.commit()
-            row = connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_id_idx'::regclass").fetchone()
+            row = connection.execute(
+                "SELECT indisvalid FROM pg_index WHERE indexrelid = 'big_id_idx'::regclass"
+            ).fetchone()
             assert row == (True,)
         assert "CREATE INDEX CONCURRENTLY" in proxy.stderr_text() + proxy.audit.read_text()
     finally:
@@ -316,7 +320,11 @@ def test_by_certificate(server: Server, tmp_path: Path) -> None:
     try:
         own = {"sslmode": "require", "sslcert": str(CERTIFICATES / "client.crt"), "sslkey": key}
         assert who(proxy, "postgres", "", **own) == ("scram", "postgres")
-        for user, options in (("deploy", own), ("postgres", {"sslmode": "require"}), ("postgres", {"sslmode": "disable"})):
+        for user, options in (
+            ("deploy", own),
+            ("postgres", {"sslmode": "require"}),
+            ("postgres", {"sslmode": "disable"}),
+        ):
             with pytest.raises(psycopg.OperationalError, match=f'certificate authentication failed for user "{user}"'):
                 who(proxy, user, "", **options)
         assert "Traceback" not in proxy.stderr_text()
