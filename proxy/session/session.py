@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from proxy import tools
+from proxy.login.screen import REFUSAL, Screen
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
@@ -100,14 +101,21 @@ class Session:
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
-    def start(self, startup: bytes, rest: bytes) -> None:
-        """Send the client's StartupMessage on, with what came behind it, and relay from now on."""
+    def start(self, startup: bytes, rest: bytes, *, greeting: bytes = b"", screened: bool = False) -> None:
+        """Send the client's StartupMessage on, with what came behind it, and relay from now on.
+
+        ``greeting``: the login is done, and the server has said this since; ``screened``: the client's first answer is
+        looked at, since the server could only refuse some.
+        """
         self.client.partner, self.server.partner = self.server, self.client
         self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
         self.server.write(startup)
+        if greeting:
+            self._from_server(greeting)
+        from_client = Screen(self._screened, self._refuse_binding) if screened else self._from_client
         if rest:
-            self._from_client(rest)
-        self.client.on_data, self.client.on_lost = self._from_client, self._client_lost
+            from_client(rest)
+        self.client.on_data, self.client.on_lost = from_client, self._client_lost
 
     @property
     def idle(self) -> bool:
@@ -287,6 +295,14 @@ class Session:
     def _refuse(self, error: ClientProtocolError) -> None:
         """The client broke the protocol: say so as the server would, and end both sides."""
         self.client.write(fatal.broken_protocol(error))
+        self._end()
+
+    def _screened(self, data: bytes) -> None:
+        self.client.on_data = self._from_client
+        self._from_client(data)
+
+    def _refuse_binding(self) -> None:
+        self.client.write(messages.error_response(REFUSAL))
         self._end()
 
     def cancelled_by_client(self) -> None:
