@@ -17,10 +17,25 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catalog", "plans"}),
     frozenset({"rules"}),
     frozenset({"policy"}),
-    frozenset({"tools", "net", "conninfo", "roles", "tls", "login", "upstream", "embedded", "run", "audit"}),
+    frozenset(
+        {
+            "tools",
+            "net",
+            "conninfo",
+            "roles",
+            "tls",
+            "login",
+            "upstream",
+            "embedded",
+            "run",
+            "audit",
+            "siblings",
+            "sockets",
+        }
+    ),
     frozenset({"judge", "render"}),
     frozenset({"session"}),
-    frozenset({"server"}),
+    frozenset({"server", "workers"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
