@@ -373,6 +373,7 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger, *, par
         stop.set()
 
     loop.add_signal_handler(signal.SIGHUP, hung_up)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: log.warning("holding %s", server.holding))
     if parent is not None:
         loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):
