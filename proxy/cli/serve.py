@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("interlock")
 
+RELOAD_S = 1.0  # between two readings of the policy
+
 
 def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Make the keys of a config file (the flags' names) the defaults of the other options."""
@@ -362,10 +364,22 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger, *, par
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
-    def hung_up() -> None:
+    reading: asyncio.TimerHandle | None = None
+    last = [loop.time() - RELOAD_S]
+
+    def read_again() -> None:
+        nonlocal reading
+        reading = None
         policy.reload()
         login.reload(server.terms)
         book.reopen()
+        last[0] = loop.time()
+
+    def hung_up() -> None:
+        """At once, but of a storm only one a second: to read a policy takes the time of some thousand queries."""
+        nonlocal reading
+        if reading is None:
+            reading = loop.call_at(last[0] + RELOAD_S, read_again)
 
     def orphaned() -> None:
         if parent is not None:

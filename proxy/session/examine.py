@@ -185,8 +185,8 @@ class Examiner:
         if self.cannot_ask:
             return unknown
         try:
-            rows = await self.own.fetch(request.sql, request.parameter)
-            facts = lookup.decode((rows[0][0] or b"").decode(), request, now=now, in_transaction=in_transaction)
+            row = await self.own.fetch_row(request.sql, request.parameter)
+            facts = lookup.decode((row[0] or b"").decode(), request, now=now, in_transaction=in_transaction)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":
