@@ -21,6 +21,7 @@ COMMANDS = {
     "rules": "List the rules, or show the page of one.",
     "policy": "Check, show and describe policy files.",
     "jobs": "Show, do and give up what waits for COMMIT.",
+    "doctor": "Put the second line of defence into a database, or take it out.",
     "audit": "Read and verify the record of decisions.",
 }
 
