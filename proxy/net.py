@@ -236,10 +236,15 @@ class Peer(asyncio.Protocol):
             on_connect(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._tls is None:
+        if self._tls is not None:
+            self._take_in(data)
+        elif self._on_data is None or self._early or self._closing:
             self._deliver(data)
         else:
-            self._take_in(data)
+            try:
+                self._on_data(data)
+            except Exception as error:
+                self._fail(error)
 
     def eof_received(self) -> None:
         self._end(None)

@@ -190,7 +190,7 @@ class Server:
             log.info("[%s] %s", client.peername, error)
             if error.protocol == 2:
                 client.write(messages.error_response_v2("FATAL", str(error)))
-            else:
+            elif error.told:
                 self._tell(client, error.sqlstate, str(error))
         except (ConnectionError, ssl.SSLError, OSError) as error:
             log.info("[%s] connection ended while opening: %s", client.peername, error)

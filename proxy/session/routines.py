@@ -38,13 +38,10 @@ class Routines:
 
     def mentioned(self, sql: bytes) -> bool:
         """Whether a text that the gate lets past must be read: it may call a function that is looked into."""
-        match self._policy().routines.functions:
-            case "session":
-                return self._made.mentioned(sql)
-            case "catalog":
-                return self._made.mentioned(sql) or may_only_call(sql)
-            case _:
-                return False
+        functions = self._policy().routines.functions
+        if functions == "pass":
+            return False
+        return self._made.mentioned(sql) or (functions == "catalog" and may_only_call(sql))
 
     async def opened(self, statements: Sequence[Statement]) -> list[Opened]:
         """The statements of one text, each with what it runs through routines, and those routines.

@@ -65,7 +65,7 @@ class Session:
         self.client = client
         self.server = server
         self.who = who
-        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, sasl=sasl)
+        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, texts_only=self._texts_only, sasl=sasl)
         self.relay.blind = replication == "true"
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -221,26 +221,34 @@ class Session:
         if self._settling is None:
             self._settling = asyncio.get_running_loop().create_task(self._settle())
 
+    def _texts_only(self) -> bool:
+        """Whether ``_watch`` lets pass whatever is no Query or Parse."""
+        return self._prepared.remembers_nothing and not self._gated and not self.relay.keeps_ready
+
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
         if self._gated:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
-        if kind == DESCRIBE:
+        if kind in (QUERY, PARSE):
+            if self._groups.builds_in(self.who.database) and WAITS.search(body):
+                return True
+            if self._looks:
+                self._looks -= 1
+                self._look_for_tool(body)
+        elif kind == DESCRIBE:
             return False
-        if kind in (QUERY, PARSE) and self._groups.builds_in(self.who.database) and WAITS.search(body):
-            return True
-        if kind == TERMINATE:
+        elif kind == TERMINATE:
             return relay.keeps_ready
-        if self._looks and kind in (QUERY, PARSE):
-            self._looks -= 1
-            self._look_for_tool(body)
-        certain = self.relay.quiet and not self.relay.executes
-        return self._prepared.holds(kind, body, self._reading, certain=certain)
+        return self._prepared.holds(kind, body, self._reading_now)
 
     def _reading(self) -> Reading:
         return Reading.of(self.relay.parameters)
+
+    def _reading_now(self) -> tuple[Reading, bool]:
+        """How texts are read, and whether that is certain: a SET may be on its way."""
+        return self._reading(), self.relay.quiet and not self.relay.executes
 
     def _look_for_tool(self, body: bytes) -> None:
         if tools.MARKS.search(body) or self._looks == LOOK_AT - 1:
