@@ -13,10 +13,10 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from proxy import upstream as upstreams
 from proxy.conninfo import Upstream
@@ -67,6 +67,13 @@ class Limits:
     drain_timeout_s: float = 60.0
 
 
+class Console(Protocol):
+    """Who serves clients that ask for Interlock itself; ``admin.door``."""
+
+    def attend(self, session: Session, startup: Startup) -> Callable[[Peer], Awaitable[None]] | None:
+        """Watch a login; once the session is over the result serves the client, if it is one of those."""
+
+
 class Server:
     """All listeners and sessions of one process."""
 
@@ -86,10 +93,11 @@ class Server:
         self.limits = limits or Limits()
         self.tls = tls
         self.monitor = monitor
+        self.console: Console | None = None
         self.sessions: set[Session] = set()
         self.addresses: list[str] = []
         self._roles = Roles()
-        self._groups = Groups()
+        self.groups = Groups()
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Peer] = set()  # clients that have not said yet who they are
@@ -276,13 +284,18 @@ class Server:
             on_key=on_key,
             cancel_upstream=cancel_upstream,
             sasl=(lambda offered: [m for m in offered if not m.endswith("-PLUS")]) if plain_to_tls else None,
-            groups=self._groups,
+            groups=self.groups,
             monitor=self.monitor,
         )
         self.sessions.add(session)
         try:
             session.start(startup.raw, rest)
+            serves = self.console.attend(session, startup) if self.console is not None else None
             await session.finished
+            if serves is not None:
+                self.sessions.discard(session)
+                self._opening.add(client)  # a drain closes it like one that has not begun
+                await serves(client)
         finally:
             self.sessions.discard(session)
             for key in keys:

@@ -8,7 +8,7 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import click
 import yaml
 
 from proxy.cli import Misuse
+from proxy.cli.beside import admin_options, beside
 
 if TYPE_CHECKING:
     from proxy.policy.load import Policy
@@ -107,6 +108,7 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Another login to the upstream, to look from beside while a client's connection is busy with a build: progress, and who"
     " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
+@admin_options
 @click.option(
     "--tls-cert",
     metavar="FILE",
@@ -227,15 +229,17 @@ class PolicyInForce:
     def __call__(self) -> Policy:
         return self.policy
 
-    def reload(self) -> None:
+    def reload(self) -> str:
+        """What became of it, in one line."""
         from proxy.policy.load import PolicyError, load
 
         try:
             self.policy = load(self.source)
         except PolicyError as error:
             log.error("policy not reloaded; the running one (sha %s) stays in force:\n%s", self.policy.sha[:8], error)
-        else:
-            log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+            return f"policy not reloaded; the running one (sha {self.policy.sha[:8]}) stays in force:\n{error}"
+        log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+        return f"policy reloaded: {self.policy.name} (sha {self.policy.sha[:8]})"
 
 
 async def serve(options: dict[str, Any]) -> None:
@@ -273,9 +277,16 @@ async def serve(options: dict[str, Any]) -> None:
                 " the upstream's own certificate here, or channel_binding=disable in clients"
             )
         log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
-        for address in server.addresses:
-            click.echo(f"listening on {address}", err=True)
-        await until_told(server, policy, book)
+
+        def reload() -> str:
+            said = policy.reload()
+            book.reopen()
+            return said
+
+        async with beside(options, server, policy, book, reload):
+            for address in server.addresses:
+                click.echo(f"listening on {address}", err=True)
+            await until_told(server, reload)
 
 
 def monitor(url: str | None) -> Monitor | None:
@@ -289,7 +300,7 @@ def monitor(url: str | None) -> Monitor | None:
         raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
-async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> None:
+async def until_told(server: Server, reload: Callable[[], str]) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second one ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -298,11 +309,7 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> Non
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
-    def hung_up() -> None:
-        policy.reload()
-        book.reopen()
-
-    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     await stop.wait()

@@ -16,6 +16,7 @@ from proxy import tools
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
 from proxy.session.group import Groups
 from proxy.session.guard import Guard
@@ -114,6 +115,16 @@ class Session:
         if not self.relay.status:
             return True
         return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
+
+    @property
+    def doing(self) -> Doing | None:
+        """The plan that runs for the client now, for those who look on."""
+        return self._own.doing
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something of the client's is being decided about, or done, here."""
+        return self._settling is not None
 
     @property
     def token(self) -> str:
@@ -272,6 +283,17 @@ class Session:
             self._groups.leave(self, self._rest.group)
         self.client.close()
         self.server.close()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+    def give_back(self) -> None:
+        """End it, and leave the client to whoever serves it from here on."""
+        client, server = self.client, self.server
+        client.partner = server.partner = None
+        client.on_data = client.on_lost = server.on_data = server.on_lost = None
+        if self._rest.group is not None:
+            self._groups.leave(self, self._rest.group)
+        server.close()
         if not self.finished.done():
             self.finished.set_result(None)
 
