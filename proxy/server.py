@@ -327,6 +327,10 @@ class Server:
 
     # ------------------------------------------------ the end
 
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
+
     async def drain(self) -> None:
         """Take no new client, end the idle ones, and wait, bounded, for those in a transaction or a plan."""
         self._draining = True

@@ -1,7 +1,8 @@
 """The databases whose jobs are shown, tried again and given up: logins of the operator's, ``serve --jobs URL``.
 
 Clients' logins are not ours to use, so without a URL nothing is known of a database's jobs but those that run here now.
-A connection is made when somebody looks, and kept for the next look.
+A connection is made when somebody looks, and kept for a moment in case that they go on looking; not longer, since it would be in
+the way of a DROP DATABASE.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ log = logging.getLogger("interlock")
 
 CONNECT_S = 5
 AGAIN_S = 5.0  # after a failure, before the next attempt to look
-FRESH_S = 0.5  # for which a look is good enough
+KEPT_S = 2.0  # for which a connection is kept after a look
 
 
 class NotDone(Exception):
@@ -63,6 +64,7 @@ class Database:
         self._own: Side | None = None
         self._lock = asyncio.Lock()
         self._looked: tuple[float, Look] = (float("-inf"), Look(self.name))
+        self._dropping: asyncio.Task[None] | None = None
         self._busy = False
         self.working: Side | None = None  # a job is being done here, on a connection of its own
 
@@ -70,11 +72,22 @@ class Database:
         """What waits, runs or has failed, and what was done lately.  Never raises."""
         async with self._lock:
             at, found = self._looked
-            if time.monotonic() - at < (AGAIN_S if found.trouble else FRESH_S):
+            if found.trouble and time.monotonic() - at < AGAIN_S:
                 return found
             found = await self._look()
             self._looked = (time.monotonic(), found)
+            self._drop_later()
             return found
+
+    def _drop_later(self) -> None:
+        if self._dropping is not None:
+            self._dropping.cancel()
+        self._dropping = asyncio.get_running_loop().create_task(self._drop_unused())
+
+    async def _drop_unused(self) -> None:
+        await asyncio.sleep(KEPT_S)
+        async with self._lock:
+            await self._drop()
 
     async def _look(self) -> Look:
         try:
@@ -103,6 +116,8 @@ class Database:
                 await own.close()
 
     async def close(self) -> None:
+        if self._dropping is not None:
+            self._dropping.cancel()
         await self._drop()
 
     # ------------------------------------------------ doing

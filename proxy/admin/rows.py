@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from proxy import __version__
 from proxy.admin.databases import Look, NotDone
@@ -312,3 +313,13 @@ def config(source: Source) -> Table:
 
 def version(source: Source) -> Table:
     return table("version", VERSION, [(f"Interlock {__version__}",)])
+
+
+async def everything(source: Source, found: Sequence[Look]) -> dict[str, Any]:
+    """All tables as one document; it only ever grows."""
+    tables = (
+        clients(source), await jobs(source, found), waits(source), stats(source), decisions(source), all_rules(source), policy(source),
+        config(source),
+    )  # fmt: skip
+    head = {"version": 1, "interlock": __version__, "at": utc(time.time()), "paused": source.paused}
+    return head | {one.name: one.document() for one in tables}

@@ -91,7 +91,7 @@ class _Teller:
             return
         left_s = self.pace.left_s(found, now)
         if doing is not None:
-            doing.goes(found.phase, found.share, left_s)
+            doing.goes(found.phase, None if found.counts_others else found.share, left_s)
             if not found.waits_for:
                 doing.waits()
         news = found.phase != self.phase or (found.waits_for and found.waits_for != self.waits_for)
