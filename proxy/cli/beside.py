@@ -60,6 +60,17 @@ OPTIONS = (
         help="A login to a database whose jobs console and page show, try again and give up. A superuser's sees everybody's."
         " May be given several times.",
     ),
+    click.option(
+        "--tracing",
+        is_flag=True,
+        help="Send a span for each decision to OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra 'tracing'.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How it is told on stderr: lines for people, or a JSON object each.",
+    ),
 )
 
 
@@ -74,6 +85,14 @@ async def beside(
     options: dict[str, Any], server: Server, policy: Callable[[], Policy], book: Ledger, reload: Callable[[], str]
 ) -> AsyncIterator[None]:
     """Show the running proxy while the block runs.  Raises Misuse."""
+    if options["tracing"]:
+        try:
+            from proxy.admin.tracing import trace
+        except ImportError as error:
+            raise Misuse(
+                f"--tracing needs the extra 'tracing' ({error.name} is not installed): pip install 'interlock[tracing]'"
+            ) from None
+        book.tally.listener = trace()
     urls, admins = tuple(options["jobs"]), tuple(options["admin_users"])
     if options["embedded"]:  # its superuser is whoever started it
         urls, admins = urls or (options["upstream"],), admins or ("postgres",)

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import signal
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ import yaml
 
 from proxy.cli import Misuse
 from proxy.cli.beside import admin_options, beside
+from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from proxy.policy.load import Policy
@@ -170,9 +170,7 @@ def command(**options: Any) -> None:
     Clients prove themselves to the upstream; Interlock keeps no password.  SIGHUP reads the policy
     again, SIGTERM ends when the work in progress has ended.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_to_stderr(options["log_level"], options["log_format"])
     if options["cross_check"]:
         logging.getLogger("interlock.opinion").setLevel(logging.WARNING)
     if not options["upstream"] and not options["embedded"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -135,6 +135,7 @@ class Tally:
         self.latencies: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
         self.waits: deque[tuple[float, float, float]] = deque(maxlen=SAMPLES)
         self.version = 0  # changes whenever something was added
+        self.listener: Callable[[Decision], None] | None = None
 
     def decided(self, seconds: float) -> None:
         """How long it took from a statement's coming to the verdict."""
@@ -144,6 +145,8 @@ class Tally:
     def add(self, decision: Decision) -> None:
         self.version += 1
         self.decisions.append(decision)
+        if self.listener is not None:
+            self.listener(decision)
         self.statements[decision.action, decision.rule] += 1
         database = decision.session["database"]
         if database not in self.databases and len(self.databases) >= DATABASES:
