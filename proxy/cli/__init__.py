@@ -23,7 +23,7 @@ COMMANDS = {
     "jobs": "Show, do and give up what waits for COMMIT.",
     "audit": "Read, verify and report the record of decisions.",
     "status": "Show what a running proxy does now.",
-    "doctor": "Say whether this server, login and configuration can work, and what to do.",
+    "doctor": "Say whether a server and a login can work, and what to do.",
     "demo": "Feel the difference: two minutes, a Postgres of its own.",
     "completion": "Print the completion script of a shell.",
 }
