@@ -24,6 +24,7 @@ from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
 from proxy.run.monitor import Monitor
+from proxy.session import fatal
 from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
 from proxy.session.session import Session
@@ -355,7 +356,4 @@ class Server:
 
     @staticmethod
     def _tell(client: Peer, sqlstate: str, message: str, detail: str = "") -> None:
-        fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": message}
-        if detail:
-            fields["D"] = detail
-        client.write(messages.error_response(fields))
+        client.write(fatal.fatal(sqlstate, message, **({"D": detail} if detail else {})))

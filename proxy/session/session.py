@@ -18,8 +18,10 @@ from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
+from proxy.session import fatal
 from proxy.session.group import Groups
 from proxy.session.guard import Guard
+from proxy.session.leaving import leave
 from proxy.session.ledger import Ledger, Who
 from proxy.session.prepared import PARSE, QUERY, Prepared
 from proxy.session.reading import Reading
@@ -34,7 +36,6 @@ from proxy.wire.relay import Relay
 log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
-LEAVING_S = 30.0  # to end what a vanished client has left running
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -299,8 +300,7 @@ class Session:
 
     def _refuse(self, error: ClientProtocolError) -> None:
         """The client broke the protocol: say so as the server would, and end both sides."""
-        fields = {"S": "FATAL", "V": "FATAL", "C": error.sqlstate, "M": str(error)}
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.broken_protocol(error))
         self._end()
 
     def cancelled_by_client(self) -> None:
@@ -318,14 +318,7 @@ class Session:
 
     def close_for_shutdown(self) -> None:
         """End an idle session as a server that shuts down does."""
-        fields = {
-            "S": "FATAL",
-            "V": "FATAL",
-            "C": "57P01",
-            "M": "terminating connection due to administrator command",
-            "D": "Interlock is shutting down.",
-        }
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.shutdown())
         self.server.write(messages.terminate())
         self._end()
 
@@ -349,14 +342,7 @@ class Session:
             self._refuse(error)
         except Exception:
             log.exception("%s: internal error; both connections are closed, nothing is guessed", self.who.label)
-            fields = {
-                "S": "FATAL",
-                "V": "FATAL",
-                "C": "XX000",
-                "M": "interlock: internal error; the connection is closed",
-                "H": "The log of Interlock has the details.",
-            }
-            self.client.write(messages.error_response(fields))
+            self.client.write(fatal.internal_error())
             self._end()
         finally:
             self._settling = None
@@ -368,14 +354,7 @@ class Session:
         if not self.relay.capture:  # the client has heard for itself
             self._end()
             return
-        fields = self._own.last_words or {
-            "S": "FATAL",
-            "V": "FATAL",
-            "C": "08006",
-            "M": "server closed the connection unexpectedly",
-            "D": "It happened while Interlock ran a statement for this client; what was committed before stays.",
-        }
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.connection_lost(self._own.last_words))
         self._end()
 
     async def _drain(self) -> None:
@@ -401,24 +380,18 @@ class Session:
         self.client.write(before + self.relay.release_ready())
 
     async def _leave(self) -> None:
-        """The client is gone, and jobs wait: its connection does them, as if a new session had come."""
+        """The client is gone, and jobs wait."""
         self._leaving = True
         try:
-            async with asyncio.timeout(LEAVING_S):
-                if not self.relay.quiet:
-                    self._cancel_upstream()
-                if self.relay.pipeline_open and not self.relay.copying:
-                    self.server.write(self.relay.own(messages.sync()))
-                await self._drain()
-                self.relay.release_ready()
-                if self.relay.status != b"I":
-                    await self._own.run([("ROLLBACK", ())], notices=False)
-                await self._own.run([("DISCARD ALL", ())], notices=False)
-            await self._rest.moment()
-            self._own.release()
-            self.server.write(messages.terminate())
-        except (TimeoutError, ConnectionLost, ServerError) as error:
-            log.info("%s: jobs are left to the next session: %s", self.who.label, error or type(error).__name__)
+            await leave(
+                self.relay,
+                self._own,
+                self.server,
+                self._rest,
+                label=self.who.label,
+                drain=self._drain,
+                cancel_upstream=self._cancel_upstream,
+            )
         finally:
             self._settling = None
             self._end()
