@@ -72,7 +72,13 @@ def node_postgres(url: str, folder: Path) -> Outcomes:
 def _node(package: Path, program: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["node", program], cwd=package, env=env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+            ["node", program],
+            cwd=package,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as late:
         return subprocess.CompletedProcess(late.cmd, 124, "", "no end within 120 s")

@@ -198,7 +198,9 @@ def two_phase_commit(place: Place, database: str) -> str:
             with psycopg.connect(place.url(database), autocommit=True) as session:
                 (xid,) = [x for x in session.tpc_recover() if x.gtrid == f"{database}-{n}"]
                 session.tpc_commit(xid) if n % 2 else session.tpc_rollback(xid)
-        said = direct.execute("SELECT array_agg(a ORDER BY a), (SELECT count(*) FROM pg_prepared_xacts) FROM t").fetchone()
+        said = direct.execute(
+            "SELECT array_agg(a ORDER BY a), (SELECT count(*) FROM pg_prepared_xacts) FROM t"
+        ).fetchone()
     return str(said)
 
 

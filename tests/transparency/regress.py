@@ -96,5 +96,7 @@ def without_ours(said: str) -> str:
 
 
 def diff(direct: str, through: str) -> str:
-    lines = difflib.unified_diff(direct.splitlines(), without_ours(through).splitlines(), "direct", "through", n=1, lineterm="")
+    lines = difflib.unified_diff(
+        direct.splitlines(), without_ours(through).splitlines(), "direct", "through", n=1, lineterm=""
+    )
     return "\n".join(list(lines)[:80])

@@ -82,7 +82,9 @@ def debian_suite(name: str) -> Path:
         options += ["-oDir::Etc::sourceparts=/dev/null", f"-oAPT::Sandbox::User={'root' if os.getuid() == 0 else ''}"]
         _run(["apt-get", "-qq", *options, "update"], scratch)
         # Of a package of many parts the first is enough.
-        subprocess.run(["apt-get", "-qq", *options, "source", "--download-only", name], cwd=scratch, capture_output=True)
+        subprocess.run(
+            ["apt-get", "-qq", *options, "source", "--download-only", name], cwd=scratch, capture_output=True
+        )
         found = [path for path in scratch.glob("*.orig.tar.*") if not path.name.endswith(".asc")]
         if not found:
             raise ServerError(f"{MIRROR} has no source of {name} in {DEBIAN[name]} now")
