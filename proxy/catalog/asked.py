@@ -166,6 +166,16 @@ def in_detail(node: Node) -> bool:
     return False
 
 
+def is_placed(node: Node) -> bool:
+    """Whether it matters where a table is kept, and how."""
+    match node:
+        case AlterTable():
+            return any(isinstance(a, OtherAction) and a.what.startswith("SET ") for a in node.actions)
+        case CreateTable():
+            return node.partition_of is not None
+    return False
+
+
 def writes(node: Node) -> bool:
     """Whether rows that are there may have to be written, or foreign keys made again."""
     if isinstance(node, Drop):

@@ -22,7 +22,7 @@ SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").
 """
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def sections(wanted: frozenset[str]) -> str:
     """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest."""
     lines: list[str] = []
@@ -53,7 +53,9 @@ class Request:
     detail: bool = False  # also how it is partitioned and stored, and its sequences
     swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
-    heirs: bool = False  # also what only the tables that inherit from one have on a column
+    retypes: bool = False  # also what the columns' types are over, and what only heirs of a table have on a column
+    mentions: bool = False  # also the columns that an index has anywhere
+    place: bool = False  # also in which tablespace, and by which access method
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
@@ -69,9 +71,17 @@ class Request:
             "inside": self.inside,
             "writes": self.writes,
             "swaps": self.swaps,
-            "heirs": self.heirs,
+            "retypes": self.retypes,
             "parts": self.parts,
-            "sources": bool(self.sources.types or self.sources.functions),
+            "place": self.place,
+            "mentions": self.mentions,
+            "defined": self.parts or self.writes,
+            "beside": any(wanted.beside for wanted in self.wanted),
+            "bounded": self.taken is not None and _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
+            "types": bool(self.sources.types),
+            "users": self.sources.users,
+            "functions": bool(self.sources.functions),
+            "computed": self.sources.computed,
         }
         return sections(frozenset(name for name, yes in asked.items() if yes))
 
@@ -86,16 +96,19 @@ class Request:
                 "schema": w.parts[-2] if len(w.parts) > 1 else None,
                 "name": w.parts[-1],
                 "how": w.how,
-                "beside": keys[w.beside] if w.beside else None,
             }
             for key, w in enumerate(self.wanted)
+            if not w.beside
+        ]
+        beside = [
+            {"key": key, "name": w.parts[-1], "beside": keys[w.beside]} for key, w in enumerate(self.wanted) if w.beside
         ]
         taken = []
         if self.taken is not None:
             prefix = clip(self.taken[-1], PREFIX_BYTES)
             taken.append({"key": keys[self.taken], "prefix": prefix, "last": _last(prefix)})
-        asked: dict[str, object] = {"names": names, "taken": taken, "referencing": self.referencing}
-        asked |= {"cascade": self.cascade, "users": self.sources.users}
+        asked: dict[str, object] = {"names": names, "beside": beside, "taken": taken}
+        asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
 
@@ -139,7 +152,10 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         swaps=any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(asked.writes(one) for one in (node, *(inner.node for inner in statement.inner)))
         or asked.changes(statement),
-        heirs=any(asked.retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        retypes=any(asked.retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        mentions=asked.changes(statement)
+        or any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
+        place=any(asked.is_placed(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
         inside=in_transaction,
