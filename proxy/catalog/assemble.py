@@ -209,7 +209,9 @@ def _columns(oid: Oid, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Ite
             identity=c["identity"],
             stored=c["stored"],
         )
-        more = {key: c[key] for key in ("adjusted", "default", "comment", "plain", "state", "numbering") if key in c}
+        more: dict[str, Any] = {
+            key: c[key] for key in ("adjusted", "default", "comment", "plain", "state", "numbering") if key in c
+        }
         if "dependents" in c:
             more["dependents"] = tuple(c["dependents"] or ())
         yield replace(column, **more) if more else column

@@ -1,5 +1,7 @@
 """Ask Postgres, in one round trip, what ``decide`` must know about the relations that a statement names.
 
+In two where they are partitioned or its type is a domain (``more``): planning the query is what costs, and few need so much of it.
+
 The query runs on the client's own connection, in its transaction and under its settings.  So it names
 every function, operator and type with its schema (a client's search_path cannot put others in their
 place: CVE-2025-12819 was that), reads only what PUBLIC may read, does not wait for locks, and speaks
@@ -23,11 +25,11 @@ from proxy.catalog import answer as carried
 from proxy.catalog.assemble import created, relations
 from proxy.catalog.facts import MISSING, Facts, Function, Held, Relation, Setting, Type
 from proxy.catalog.regnames import unquoted
-from proxy.catalog.request import SQL, Request, request
+from proxy.catalog.request import SQL, Request, more, request
 from proxy.catalog.sources import quoted
 from proxy.plans.plan import Lock
 
-__all__ = ["SQL", "Request", "decode", "request"]
+__all__ = ["SQL", "Request", "decode", "more", "request"]
 
 OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 
@@ -35,6 +37,8 @@ OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction: bool) -> Facts:
     """The facts in the one value that ``SQL`` returned for ``request``.  Raises UnreadableAnswer."""
     answer = carried.decode(text)
+    if not isinstance(answer, dict):
+        raise carried.UnreadableAnswer("the database's answer about the catalog cannot be read: it is no object")
     try:
         taken = _taken(answer)
         chains = _domains(answer)
@@ -145,14 +149,12 @@ def _type(chain: list[dict[str, Any]], checks: dict[int, list[str]]) -> Type:
         constrained=bool(demands),
         demands=tuple(sorted(demands)),
         has_default=top["has_default"],
-        volatile_default=top["volatile_default"],
+        volatile_default=bool(top.get("volatile_default")),
         users=tuple((s, n) for s, n in top.get("users") or ()),
     )
 
 
-def _free_casts(
-    answer: dict[str, Any], chains: dict[int, list[dict[str, Any]]]
-) -> tuple[tuple[int, int], ...]:
+def _free_casts(answer: dict[str, Any], chains: dict[int, list[dict[str, Any]]]) -> tuple[tuple[int, int], ...]:
     stored = {chain[-1]["oid"] for chain in chains.values()}
     named = {chains[oid][-1]["oid"] for _, oid in answer.get("typed") or () if oid in chains}
     return tuple((source, to) for source, to in answer.get("casts") or () if source in stored and to in named)

@@ -272,7 +272,8 @@ typed AS MATERIALIZED (
     ) AS t
     WHERE t.oid IS NOT NULL
 ),
--- Those named (and those of the columns); a domain is followed down to what it stores.
+-- if domains
+-- Those named and those of the columns; a domain is followed down to what it stores.
 below (oid) AS (
     SELECT t.oid FROM typed AS t
     -- if retypes
@@ -289,6 +290,7 @@ below (oid) AS (
     JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) b.oid
     WHERE t.typtype OPERATOR(pg_catalog.=) 'd'
 ),
+-- end domains
 -- if users
 -- A domain and the domains over it: ALTER DOMAIN reads the tables of all.
 uppers (top, oid) AS (
@@ -506,6 +508,7 @@ SELECT pg_catalog.concat(
                     WHERE o.top OPERATOR(pg_catalog.=) t.oid
                 ),
                 -- end users
+                -- if domains
                 'volatile_default', EXISTS (
                     SELECT 1
                     FROM pg_catalog.regexp_matches(
@@ -513,11 +516,19 @@ SELECT pg_catalog.concat(
                     JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) CAST(m.found[1] AS pg_catalog.oid)
                     WHERE f.provolatile OPERATOR(pg_catalog.=) 'v'
                 ),
+                -- end domains
                 'has_default', t.typdefaultbin IS NOT NULL OR t.typdefault IS NOT NULL
             ))
             FROM pg_catalog.pg_type AS t
-            WHERE t.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
+            WHERE t.oid OPERATOR(pg_catalog.=) ANY (ARRAY(
+                SELECT y.oid FROM typed AS y
+                -- if domains
+                UNION ALL
+                SELECT b.oid FROM below AS b
+                -- end domains
+            ))
         ),
+        -- if domains
         'demands', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(k.contypid AS pg_catalog.int8), pg_catalog.pg_get_constraintdef(k.oid)))
@@ -525,6 +536,7 @@ SELECT pg_catalog.concat(
             WHERE k.contypid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
                 AND k.contype OPERATOR(pg_catalog.=) 'c'
         ),
+        -- end domains
         -- end types
         -- if retypes
         'casts', (

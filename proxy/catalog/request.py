@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
 from proxy.catalog import answer as carried
 from proxy.catalog import asked
 from proxy.catalog.column_state import STATE
+from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
 from proxy.sql.names import clip
 from proxy.sql.statements import Explain, Statement
@@ -59,6 +60,9 @@ class Request:
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
+    again: bool = (
+        False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
+    )
 
     @property
     def sql(self) -> str:
@@ -72,7 +76,8 @@ class Request:
             "writes": self.writes,
             "swaps": self.swaps,
             "retypes": self.retypes,
-            "parts": self.parts,
+            "parts": self.parts and self.again,
+            "domains": self.again or self.retypes,
             "place": self.place,
             "mentions": self.mentions,
             "defined": self.parts or self.writes,
@@ -111,6 +116,15 @@ class Request:
         asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
+
+
+def more(asked: Request, facts: Facts) -> Request | None:
+    """What to ask once more, for what was found is partitioned, or the type is a domain; None: all is known."""
+    if asked.again:
+        return None
+    partitioned = any(r.partitioned or r.is_partition for r in facts.relations.values())
+    domains = any(t.is_domain or t.has_default for t in facts.types.values())
+    return replace(asked, again=True) if (asked.parts and partitioned) or domains else None
 
 
 def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:
