@@ -22,5 +22,5 @@ def ask(session: psycopg.Connection[Any], statement: Statement, *, in_transactio
         row = cursor.execute(asked.sql, (asked.parameter,), prepare=False).fetchone()
         assert row is not None
         facts = lookup.decode(row[0], asked, now=now, in_transaction=said)
-        asked = lookup.more(asked, facts)
+        asked = lookup.more(asked, statement, facts)
     return facts

@@ -32,6 +32,7 @@ from proxy.sql.statements import (
     SetDefault,
     SetNotNull,
     Statement,
+    ValidateConstraint,
 )
 from proxy.sql.written import written
 
@@ -164,6 +165,13 @@ def in_detail(node: Node) -> bool:
         case Other():
             return node.kind == "TRUNCATE TABLE"
     return False
+
+
+def with_sequences(node: Node) -> bool:
+    """Whether it may lock the sequences that its columns own, or make others in their place."""
+    if isinstance(node, AlterTable):
+        return not all(isinstance(a, (*BRIEF, AddConstraint, ValidateConstraint, DropConstraint)) for a in node.actions)
+    return isinstance(node, Drop | Other) and in_detail(node)
 
 
 def is_placed(node: Node) -> bool:

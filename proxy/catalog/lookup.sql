@@ -722,7 +722,7 @@ SELECT pg_catalog.concat(
             ))
         ),
         -- end parts
-        -- if detail
+        -- if owned
         'sequences', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(d.refobjid AS pg_catalog.int8), d.refobjsubid,
@@ -740,7 +740,7 @@ SELECT pg_catalog.concat(
                 AND d.refobjsubid OPERATOR(pg_catalog.>) 0
                 AND d.deptype OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['a', 'i'] AS pg_catalog."char"[]))
         ),
-        -- end detail
+        -- end owned
         'titles', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(c.oid AS pg_catalog.int8),

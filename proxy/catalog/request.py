@@ -10,6 +10,7 @@ from importlib.resources import files
 from proxy.catalog import answer as carried
 from proxy.catalog import asked
 from proxy.catalog.column_state import STATE
+from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
 from proxy.sql.names import clip
@@ -51,7 +52,8 @@ class Request:
     taken: tuple[str, ...] | None = None  # the table for which a name is to be chosen
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
-    detail: bool = False  # also how it is partitioned and stored, and its sequences
+    detail: bool = False  # also how it is partitioned
+    owned: bool = False  # also the sequences of its columns
     swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
     retypes: bool = False  # also what the columns' types are over, and what only heirs of a table have on a column
@@ -71,16 +73,17 @@ class Request:
             "taken": self.taken is not None,
             "referencing": self.referencing,
             "cascade": self.cascade,
-            "detail": self.detail,
+            "detail": self.detail and self.again,
+            "owned": self.owned,
             "inside": self.inside,
-            "writes": self.writes,
-            "swaps": self.swaps,
+            "writes": self.writes and self.again,
+            "swaps": self.swaps and self.again,
             "retypes": self.retypes,
             "parts": self.parts and self.again,
             "domains": self.again or self.retypes,
             "place": self.place,
-            "mentions": self.mentions,
-            "defined": self.parts or self.writes,
+            "mentions": self.mentions and (self.again or self.retypes),
+            "defined": self.again and (self.parts or self.writes),
             "beside": any(wanted.beside for wanted in self.wanted),
             "bounded": self.taken is not None and _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
             "types": bool(self.sources.types),
@@ -118,13 +121,19 @@ class Request:
         return carried.encode(asked)
 
 
-def more(asked: Request, facts: Facts) -> Request | None:
-    """What to ask once more, for what was found is partitioned, or the type is a domain; None: all is known."""
+def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
+    """What to ask once more; None: all is known that matters.
+
+    There is more to know of partitions and domains, and of what a plan would touch that works on rows or makes foreign keys again.
+    """
     if asked.again:
         return None
-    partitioned = any(r.partitioned or r.is_partition for r in facts.relations.values())
-    domains = any(t.is_domain or t.has_default for t in facts.types.values())
-    return replace(asked, again=True) if (asked.parts and partitioned) or domains else None
+    needed = (asked.parts or asked.detail) and any(r.partitioned or r.is_partition for r in facts.relations.values())
+    needed |= any(t.is_domain or t.has_default for t in facts.types.values())
+    if not needed and (asked.writes or asked.swaps):
+        foretold = effect(statement, facts)
+        needed = foretold.work != "none" or len(foretold.relations) + len(foretold.others) > 1
+    return replace(asked, again=True) if needed else None
 
 
 def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:
@@ -163,6 +172,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         detail=any(
             asked.in_detail(one) or asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))
         ),
+        owned=any(asked.with_sequences(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(asked.writes(one) for one in (node, *(inner.node for inner in statement.inner)))
         or asked.changes(statement),
@@ -172,5 +182,6 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         place=any(asked.is_placed(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
+        again=asked.changes(statement),
         inside=in_transaction,
     )

@@ -100,7 +100,7 @@ class LiveFacts:
             row = cursor.execute(asked.sql.encode(), [asked.parameter]).fetchone()
             assert row is not None  # one row, always
             found = lookup.decode(row[0], asked, now=datetime.now(UTC), in_transaction=False)
-            asked = lookup.more(asked, found)
+            asked = lookup.more(asked, statement, found)
         if self.estimates and any(one.verb != "INSERT" for one in written(statement)):
             found = replace(found, estimate=self._estimate(statement))
         return found

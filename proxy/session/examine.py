@@ -188,7 +188,7 @@ class Examiner:
             while asked is not None:
                 rows = await self.own.fetch(asked.sql, asked.parameter)
                 facts = lookup.decode((rows[0][0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
-                asked = lookup.more(asked, facts)
+                asked = lookup.more(asked, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":
