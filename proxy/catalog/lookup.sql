@@ -1214,7 +1214,7 @@ SELECT pg_catalog.concat(
                     WHERE w.root OPERATOR(pg_catalog.=) c.oid
                 ),
                 -- end writes
-                -- if retypes
+                -- if heirs
                 -- Columns that only what inherits from it checks or has indexes on.
                 'heirs', (
                     SELECT pg_catalog.json_build_object(
@@ -1271,7 +1271,7 @@ SELECT pg_catalog.concat(
                         ) AS oids
                     ) AS w
                 ),
-                -- end retypes
+                -- end heirs
                 -- if cascade
                 'views', (
                     SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attname, r.schema, r.name) ORDER BY r.schema, r.name)

@@ -79,6 +79,7 @@ class Request:
             "writes": self.writes and self.again,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
+            "heirs": self.retypes and self.again,
             "parts": self.parts and self.again,
             "domains": self.again or self.retypes,
             "place": self.place,
@@ -129,6 +130,7 @@ def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
     if asked.again:
         return None
     needed = (asked.parts or asked.detail) and any(r.partitioned or r.is_partition for r in facts.relations.values())
+    needed |= asked.retypes and any(r.has_children for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
     if not needed and (asked.writes or asked.swaps):
         foretold = effect(statement, facts)
