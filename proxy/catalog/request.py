@@ -70,7 +70,7 @@ class Request:
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None,
+            "taken": self.taken is not None or (self.parts and self.again),
             "referencing": self.referencing,
             "cascade": self.cascade,
             "detail": self.detail and self.again,
