@@ -13,10 +13,10 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from proxy import upstream as upstreams
 from proxy.conninfo import Upstream
@@ -76,6 +76,13 @@ class Limits:
     drain_timeout_s: float = 60.0
 
 
+class Console(Protocol):
+    """Who serves clients that ask for Interlock itself; ``admin.door``."""
+
+    def attend(self, session: Session, startup: Startup) -> Callable[[Peer], Awaitable[None]] | None:
+        """Watch a login; once the session is over the result serves the client, if it is one of those."""
+
+
 class Server:
     """All listeners and sessions of one process."""
 
@@ -95,10 +102,11 @@ class Server:
         self.limits = limits or Limits()
         self.terms = terms or Terms()
         self.monitor = monitor
+        self.console: Console | None = None
         self.sessions: set[Session] = set()
         self.addresses: list[str] = []
         self._roles = Roles()
-        self._groups = Groups()
+        self.groups = Groups()
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
@@ -263,12 +271,14 @@ class Server:
             on_key=on_key,
             cancel_upstream=cancel_upstream,
             sasl=terms.offers(client, server),
-            groups=self._groups,
+            groups=self.groups,
             monitor=self.monitor,
         )
         self.sessions.add(session)
         self._opening.discard(client)
         try:
+            session.join()
+            serves = self.console.attend(session, startup) if self.console is not None else None
             session.start(
                 b"" if terms.terminated else startup.raw,
                 proven.rest,
@@ -276,6 +286,10 @@ class Server:
                 screened=terms.screens(client, server),
             )
             await session.finished
+            if serves is not None:
+                self.sessions.discard(session)
+                self._opening.add(client)  # a drain closes it like one that has not begun
+                await serves(client)
         finally:
             self.sessions.discard(session)
             for key in keys:
@@ -321,6 +335,10 @@ class Server:
         task.add_done_callback(self._tasks.discard)
 
     # ------------------------------------------------ the end
+
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
 
     async def drain(self) -> None:
         """Take no new client, end the idle ones, and wait, bounded, for those in a transaction or a plan."""

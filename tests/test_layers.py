@@ -21,6 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"judge", "render"}),
     frozenset({"session"}),
     frozenset({"server"}),
+    frozenset({"admin"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -131,6 +132,8 @@ def test_deciding_is_pure() -> None:
         ("run.execute", "session.answers", False),
         ("run.execute", "audit.sink", False),
         ("sql.read", "sql.lexer", True),
+        ("admin.rows", "server", True),
+        ("session.guard", "admin.rows", False),
     ],
 )
 def test_the_picture_itself(importer: str, imported: str, allowed: bool) -> None:

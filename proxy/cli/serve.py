@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,8 @@ import click
 import yaml
 
 from proxy.cli import Misuse, login
+from proxy.cli.beside import admin_options, beside
+from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from proxy.policy.load import Policy
@@ -106,6 +107,7 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Another login to the upstream, to look from beside while a client's connection is busy with a build: progress, and who"
     " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
+@admin_options
 @login.options
 @click.option(
     "--mark-sessions",
@@ -175,15 +177,14 @@ def command(**options: Any) -> None:
     Clients prove themselves to the upstream; Interlock keeps no password, unless --auth says so.  SIGHUP reads
     policy, certificates and users again, SIGTERM ends when the work in progress has ended.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_to_stderr(options["log_level"], options["log_format"])
     if options["cross_check"]:
         logging.getLogger("interlock.opinion").setLevel(logging.WARNING)
     if not options["upstream"] and not options["embedded"]:
         raise Misuse("say which Postgres to guard: --upstream URL, or --embedded for one of our own")
     if options["upstream"] and options["embedded"]:
         raise Misuse("--upstream and --embedded exclude each other")
+    login.warn_of_passwords(click.get_current_context())
     with embedded(options["embedded"]) as url:
         story = serve({**options, "upstream": url or options["upstream"]})
         try:
@@ -234,15 +235,17 @@ class PolicyInForce:
     def __call__(self) -> Policy:
         return self.policy
 
-    def reload(self) -> None:
+    def reload(self) -> str:
+        """What became of it, in one line."""
         from proxy.policy.load import PolicyError, load
 
         try:
             self.policy = load(self.source)
         except PolicyError as error:
             log.error("policy not reloaded; the running one (sha %s) stays in force:\n%s", self.policy.sha[:8], error)
-        else:
-            log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+            return f"policy not reloaded; the running one (sha {self.policy.sha[:8]}) stays in force:\n{error}"
+        log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+        return f"policy reloaded: {self.policy.name} (sha {self.policy.sha[:8]})"
 
 
 async def serve(options: dict[str, Any]) -> None:
@@ -277,9 +280,17 @@ async def serve(options: dict[str, Any]) -> None:
         for source, exception in policy().expired(datetime.now(UTC)):
             log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
         log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
-        for address in server.addresses:
-            click.echo(f"listening on {address}", err=True)
-        await until_told(server, policy, book)
+
+        def reload() -> str:
+            said = policy.reload()
+            login.reload(server.terms)
+            book.reopen()
+            return said
+
+        async with beside(options, server, policy, book, reload):
+            for address in server.addresses:
+                click.echo(f"listening on {address}", err=True)
+            await until_told(server, reload)
 
 
 def monitor(url: str | None) -> Monitor | None:
@@ -293,7 +304,7 @@ def monitor(url: str | None) -> Monitor | None:
         raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
-async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> None:
+async def until_told(server: Server, reload: Callable[[], str]) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second one ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -302,12 +313,7 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> Non
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
-    def hung_up() -> None:
-        policy.reload()
-        login.reload(server.terms)
-        book.reopen()
-
-    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     await stop.wait()

@@ -95,6 +95,18 @@ def test_own_users_and_a_password_in_the_url(begin: Begin) -> None:
         psycopg.connect(host="127.0.0.1", port=proxy.port, user="deploy", password=OWN, dbname="deploy")
 
 
+def test_the_console(begin: Begin) -> None:
+    """Whoever Interlock has let in, and is one of its operators, finds the console where there is no such database."""
+    proxy = begin(own_users(), "--admin-users", "deploy", upstream=f"user=scram password='{PASSWORD}'")
+    place = {"host": "127.0.0.1", "port": proxy.port, "password": OWN, "dbname": "interlock"}
+    with psycopg.connect(**place, user="deploy", autocommit=True) as console:
+        assert console.execute("SHOW VERSION").fetchall()
+    with pytest.raises(psycopg.OperationalError, match='database "interlock" does not exist'):
+        psycopg.connect(**place, user="ci")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(**{**place, "password": "x"}, user="deploy")
+
+
 def test_every_driver(begin: Begin) -> None:
     proxy = begin(own_users(), *FRONT, upstream=f"user=scram password='{PASSWORD}' sslmode=require")
     context = ssl.create_default_context(cafile=str(CA))

@@ -96,6 +96,7 @@ async def counted(before: Run | None, run: Run) -> Counts:
             cancel_upstream=lambda: None,
         )
         session._rest.group.waiting = False  # nothing waits for this client in the database
+        session.join()
         session.start(b"", b"")
         session._from_server(LOGIN)
         for _ in range(500):  # only the first 400 texts are looked through for the name of a tool
