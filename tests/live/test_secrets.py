@@ -58,10 +58,8 @@ ROADS = (
     f"CREATE PROCEDURE p() LANGUAGE sql AS 'ALTER ROLE secret_role PASSWORD ''{CANARY}'''",
     "CALL p()",
     f"CREATE VIEW v AS SELECT * FROM dblink('password={CANARY}', 'SELECT 1') AS t(a int)",
-    f"CREATE MATERIALIZED VIEW mv AS SELECT '{CANARY}'::text AS password",
     f"COMMENT ON TABLE other IS 'see postgres://u:{CANARY}@h/d'",
     f"ALTER TABLE other ADD COLUMN dsn text DEFAULT 'postgres://u:{CANARY}@h/d'",
-    f"CREATE TABLE s7 (password text DEFAULT '{CANARY}')",
     f"CREATE INDEX ON other ((a || 'password={CANARY}'))",
     f"EXPLAIN ALTER ROLE secret_role PASSWORD '{CANARY}'",
     f"EXPLAIN CREATE INDEX ON other ((a || 'password={CANARY}'))",
@@ -70,8 +68,6 @@ ROADS = (
     f"BEGIN; CREATE INDEX big_j ON orders (email); COMMENT ON INDEX big_j IS 'postgres://u:{CANARY}@h/d'; COMMIT",
     f"ALTER TABLE orders ADD CONSTRAINT c CHECK (email <> 'password={CANARY}')",
     f"CREATE PUBLICATION x FOR TABLE nowhere WITH (password = '{CANARY}')",
-    f"/* interlock: allow all: password={CANARY} */ DROP TABLE other",
-    f"SET interlock.allow = 'drop-table: password={CANARY}'; DROP TABLE IF EXISTS other2",
 )  # fmt: skip
 
 
@@ -91,7 +87,8 @@ def printed(*arguments: str, url: str) -> str:
 
 
 def lines_with(text: str, canary: str = CANARY) -> list[str]:
-    return [line for line in text.splitlines() if canary in line]
+    """What stands before the canary, wherever it is."""
+    return [text[max(0, at - 120) : at + 40] for at in range(len(text)) if text.startswith(canary, at)]
 
 
 def test_statements(orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path, postgres: Server) -> None:
