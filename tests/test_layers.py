@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rules"}),
     frozenset({"policy"}),
     frozenset({"tools", "net", "conninfo", "roles", "tls", "upstream", "embedded", "run", "audit"}),
-    frozenset({"judge", "render"}),
+    frozenset({"judge", "aftermath", "render"}),
     frozenset({"session"}),
     frozenset({"server"}),
     frozenset({"cli"}),
@@ -31,6 +31,7 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
         ("plans", "catalog"),  # a plan is made from facts
         ("catalog", "plans.plan"),  # Lock: facts about locks use a plan's words
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
+        ("judge", "aftermath"),
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),
