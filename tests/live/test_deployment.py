@@ -93,7 +93,99 @@ def test_compose_without_docker(shop: str, server: Server, tmp_path: Path) -> No
                 [client("psql"), "-X", address, "-c", sql], capture_output=True, text=True, timeout=60
             )
             assert done.returncode == 0, done.stderr
-        with socket.socket() as probe:
+        port = WHERE.search(running.stderr_text())[1].rpartition(":")[2]  # type: ignore[index]
+        check = re.search(r"^  CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        assert check is not None
+        health = [sys.executable, *json.loads(check[1])[1:]]
+        subprocess.run(health, check=True, env={**os.environ, "INTERLOCK_ADMIN": f"127.0.0.1:{port}"}, timeout=30)
+        token = (ROOT / "examples/demo-token").read_text().strip()
+        page = httpx.get(f"http://127.0.0.1:{port}/status", headers={"Authorization": f"Bearer {token}"}).text
+        assert "kind_idx" in page
+        assert "slow_idx" not in page
+    finally:
+        application.terminate()
+        application.wait(20)
+        running.stop()
+
+
+# ---------------------------------------------------------------- clusters
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_manifests_are_what_kubernetes_takes(path: Path) -> None:
+    for one in documents(path):
+        if one["kind"] in ("Deployment", "PodDisruptionBudget"):  # kustomization's labels bring the selectors
+            labels = {"app.kubernetes.io/name": "interlock"}
+            one["spec"]["selector"] = {"matchLabels": labels}
+            if "template" in one["spec"]:
+                one["spec"]["template"]["metadata"] = {"labels": labels}
+        kubernetes_validate.validate(one, "1.29", strict=True)
+
+
+def test_the_kustomization_names_what_is_there() -> None:
+    [kustomization] = documents(KUBERNETES / "kustomization.yaml")
+    files = kustomization["resources"] + [name for one in kustomization["configMapGenerator"] for name in one["files"]]
+    assert all((KUBERNETES / name).exists() for name in files)
+    [deployment] = documents(KUBERNETES / "deployment.yaml")
+    [budget] = documents(KUBERNETES / "disruption.yaml")
+    assert deployment["spec"]["replicas"] > budget["spec"]["minAvailable"]
+    options = yaml.safe_load((KUBERNETES / "interlock.yaml").read_text())
+    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > options["drain_timeout"]
+    ports = {
+        port["name"]: port["containerPort"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    }
+    assert options["listen"] == [f"0.0.0.0:{ports['postgres']}"]
+    assert options["admin"] == f"0.0.0.0:{ports['admin']}"
+
+
+@pytest.mark.parametrize("path", ["kubernetes/interlock.yaml", "systemd/interlock.yaml"])
+def test_the_configuration_is_taken(path: str, server: Server, tmp_path: Path) -> None:
+    options = yaml.safe_load((ROOT / "examples" / path).read_text())
+    for name in ("admin_token_file", "stats_token_file"):
+        if name in options:
+            (tmp_path / name).write_text(f"a-token-of-{name}\n")
+            options[name] = str(tmp_path / name)
+    options |= {"listen": ["127.0.0.1:0"], "admin": "127.0.0.1:0", "upstream": server.url()}
+    if str(options["policy"]).endswith(".yaml"):
+        options["policy"] = str(KUBERNETES / Path(options["policy"]).name)
+    if options["audit"] != "-":
+        options["audit"] = str(tmp_path / "audit.jsonl")
+    (tmp_path / "interlock.yaml").write_text(yaml.safe_dump(options))
+    command = [sys.executable, "-m", "proxy", "serve", "--config", str(tmp_path / "interlock.yaml")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = proxies.Proxy(server, tmp_path / "audit.jsonl", process)
+    running.wait_ready(20)
+    assert running.stop() == 0
+
+
+def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
+    text = (ROOT / "examples/systemd/interlock.service").read_text()
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in text
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.fail("the unit is checked by systemd-analyze, and there is none here: apt-get install systemd")
+    (tmp_path / "interlock.service").write_text(text.replace("/opt/interlock/bin/interlock", f"{FOLDER}/interlock"))
+    done = subprocess.run(
+        [program, "verify", str(tmp_path / "interlock.service")], capture_output=True, text=True, timeout=60
+    )
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "interlock.service" in line]
+    assert not said, said
+
+
+# ---------------------------------------------------------------- continuous integration
+
+
+def steps(path: str) -> list[str]:
+    found = yaml.safe_load((ROOT / "examples/ci" / path).read_text())["migrate" if "gitlab" in path else "jobs"]
+    if "gitlab" in path:
+        return [*found["script"], *found["after_script"]]
+    return [step["run"] for step in found["migrate"]["steps"] if "run" in step and not step["run"].startswith("pip ")]
+
+
+@pytest.mark.parametrize("path", ["github-service.yml", "gitlab-service.yml"])
+def test_the_recipes_run(path: str, shop: str, tmp_path: Path) -> None:
+    here = shop.rpartition("@")[2].partition("/")[0]
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (tmp_path / "migrations").mkdir()
