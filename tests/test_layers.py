@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catalog", "plans"}),
     frozenset({"rules"}),
     frozenset({"policy"}),
-    frozenset({"tools", "net", "conninfo", "roles", "tls", "upstream", "embedded", "run", "audit"}),
+    frozenset({"tools", "net", "conninfo", "roles", "tls", "login", "upstream", "embedded", "run", "audit"}),
     frozenset({"judge", "render"}),
     frozenset({"session"}),
     frozenset({"server"}),
@@ -32,6 +32,8 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
         ("plans", "catalog"),  # a plan is made from facts
         ("catalog", "plans.plan"),  # Lock: facts about locks use a plan's words
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
+        ("login", "conninfo"),
+        ("login", "net"),
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),

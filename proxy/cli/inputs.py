@@ -82,7 +82,6 @@ def judge_all(
 ) -> list[tuple[str, list[Judged]]]:
     """Every input judged by itself.  Raises Misuse."""
     from proxy.catalog.facts import Facts
-    from proxy.cli.live import LiveFacts
     from proxy.judge import judge
     from proxy.policy.load import PolicyError, load
     from proxy.policy.verdict import Action
@@ -95,6 +94,8 @@ def judge_all(
     if database is None:
         from_text = Facts.text_only(version or VERSIONS[0] * 10000, datetime.now(UTC))
         return [(one.name, judge(one.text, policy=loaded, facts_for=lambda _: from_text)) for one in inputs]
+    from proxy.cli.live import LiveFacts
+
     # No query goes to the planner for nothing.
     estimates = loaded.rule("large-update").action is not Action.ALLOW
     with LiveFacts.connect(database, server_version=version, estimates=estimates) as live:

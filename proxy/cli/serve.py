@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from proxy.cli import Misuse
+from proxy.cli import Misuse, login
 from proxy.cli.beside import admin_options, beside
 from proxy.cli.logs import log_to_stderr
 
@@ -109,18 +108,7 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
 @admin_options
-@click.option(
-    "--tls-cert",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Certificate chain for clients (PEM); without it clients are told that there is no TLS.",
-)
-@click.option(
-    "--tls-key",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Its private key, if it is not in the same file.",
-)
+@login.options
 @click.option(
     "--login-timeout",
     metavar="SECONDS",
@@ -141,6 +129,20 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     type=click.IntRange(0),
     default=0,
     help="Refuse more clients than this; 0 for no limit.",
+)
+@click.option(
+    "--max-clients-per-user",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise of one user; 0 for no limit.",
+)
+@click.option(
+    "--max-clients-per-address",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise from one address; 0 for no limit.",
 )
 @click.option(
     "--max-statement",
@@ -167,8 +169,8 @@ def command(**options: Any) -> None:
     interlock serve --upstream postgres://db.example:5432 --listen 127.0.0.1:6432
     DATABASE_URL=postgres://app@127.0.0.1:6432/shop  rails db:migrate
 
-    Clients prove themselves to the upstream; Interlock keeps no password.  SIGHUP reads the policy
-    again, SIGTERM ends when the work in progress has ended.
+    Clients prove themselves to the upstream; Interlock keeps no password, unless --auth says so.  SIGHUP reads
+    policy, certificates and users again, SIGTERM ends when the work in progress has ended.
     """
     log_to_stderr(options["log_level"], options["log_format"])
     if options["cross_check"]:
@@ -253,31 +255,28 @@ async def serve(options: dict[str, Any]) -> None:
         places = [Listen.parse(place) for place in options["listen"]]
     except (ConninfoError, ValueError) as error:
         raise Misuse(str(error)) from None
+    terms = login.terms(options, upstream)
     with ledger(options, policy) as book:
         limits = Limits(
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            max_clients_per_user=options["max_clients_per_user"],
+            max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
         )
-        server = Server(
-            upstream, policy, book, limits=limits, tls=tls_context(options), monitor=monitor(options["monitor"])
-        )
+        server = Server(upstream, policy, book, limits=limits, terms=terms, monitor=monitor(options["monitor"]))
         try:
             await server.listen(places)
         except CannotListen as error:
             raise Misuse(str(error)) from None
         for source, exception in policy().expired(datetime.now(UTC)):
             log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
-        if options["tls_cert"] and upstream.tls.mode != "disable":
-            log.warning(
-                "with TLS on both sides, SCRAM logins that bind the channel fail: use sslmode=disable to the upstream,"
-                " the upstream's own certificate here, or channel_binding=disable in clients"
-            )
         log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
 
         def reload() -> str:
             said = policy.reload()
+            login.reload(server.terms)
             book.reopen()
             return said
 
@@ -342,18 +341,3 @@ def ledger(options: dict[str, Any], policy: PolicyInForce) -> Iterator[Ledger]:
         yield Ledger(audit)
     finally:
         audit.close()
-
-
-def tls_context(options: dict[str, Any]) -> ssl.SSLContext | None:
-    if not options["tls_cert"]:
-        if options["tls_key"]:
-            raise Misuse("--tls-key needs --tls-cert")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["postgresql"])
-    try:
-        context.load_cert_chain(options["tls_cert"], options["tls_key"] or None)
-    except (ssl.SSLError, OSError) as error:
-        raise Misuse(f"--tls-cert {options['tls_cert']}: {error}") from None
-    return context

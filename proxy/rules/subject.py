@@ -71,7 +71,9 @@ def altered(context: Context, *, rows: bool = True) -> Subject | None:
     if alter.object_type != "TABLE":
         return None
     about = subject(alter.relation, context)
-    if about is not None and refused(context.statement, about.relation):
+    if refused not in context.known:
+        context.known[refused] = about is not None and refused(context.statement, about.relation)
+    if context.known[refused]:
         return None
     if about is not None and rows and about.kind == "p" and about.relation and not about.relation.has_children:
         return None  # without a partition there is no row

@@ -66,7 +66,7 @@ class Examiner:
 
     def mentioned(self, sql: bytes) -> bool:
         """Whether a text that the gate lets past must be read."""
-        return self.routines.mentioned(sql) or (many.wanted(self.policy()) and may_change_many(sql))
+        return self.routines.mentioned(sql) or (may_change_many(sql) and many.wanted(self.policy()))
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
@@ -177,7 +177,7 @@ class Examiner:
 
     async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
         """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        request = lookup.request(statement, in_transaction=in_transaction)
+        asked: lookup.Request | None = lookup.request(statement, in_transaction=in_transaction)
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
@@ -185,8 +185,10 @@ class Examiner:
         if self.cannot_ask:
             return unknown
         try:
-            rows = await self.own.fetch(request.sql, request.parameter)
-            facts = lookup.decode((rows[0][0] or b"").decode(), request, now=now, in_transaction=in_transaction)
+            while asked is not None:
+                rows = await self.own.fetch(asked.sql, asked.parameter)
+                facts = lookup.decode((rows[0][0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
+                asked = lookup.more(asked, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from proxy import tools
+from proxy.login.screen import REFUSAL, Screen
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
@@ -65,7 +66,7 @@ class Session:
         self.client = client
         self.server = server
         self.who = who
-        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, sasl=sasl)
+        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, texts_only=self._texts_only, sasl=sasl)
         self.relay.blind = replication == "true"
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -101,14 +102,26 @@ class Session:
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
-    def start(self, startup: bytes, rest: bytes) -> None:
-        """Send the client's StartupMessage on, with what came behind it, and relay from now on."""
+    def join(self) -> None:
+        """From now on what the server says goes to the client."""
         self.client.partner, self.server.partner = self.server, self.client
         self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
+
+    def start(self, startup: bytes, rest: bytes, *, greeting: bytes = b"", screened: bool = False) -> None:
+        """Send the client's StartupMessage on, with what came behind it, and relay from now on.
+
+        ``greeting``: the login is done, and the server has said this since; ``screened``: the client's first answer is
+        looked at, since the server could only refuse some.  ``join`` must have been called.
+        """
         self.server.write(startup)
+        if greeting and self.server.on_data is not None:
+            self.server.on_data(greeting)
+        if self.finished.done():
+            return
+        from_client = Screen(self._screened, self._refuse_binding) if screened else self._from_client
         if rest:
-            self._from_client(rest)
-        self.client.on_data, self.client.on_lost = self._from_client, self._client_lost
+            from_client(rest)
+        self.client.on_data, self.client.on_lost = from_client, self._client_lost
 
     @property
     def idle(self) -> bool:
@@ -224,26 +237,34 @@ class Session:
         if self._settling is None:
             self._settling = asyncio.get_running_loop().create_task(self._settle())
 
+    def _texts_only(self) -> bool:
+        """Whether ``_watch`` lets pass whatever is no Query or Parse."""
+        return self._prepared.remembers_nothing and not self._gated and not self.relay.keeps_ready
+
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
         if self._gated:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
-        if kind == DESCRIBE:
+        if kind in (QUERY, PARSE):
+            if self._groups.builds_in(self.who.database) and WAITS.search(body):
+                return True
+            if self._looks:
+                self._looks -= 1
+                self._look_for_tool(body)
+        elif kind == DESCRIBE:
             return False
-        if kind in (QUERY, PARSE) and self._groups.builds_in(self.who.database) and WAITS.search(body):
-            return True
-        if kind == TERMINATE:
+        elif kind == TERMINATE:
             return relay.keeps_ready
-        if self._looks and kind in (QUERY, PARSE):
-            self._looks -= 1
-            self._look_for_tool(body)
-        certain = self.relay.quiet and not self.relay.executes
-        return self._prepared.holds(kind, body, self._reading, certain=certain)
+        return self._prepared.holds(kind, body, self._reading_now)
 
     def _reading(self) -> Reading:
         return Reading.of(self.relay.parameters)
+
+    def _reading_now(self) -> tuple[Reading, bool]:
+        """How texts are read, and whether that is certain: a SET may be on its way."""
+        return self._reading(), self.relay.quiet and not self.relay.executes
 
     def _look_for_tool(self, body: bytes) -> None:
         if tools.MARKS.search(body) or self._looks == LOOK_AT - 1:
@@ -301,6 +322,14 @@ class Session:
     def _refuse(self, error: ClientProtocolError) -> None:
         """The client broke the protocol: say so as the server would, and end both sides."""
         self.client.write(fatal.broken_protocol(error))
+        self._end()
+
+    def _screened(self, data: bytes) -> None:
+        self.client.on_data = self._from_client
+        self._from_client(data)
+
+    def _refuse_binding(self) -> None:
+        self.client.write(messages.error_response(REFUSAL))
         self._end()
 
     def cancelled_by_client(self) -> None:
