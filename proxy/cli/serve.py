@@ -288,8 +288,6 @@ async def serve(options: dict[str, Any]) -> None:
             return said
 
         async with beside(options, server, policy, book, reload):
-            for address in server.addresses:
-                click.echo(f"listening on {address}", err=True)
             await until_told(server, reload)
 
 
@@ -316,6 +314,8 @@ async def until_told(server: Server, reload: Callable[[], str]) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    for address in server.addresses:  # whoever reads this may send a signal at once
+        click.echo(f"listening on {address}", err=True)
     await stop.wait()
     log.info("draining: waiting for %d sessions to end their transactions", len(server.sessions))
     drained = asyncio.ensure_future(server.drain())
