@@ -68,7 +68,7 @@ same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schem
 
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
-	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth -k any_ --timeout 1200 --all-pg
+	INTERLOCK_TRUTH_EXAMPLES=400 $(BIN)/python -m pytest tests/truth --full --timeout 1200 --all-pg
 
 same-transactions: $(READY) ## random transactions, direct and through Interlock (N=5000 on each of 13 and 18)
 	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py -s $(ARGS)

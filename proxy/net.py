@@ -47,6 +47,7 @@ class Peer(asyncio.Protocol):
         self.peername = ""
         self.address: Address | None = None
         """Where an upstream connection landed, so that a cancel request reaches the same server."""
+        self.is_unix = False
         self._on_connect = on_connect
         self._on_data: OnData | None = None
         self._on_lost: OnLost | None = None
@@ -228,16 +229,22 @@ class Peer(asyncio.Protocol):
                 found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._on_connect is not None:  # for connections of our own the upstream's keepalive options hold
                     _keep_alive(found)
+        self.is_unix = found.family == socket.AF_UNIX
         self.peername = _name(transport.get_extra_info("peername"), found.family)
         if self._on_connect is not None:
             on_connect, self._on_connect = self._on_connect, None
             on_connect(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._tls is None:
+        if self._tls is not None:
+            self._take_in(data)
+        elif self._on_data is None or self._early or self._closing:
             self._deliver(data)
         else:
-            self._take_in(data)
+            try:
+                self._on_data(data)
+            except Exception as error:
+                self._fail(error)
 
     def eof_received(self) -> None:
         self._end(None)

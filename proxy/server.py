@@ -13,24 +13,29 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from proxy import upstream as upstreams
 from proxy.conninfo import Upstream
+from proxy.login import opening
+from proxy.login.onward import LoginFailed
+from proxy.login.receive import Refused
+from proxy.login.terms import Terms
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
 from proxy.run.monitor import Monitor
+from proxy.session import fatal
 from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
-from proxy.session.session import Session
+from proxy.session.session import Session, address
 from proxy.upstream import UpstreamUnavailable
 from proxy.wire import messages
 from proxy.wire.errors import ClientProtocolError
-from proxy.wire.startup import CancelRequest, DirectTLS, GSSENCRequest, SSLRequest, Startup, read_startup
+from proxy.wire.startup import CancelRequest, Startup
 
 log = logging.getLogger("interlock")
 
@@ -64,7 +69,16 @@ class Limits:
     login_timeout_s: float = 60.0  # for the opening packets, as authentication_timeout
     max_statement_bytes: int = 64 << 20
     max_clients: int = 0  # 0: as many as there are file descriptors
+    max_clients_per_user: int = 0
+    max_clients_per_address: int = 0
     drain_timeout_s: float = 60.0
+
+
+class Console(Protocol):
+    """Who serves clients that ask for Interlock itself; ``admin.door``."""
+
+    def attend(self, session: Session, startup: Startup) -> Callable[[Peer], Awaitable[None]] | None:
+        """Watch a login; once the session is over the result serves the client, if it is one of those."""
 
 
 class Server:
@@ -77,22 +91,23 @@ class Server:
         ledger: Ledger,
         *,
         limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
+        terms: Terms | None = None,
         monitor: Monitor | None = None,
     ) -> None:
         self.upstream = upstream
         self.policy = policy
         self.ledger = ledger
         self.limits = limits or Limits()
-        self.tls = tls
+        self.terms = terms or Terms()
         self.monitor = monitor
+        self.console: Console | None = None
         self.sessions: set[Session] = set()
         self.addresses: list[str] = []
         self._roles = Roles()
-        self._groups = Groups()
+        self.groups = Groups()
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._opening: set[Peer] = set()  # clients that have not said yet who they are
+        self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
         self._listeners: list[asyncio.Server] = []
         self._unix: list[Path] = []
         self._draining = False
@@ -166,8 +181,7 @@ class Server:
         try:
             try:
                 async with asyncio.timeout(self.limits.login_timeout_s):
-                    packet, rest = await self._open(client)
-                self._opening.discard(client)
+                    packet, rest = await opening.receive(client, self.terms.front)
             except TimeoutError:
                 log.info("[%s] sent no startup packet within %g s", client.peername, self.limits.login_timeout_s)
                 return
@@ -182,7 +196,7 @@ class Server:
             log.info("[%s] %s", client.peername, error)
             if error.protocol == 2:
                 client.write(messages.error_response_v2("FATAL", str(error)))
-            else:
+            elif error.told:
                 self._tell(client, error.sqlstate, str(error))
         except (ConnectionError, ssl.SSLError, OSError) as error:
             log.info("[%s] connection ended while opening: %s", client.peername, error)
@@ -192,57 +206,36 @@ class Server:
             self._opening.discard(client)
             client.close()
 
-    async def _open(self, client: Peer) -> tuple[Startup | CancelRequest | None, bytes]:
-        """The opening packets, TLS included, and what came behind; None if the client left without (a health check)."""
-        data = b""
-        asked: set[type] = set()
-        while True:
-            found = read_startup(data, first=not asked and client.tls is None)
-            if found is None:
-                more = await client.receive()
-                if not more:
-                    return None, b""
-                data += more
-                continue
-            packet, used = found
-            match packet:
-                case Startup() | CancelRequest():
-                    return packet, data[used:]
-                case DirectTLS():
-                    if self.tls is None:
-                        raise ClientProtocolError("TLS is not configured here (serve --tls-cert, --tls-key)")
-                    await client.start_tls(self.tls, server_side=True, already=data)
-                    if client.tls is not None and client.tls.selected_alpn_protocol() != "postgresql":
-                        raise ClientProtocolError(
-                            "received direct SSL connection request without ALPN protocol negotiation extension"
-                        )
-                    data = b""
-                case SSLRequest() | GSSENCRequest():
-                    if type(packet) in asked or client.tls is not None:
-                        raise ClientProtocolError("unexpected second request for encryption")
-                    asked.add(type(packet))
-                    if len(data) > used:
-                        # Somebody on the way put plain bytes in front of what will be encrypted (CVE-2021-23214).
-                        raise ClientProtocolError("received unencrypted data after SSL request")
-                    data = b""
-                    if isinstance(packet, SSLRequest) and self.tls is not None:
-                        client.write(b"S")
-                        await client.start_tls(self.tls, server_side=True)
-                    else:
-                        client.write(b"N")
-
     async def _session(self, client: Peer, startup: Startup, rest: bytes) -> None:
         if self._draining:
             self._tell(client, "57P03", "Interlock is shutting down")
             return
-        if self.limits.max_clients and len(self.sessions) >= self.limits.max_clients:
-            self._tell(client, "53300", f"sorry, too many clients already ({self.limits.max_clients}, max_clients)")
+        if full := self._full(client, startup.user):
+            self._tell(client, "53300", full)
             return
+        terms = self.terms
         try:
-            server = await upstreams.connect(self.upstream, self._roles)
+            terms.may_open(client, startup, self.policy().access)
+            async with asyncio.timeout(self.limits.login_timeout_s):
+                proven = await terms.prove(client, startup, rest)
+            if terms.terminated:
+                async with asyncio.timeout(self.limits.login_timeout_s):
+                    server, greeting = await terms.log_in(self._connect, self.upstream, startup, proven, client.write)
+            else:
+                server, greeting = await self._connect(), b""
         except UpstreamUnavailable as error:
             log.warning("[%s] %s %s", client.peername, error.message, error.detail)
             self._tell(client, error.sqlstate, error.message, error.detail)
+            return
+        except Refused as error:
+            log.info("[%s] %s", client.peername, error)
+            self._tell(client, error.sqlstate, str(error), error.detail, error.hint)
+            return
+        except LoginFailed as error:
+            client.write(error.raw)
+            return
+        except TimeoutError:
+            log.info("[%s] did not log in within %g s", client.peername, self.limits.login_timeout_s)
             return
         who = Who(
             client=client.peername,
@@ -263,8 +256,6 @@ class Server:
             if server.address is not None:
                 self._roles.learn(server.address, session.relay.parameters)
 
-        # Channel binding speaks of one TLS connection; between two legs of ours it cannot hold.
-        plain_to_tls = client.tls is None and server.tls is not None
         session = Session(
             client,
             server,
@@ -275,20 +266,47 @@ class Server:
             replication=startup.replication,
             on_key=on_key,
             cancel_upstream=cancel_upstream,
-            sasl=(lambda offered: [m for m in offered if not m.endswith("-PLUS")]) if plain_to_tls else None,
-            groups=self._groups,
+            sasl=terms.offers(client, server),
+            groups=self.groups,
             monitor=self.monitor,
         )
         self.sessions.add(session)
+        self._opening.discard(client)
         try:
-            session.start(startup.raw, rest)
+            session.join()
+            serves = self.console.attend(session, startup) if self.console is not None else None
+            session.start(
+                b"" if terms.terminated else startup.raw,
+                proven.rest,
+                greeting=greeting,
+                screened=terms.screens(client, server),
+            )
             await session.finished
+            if serves is not None:
+                self.sessions.discard(session)
+                self._opening.add(client)  # a drain closes it like one that has not begun
+                await serves(client)
         finally:
             self.sessions.discard(session)
             for key in keys:
                 self._keys.pop(key, None)
             server.close()
             client.close()
+
+    def _full(self, client: Peer, user: str) -> str:
+        """Why there is no room for one more; empty if there is."""
+        limits, sessions = self.limits, self.sessions
+        if limits.max_clients and len(sessions) >= limits.max_clients:
+            return f"sorry, too many clients already ({limits.max_clients}, max_clients)"
+        if (most := limits.max_clients_per_user) and sum(s.who.user == user for s in sessions) >= most:
+            return f'too many connections for user "{user}" ({most}, max_clients_per_user)'
+        place = address(client.peername)
+        if (most := limits.max_clients_per_address) and sum(address(s.who.client) == place for s in sessions) >= most:
+            return f"too many connections from {place} ({most}, max_clients_per_address)"
+        return ""
+
+    async def _connect(self) -> Peer:
+        return await upstreams.connect(self.upstream, self._roles)
 
     # ------------------------------------------------ cancel requests
 
@@ -314,6 +332,10 @@ class Server:
 
     # ------------------------------------------------ the end
 
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
+
     async def drain(self) -> None:
         """Take no new client, end the idle ones, and wait, bounded, for those in a transaction or a plan."""
         self._draining = True
@@ -337,8 +359,5 @@ class Server:
             await self.monitor.close()
 
     @staticmethod
-    def _tell(client: Peer, sqlstate: str, message: str, detail: str = "") -> None:
-        fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": message}
-        if detail:
-            fields["D"] = detail
-        client.write(messages.error_response(fields))
+    def _tell(client: Peer, sqlstate: str, message: str, detail: str = "", hint: str = "") -> None:
+        client.write(fatal.fatal(sqlstate, message, D=detail, H=hint))

@@ -7,6 +7,7 @@ Few tools set ``application_name``; the table in which each one keeps its histor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 
@@ -204,7 +205,12 @@ def recognise(application_name: str, sql: str) -> str | None:
 
     The statement counts for more: other tools run their scripts by psql.
     """
-    text = sql[:HEAD_BYTES].lower()
+    return _recognise(application_name, sql[:HEAD_BYTES])
+
+
+@lru_cache(maxsize=256)  # the first statement of a session is asked about, which is the same in most
+def _recognise(application_name: str, head: str) -> str | None:
+    text = head.lower()
     for tool in TOOLS:
         if any(all(mark in text for mark in group) for group in tool.marks):
             return tool.name

@@ -7,6 +7,7 @@ Source: PostgreSQL docs, libpq (34.1.2 Parameter Key Words, 34.19 SSL Support) a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import random
@@ -148,6 +149,8 @@ async def _resolve(address: Address, upstream: Upstream, failures: list[_Failure
     """One address for each IP of the host, in the resolver's order; empty, with a failure noted, if it has none."""
     if address.is_unix or address.hostaddr is not None:
         return [address]
+    if _is_ip(address.host):  # nothing to ask a resolver, which would take a thread for it
+        return [replace(address, hostaddr=address.host)]
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(upstream.connect_timeout_s):
@@ -162,6 +165,14 @@ async def _resolve(address: Address, upstream: Upstream, failures: list[_Failure
     if upstream.load_balance:
         random.shuffle(places)
     return places
+
+
+def _is_ip(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False
 
 
 async def _reach(address: Address, upstream: Upstream) -> Peer:
@@ -194,16 +205,13 @@ async def _plain(address: Address, upstream: Upstream) -> Peer:
 async def _encrypted(address: Address, upstream: Upstream) -> Peer:
     """A TLS connection; a plain one if the server has no TLS and sslmode is prefer."""
     tls = upstream.tls
-    try:
-        context = client_context(tls)
-    except ConninfoError as error:
-        raise _TLSRefused(str(error)) from None
     peer = await _open(address, upstream.keepalive)
     try:
         if not tls.direct and not await _offers_tls(peer):
             if tls.mode == "prefer":
                 return peer
             raise _TLSRefused(f"server does not support TLS, but sslmode={tls.mode} needs it")
+        context = client_context(tls)  # anew each time, for its files may have been renewed
         name = address.host or address.hostaddr
         await peer.start_tls(context, server_side=False, server_hostname=name if tls.sni else None)
         if tls.direct and peer.tls is not None and peer.tls.selected_alpn_protocol() != "postgresql":
@@ -211,6 +219,9 @@ async def _encrypted(address: Address, upstream: Upstream) -> Peer:
                 "server did not agree to the protocol postgresql in TLS (ALPN), which sslnegotiation=direct needs"
             )
         return peer
+    except ConninfoError as error:
+        peer.abort()
+        raise _TLSRefused(str(error)) from None
     except ssl.SSLCertVerificationError as error:
         peer.abort()
         raise _TLSRefused(f"certificate verification failed: {error.verify_message.rstrip('.')}") from None

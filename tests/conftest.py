@@ -65,6 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the tests that are marked ``sampled(n)`` one in n, by a hash of its name, unless some were chosen; the slow ones first."""
+    items[:] = [item for item in items if _is_in_version(item)]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # else one of them is waited for in the end
     if config.getoption("--full") or config.getoption("-k") or any("::" in argument for argument in config.args):
         return
@@ -72,6 +73,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_in_version(item: pytest.Item) -> bool:
+    """Whether the Postgres of the test has what its case is about; a case with ``on(version)`` tells."""
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    version = given.get("postgres")
+    return version is None or all(case.on(version) for case in given.values() if hasattr(case, "on"))
 
 
 def _hash(item: pytest.Item) -> int:

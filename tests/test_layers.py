@@ -17,10 +17,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"catalog", "plans"}),
     frozenset({"rules"}),
     frozenset({"policy"}),
-    frozenset({"tools", "net", "conninfo", "roles", "tls", "upstream", "embedded", "run", "audit"}),
+    frozenset({"tools", "net", "conninfo", "roles", "tls", "login", "upstream", "embedded", "run", "audit"}),
     frozenset({"judge", "render"}),
     frozenset({"session"}),
     frozenset({"server"}),
+    frozenset({"admin"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -31,6 +32,8 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
         ("plans", "catalog"),  # a plan is made from facts
         ("catalog", "plans.plan"),  # Lock: facts about locks use a plan's words
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
+        ("login", "conninfo"),
+        ("login", "net"),
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),
@@ -129,6 +132,8 @@ def test_deciding_is_pure() -> None:
         ("run.execute", "session.answers", False),
         ("run.execute", "audit.sink", False),
         ("sql.read", "sql.lexer", True),
+        ("admin.rows", "server", True),
+        ("session.guard", "admin.rows", False),
     ],
 )
 def test_the_picture_itself(importer: str, imported: str, allowed: bool) -> None:

@@ -1,7 +1,8 @@
-"""What migrations have left half-done in a whole database: constraints NOT VALID, indexes invalid, partitions half detached.
+"""What migrations have left half-done in a whole database: constraints NOT VALID, indexes invalid, partitions half detached, second columns.
 
 Reads what PUBLIC may read, in one query; of a build or VALIDATE that is going on now it cannot tell that it will end well,
-so an index that some session is building just now is left out.
+so an index that some session is building just now is left out.  A second column that is being filled just now is not told from
+one that was left.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal, cast
 
 from proxy.sql.statements import quote_identifier
 
-Kind = Literal["NOT VALID", "invalid index", "half detached"]
+Kind = Literal["NOT VALID", "invalid index", "half detached", "second column"]
 
 SQL = """
 SELECT * FROM (
@@ -54,6 +55,46 @@ SELECT * FROM (
     WHERE p.relkind OPERATOR(pg_catalog.=) 'p'
         AND pg_catalog.to_jsonb(h) OPERATOR(pg_catalog.->) 'inhdetachpending'
             OPERATOR(pg_catalog.=) CAST('true' AS pg_catalog.jsonb)
+    UNION ALL
+    -- Of a type change in steps: its definition here is what takes it away, with all that hangs on it.
+    SELECT 'second column', s.nspname, c.relname, a.attname, pg_catalog.concat(
+        (
+            SELECT pg_catalog.string_agg(
+                pg_catalog.format(
+                    'ALTER TABLE %s DROP CONSTRAINT %I; ', CAST(k.conrelid AS pg_catalog.regclass), k.conname
+                ), '' ORDER BY k.oid
+            )
+            FROM pg_catalog.pg_constraint AS k
+            WHERE k.contype OPERATOR(pg_catalog.=) 'f'
+                AND k.confrelid OPERATOR(pg_catalog.=) a.attrelid
+                AND a.attnum OPERATOR(pg_catalog.=) ANY (k.confkey)
+        ),
+        (
+            SELECT pg_catalog.string_agg(
+                pg_catalog.format('DROP TRIGGER %I ON %I.%I; ', g.tgname, s.nspname, c.relname), '' ORDER BY g.tgname
+            )
+            FROM pg_catalog.pg_trigger AS g
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) g.tgfoid
+            WHERE g.tgrelid OPERATOR(pg_catalog.=) a.attrelid
+                AND pg_catalog.strpos(f.prosrc, CAST(a.attname AS pg_catalog.text)) OPERATOR(pg_catalog.>) 0
+        ),
+        pg_catalog.format('ALTER TABLE %I.%I DROP COLUMN %I', s.nspname, c.relname, a.attname),
+        (
+            SELECT pg_catalog.string_agg(
+                pg_catalog.format('; DROP FUNCTION %s', CAST(g.tgfoid AS pg_catalog.regprocedure)), '' ORDER BY g.tgname
+            )
+            FROM pg_catalog.pg_trigger AS g
+            JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) g.tgfoid
+            WHERE g.tgrelid OPERATOR(pg_catalog.=) a.attrelid
+                AND pg_catalog.strpos(f.prosrc, CAST(a.attname AS pg_catalog.text)) OPERATOR(pg_catalog.>) 0
+        )
+    )
+    FROM pg_catalog.pg_attribute AS a
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+    JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE pg_catalog.starts_with(CAST(a.attname AS pg_catalog.text), '_interlock_new_')
+        AND NOT a.attisdropped
+        AND c.relkind OPERATOR(pg_catalog.=) 'r'
 ) AS found
 ORDER BY found.schema, found."table", found.kind, found.name
 """
@@ -72,7 +113,14 @@ class Unfinished:
 def decode(rows: Sequence[tuple[Any, ...]]) -> list[Unfinished]:
     """The rows of ``SQL``."""
     return [
-        Unfinished(cast(Kind, kind), schema, table, name, definition, _finish(kind, schema, table, name, definition))
+        Unfinished(
+            cast(Kind, kind),
+            schema,
+            table,
+            name,
+            "" if kind == "second column" else definition,
+            _finish(kind, schema, table, name, definition),
+        )
         for kind, schema, table, name, definition in rows
     ]
 
@@ -90,6 +138,12 @@ def _finish(kind: str, schema: str, table: str, name: str, definition: str) -> t
             )
         case "invalid index":
             return (f"DROP INDEX CONCURRENTLY {quote_identifier(schema)}.{quote_identifier(name)}",)
+        case "second column":
+            # At once: without the trigger nothing fills the column, and without the column the trigger fails.
+            return (
+                "-- send the same ALTER TABLE again to go on with it; or take it back",
+                f"BEGIN; {definition}; COMMIT",
+            )
         case _:
             part = ".".join(quote_identifier(word) for word in name.split(".", 1))
             return (f"ALTER TABLE {where} DETACH PARTITION {part} FINALIZE",)

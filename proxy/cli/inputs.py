@@ -106,7 +106,6 @@ def judge_all(
 ) -> list[tuple[str, list[Judged]]]:
     """Every input judged by itself.  Raises Misuse."""
     from proxy.catalog.facts import Facts
-    from proxy.cli.live import LiveFacts
     from proxy.judge import judge
     from proxy.policy.load import PolicyError, load
     from proxy.policy.verdict import Action
@@ -125,6 +124,8 @@ def judge_all(
             )
             for one in inputs
         ]
+    from proxy.cli.live import LiveFacts
+
     # No query goes to the planner for nothing.
     estimates = loaded.rule("large-update").action is not Action.ALLOW
     with LiveFacts.connect(database, server_version=version, estimates=estimates) as live:

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 import click
 
 from proxy.cli import Misuse
-from proxy.policy.model import SCHEMA_CHANGE, UNREADABLE
-from proxy.rules.base import rules
 
+# Not rules, but named like them in policies and findings (proxy.policy.model).
+UNREADABLE, SCHEMA_CHANGE = "unreadable-statement", "schema-change"
 UNREADABLE_PAGE = f"""# {UNREADABLE}
 
 A statement that Interlock cannot read.  What it locks is not known, so it is neither rewritten nor called safe.
@@ -43,6 +43,8 @@ def command(name: str | None) -> None:
     interlock rules
     interlock rules index-not-concurrent
     """
+    from proxy.rules.base import rules
+
     known = rules()
     if name is None:
         width = max(map(len, known), default=0)

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-import ssl
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from proxy.cli import Misuse
+from proxy.cli import Misuse, login
+from proxy.cli.beside import admin_options, beside
+from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from proxy.policy.load import Policy
@@ -107,18 +107,8 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Another login to the upstream, to look from beside while a client's connection is busy with a build: progress, and who"
     " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
-@click.option(
-    "--tls-cert",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Certificate chain for clients (PEM); without it clients are told that there is no TLS.",
-)
-@click.option(
-    "--tls-key",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Its private key, if it is not in the same file.",
-)
+@admin_options
+@login.options
 @click.option(
     "--login-timeout",
     metavar="SECONDS",
@@ -139,6 +129,20 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     type=click.IntRange(0),
     default=0,
     help="Refuse more clients than this; 0 for no limit.",
+)
+@click.option(
+    "--max-clients-per-user",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise of one user; 0 for no limit.",
+)
+@click.option(
+    "--max-clients-per-address",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    help="Likewise from one address; 0 for no limit.",
 )
 @click.option(
     "--max-statement",
@@ -165,12 +169,10 @@ def command(**options: Any) -> None:
     interlock serve --upstream postgres://db.example:5432 --listen 127.0.0.1:6432
     DATABASE_URL=postgres://app@127.0.0.1:6432/shop  rails db:migrate
 
-    Clients prove themselves to the upstream; Interlock keeps no password.  SIGHUP reads the policy
-    again, SIGTERM ends when the work in progress has ended.
+    Clients prove themselves to the upstream; Interlock keeps no password, unless --auth says so.  SIGHUP reads
+    policy, certificates and users again, SIGTERM ends when the work in progress has ended.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_to_stderr(options["log_level"], options["log_format"])
     if options["cross_check"]:
         logging.getLogger("interlock.opinion").setLevel(logging.WARNING)
     if not options["upstream"] and not options["embedded"]:
@@ -227,15 +229,17 @@ class PolicyInForce:
     def __call__(self) -> Policy:
         return self.policy
 
-    def reload(self) -> None:
+    def reload(self) -> str:
+        """What became of it, in one line."""
         from proxy.policy.load import PolicyError, load
 
         try:
             self.policy = load(self.source)
         except PolicyError as error:
             log.error("policy not reloaded; the running one (sha %s) stays in force:\n%s", self.policy.sha[:8], error)
-        else:
-            log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+            return f"policy not reloaded; the running one (sha {self.policy.sha[:8]}) stays in force:\n{error}"
+        log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+        return f"policy reloaded: {self.policy.name} (sha {self.policy.sha[:8]})"
 
 
 async def serve(options: dict[str, Any]) -> None:
@@ -251,31 +255,35 @@ async def serve(options: dict[str, Any]) -> None:
         places = [Listen.parse(place) for place in options["listen"]]
     except (ConninfoError, ValueError) as error:
         raise Misuse(str(error)) from None
+    terms = login.terms(options, upstream)
     with ledger(options, policy) as book:
         limits = Limits(
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            max_clients_per_user=options["max_clients_per_user"],
+            max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
         )
-        server = Server(
-            upstream, policy, book, limits=limits, tls=tls_context(options), monitor=monitor(options["monitor"])
-        )
+        server = Server(upstream, policy, book, limits=limits, terms=terms, monitor=monitor(options["monitor"]))
         try:
             await server.listen(places)
         except CannotListen as error:
             raise Misuse(str(error)) from None
         for source, exception in policy().expired(datetime.now(UTC)):
             log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
-        if options["tls_cert"] and upstream.tls.mode != "disable":
-            log.warning(
-                "with TLS on both sides, SCRAM logins that bind the channel fail: use sslmode=disable to the upstream,"
-                " the upstream's own certificate here, or channel_binding=disable in clients"
-            )
         log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
-        for address in server.addresses:
-            click.echo(f"listening on {address}", err=True)
-        await until_told(server, policy, book)
+
+        def reload() -> str:
+            said = policy.reload()
+            login.reload(server.terms)
+            book.reopen()
+            return said
+
+        async with beside(options, server, policy, book, reload):
+            for address in server.addresses:
+                click.echo(f"listening on {address}", err=True)
+            await until_told(server, reload)
 
 
 def monitor(url: str | None) -> Monitor | None:
@@ -289,7 +297,7 @@ def monitor(url: str | None) -> Monitor | None:
         raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
-async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> None:
+async def until_told(server: Server, reload: Callable[[], str]) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second one ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -298,11 +306,7 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger) -> Non
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
-    def hung_up() -> None:
-        policy.reload()
-        book.reopen()
-
-    loop.add_signal_handler(signal.SIGHUP, hung_up)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
     await stop.wait()
@@ -337,18 +341,3 @@ def ledger(options: dict[str, Any], policy: PolicyInForce) -> Iterator[Ledger]:
         yield Ledger(audit)
     finally:
         audit.close()
-
-
-def tls_context(options: dict[str, Any]) -> ssl.SSLContext | None:
-    if not options["tls_cert"]:
-        if options["tls_key"]:
-            raise Misuse("--tls-key needs --tls-cert")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["postgresql"])
-    try:
-        context.load_cert_chain(options["tls_cert"], options["tls_key"] or None)
-    except (ssl.SSLError, OSError) as error:
-        raise Misuse(f"--tls-cert {options['tls_cert']}: {error}") from None
-    return context

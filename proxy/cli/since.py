@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.cli import Misuse
 from proxy.cli.inputs import natural
-from proxy.judge import Judged, position
+
+if TYPE_CHECKING:
+    from proxy.judge import Judged
 
 DIFF = (
     "diff",
@@ -94,6 +97,8 @@ def _path(written: str) -> str:
 
 
 def _lines(judged: Judged) -> frozenset[int]:
+    from proxy.judge import position
+
     statement = judged.statement
     first, _ = position(statement.text, statement.span.start)
     last, _ = position(statement.text, max(statement.span.start, statement.span.end - 1))

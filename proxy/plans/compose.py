@@ -18,7 +18,7 @@ from typing import Any
 from proxy.catalog.facts import Facts
 from proxy.plans import done, referable
 from proxy.plans.early import early, had_come
-from proxy.plans.mark import mark_of_all
+from proxy.plans.mark import mark_of_all, with_mark, without_mark
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
 from proxy.plans.reversal import reversal
 from proxy.plans.target import Target, qualify, target
@@ -129,64 +129,25 @@ class _Alter:
         steps, lasts, rest = self.preparing()
         if lasts or rest:
             steps.append(self._last(lasts, rest, final=True))
-        if self.marked:
-            return tuple(self._unmarked(steps, final=bool(lasts or rest)))
-        if len(steps) > 1 and self._wants_mark(before, rest):
-            return tuple(self._unmarked(self._mark(steps, before), final=bool(lasts or rest)))
-        return tuple(steps)
+        if self.mark is None or self.relation is None:
+            return tuple(steps)
+        if not self.marked and len(steps) > 1 and self._wants_mark(before, rest):
+            steps = with_mark(steps, self.mark, self.table, partitioned=self.relation.kind == "p", early=bool(before))
+        elif not self.marked:
+            return tuple(steps)
+        return tuple(without_mark(steps, self.mark, self.table, last_alter=bool(lasts or rest)))
 
     def _wants_mark(self, before: Sequence[Action], rest: Sequence[Action]) -> bool:
         """Whether, after an interruption, what is there could not tell what is done.
 
         A constraint that is valid is this ALTER's own only if something says so; one that is NOT VALID is anyway.
         """
-        if self.mark is None or any(r.forward for r in self.rewrites.values()):
+        if any(r.forward for r in self.rewrites.values()):
             return False
         # NOT NULL is asked for again without harm.
         ours = [a for a in self.rewrites if isinstance(a, AddConstraint) and a.constraint.kind in MARKED]
         adds = any(self.rewrites[a].action for a in ours if not _is_index(a))
         return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))
-
-    def _mark(self, steps: Sequence[Step], before: Sequence[Action]) -> list[Step]:
-        """With the mark, in the transaction of the first ALTER where that locks as strongly."""
-        assert self.mark is not None
-        assert self.relation is not None
-        one, inherit = ("", "") if self.relation.kind == "p" else ("ONLY ", " NO INHERIT")
-        sql = f"ALTER TABLE {one}{self.table.sql} ADD CONSTRAINT {self.mark} CHECK (true){inherit} NOT VALID"
-        there = done.constraint(self.table, self.mark)
-        together = (i for i, step in enumerate(steps) if step.edits and (before or step.lock is Lock.ACCESS_EXCLUSIVE))
-        at = next(together, None)
-        if at and not before:  # a mark that stands for what has come before it would come too late
-            at = None
-        if at is None:
-            needless = done.either(there, done.both(*(step.done for step in steps))) or there
-            why = "marks it as begun"
-            return [
-                Step((sql,), Lock.ACCESS_EXCLUSIVE, why, (self.table.key,), done=needless, undo=self._unmark),
-                *steps,
-            ]
-        first = steps[at]
-        marked = replace(
-            first,
-            statements=(*first.statements, sql),
-            done=done.either(there, first.done) if first.done else there,
-            undo=(*first.undo, *self._unmark),
-        )
-        return [*steps[:at], marked, *steps[at + 1 :]]
-
-    def _unmarked(self, steps: Sequence[Step], *, final: bool) -> list[Step]:
-        """With the mark taken away at the end: in the last ALTER, if there is one (``final``)."""
-        assert self.mark is not None
-        gone = done.negate(done.constraint(self.table, self.mark))
-        if final:
-            last = steps[-1]
-            return [*steps[:-1], replace(last, statements=(*last.statements, *self._unmark))]
-        why = "takes the mark away"
-        return [*steps, Step(self._unmark, Lock.ACCESS_EXCLUSIVE, why, (self.table.key,), done=gone)]
-
-    @property
-    def _unmark(self) -> tuple[str, ...]:
-        return (f"ALTER TABLE {self.table.sql} DROP CONSTRAINT IF EXISTS {self.mark}",)
 
     def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
         """All steps up to the last ALTER, and what comes in that."""
@@ -278,7 +239,8 @@ class _Alter:
         for action in late:  # a foreign key to the table itself may need the index that has just been built
             later += [self._first([action])] if self.rewrites[action].action else []
             later += self.rewrites[action].steps
-        return now, self._unmarked(later, final=False) if self.marked else later
+        marked = self.mark if self.marked else None
+        return now, without_mark(later, marked, self.table, last_alter=False) if marked else later
 
     def _builds_on_guarded(self, other: Action) -> bool:
         """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""

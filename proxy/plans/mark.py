@@ -5,8 +5,13 @@ With it the same statement, sent again after an interruption, is told from one a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from proxy.catalog.facts import Constraint, Relation
-from proxy.plans.target import is_own, own_name
+from proxy.plans import done
+from proxy.plans.plan import Lock, Step
+from proxy.plans.target import Target, is_own, own_name
 from proxy.sql.statements import AddColumn, AlterColumnType, AlterTable, Statement
 
 UNFINISHED = "CHECK (true) NOT VALID"  # what it says: nothing
@@ -48,3 +53,41 @@ def any_resumed(statement: Statement, relation: Relation | None) -> bool:
         return True
     actions = [a for a in alter.actions if isinstance(a, AddColumn | AlterColumnType)]
     return any(marked(statement, action, relation) is not None for action in actions)
+
+
+def with_mark(steps: Sequence[Step], mark: str, table: Target, *, partitioned: bool, early: bool) -> list[Step]:
+    """``steps`` with the mark, in the transaction of the first ALTER where that locks as strongly.
+
+    ``early``: that ALTER makes changes, too, that nothing but the mark could tell afterwards.
+    """
+    one, inherit = ("", "") if partitioned else ("ONLY ", " NO INHERIT")
+    sql = f"ALTER TABLE {one}{table.sql} ADD CONSTRAINT {mark} CHECK (true){inherit} NOT VALID"
+    there, unmark = done.constraint(table, mark), _unmark(mark, table)
+    together = (i for i, step in enumerate(steps) if step.edits and (early or step.lock is Lock.ACCESS_EXCLUSIVE))
+    at = next(together, None)
+    if at and not early:  # a mark that stands for what has come before it would come too late
+        at = None
+    if at is None:
+        needless = done.either(there, done.both(*(step.done for step in steps))) or there
+        first = Step((sql,), Lock.ACCESS_EXCLUSIVE, "marks it as begun", (table.key,), done=needless, undo=(unmark,))
+        return [first, *steps]
+    marked = replace(
+        steps[at],
+        statements=(*steps[at].statements, sql),
+        done=done.either(there, steps[at].done) or there,
+        undo=(*steps[at].undo, unmark),
+    )
+    return [*steps[:at], marked, *steps[at + 1 :]]
+
+
+def without_mark(steps: Sequence[Step], mark: str, table: Target, *, last_alter: bool) -> list[Step]:
+    """``steps`` with the mark taken away at the end: in the last ALTER, if that is the last step."""
+    unmark = _unmark(mark, table)
+    if last_alter:
+        return [*steps[:-1], replace(steps[-1], statements=(*steps[-1].statements, unmark))]
+    gone = done.negate(done.constraint(table, mark))
+    return [*steps, Step((unmark,), Lock.ACCESS_EXCLUSIVE, "takes the mark away", (table.key,), done=gone)]
+
+
+def _unmark(mark: str, table: Target) -> str:
+    return f"ALTER TABLE {table.sql} DROP CONSTRAINT IF EXISTS {mark}"

@@ -242,7 +242,7 @@ class _Swap:
         if self.column.not_null and not native:
             statements.append(self.altering(f"ALTER COLUMN {self.fresh} SET NOT NULL"))
             statements.append(self.altering(f"DROP CONSTRAINT {proof}"))
-        statements += self.numbers_before()
+        statements += self.numbers()
         if self.column.default is not None:
             statements.append(self.altering(f"ALTER COLUMN {self.fresh} SET DEFAULT {self.column.default}"))
         statements += in_step.gone(self.table, column, sql)
@@ -265,7 +265,6 @@ class _Swap:
             on = qualify(*key.other)
             statements.append(f"ALTER TABLE {on} RENAME CONSTRAINT {key.passing} TO {quote_identifier(key.name)}")
             statements += _commented(key, on)
-        statements += self.numbers_after()
         if self.column.comment is not None:
             statements.append(f"COMMENT ON COLUMN {self.table.sql}.{self.name} IS {literal(self.column.comment)}")
         for made in (*checks, *keys, *(one for one, _ in attached)):
@@ -281,30 +280,24 @@ class _Swap:
     def sequences(self) -> list[tuple[str, str]]:
         return [(schema, name) for owner, schema, name in self.relation.sequences if owner == self.action.column]
 
-    def numbers_before(self) -> list[str]:
+    def numbers(self) -> list[str]:
         """While both columns are there: a serial's sequence changes hands, an identity's is made again and goes on."""
         statements = []
         for schema, name in self.sequences():
             if not self.column.identity:
                 statements.append(f"ALTER SEQUENCE {qualify(schema, name)} OWNED BY {self.table.sql}.{self.fresh}")
                 continue
-            passing = qualify(schema, self.second.own("seq", name))
+            passing, own = self.second.own("seq", name), qualify(schema, name)
+            # Under its lock, and under another name: whoever asks it for a number now waits, and gets none twice.
+            statements.append(f"ALTER SEQUENCE {own} RENAME TO {passing}")
             when = "ALWAYS" if self.column.identity == "a" else "BY DEFAULT"
-            counts = f"(SEQUENCE NAME {passing} {self.column.numbering})"
+            counts = f"(SEQUENCE NAME {own} {self.column.numbering})"
             statements.append(self.altering(f"ALTER COLUMN {self.fresh} ADD GENERATED {when} AS IDENTITY {counts}"))
             statements.append(
-                f"SELECT pg_catalog.setval({literal(passing)}::pg_catalog.regclass, last_value, is_called)"
-                f" FROM {qualify(schema, name)}"
+                f"SELECT pg_catalog.setval({literal(own)}::pg_catalog.regclass, last_value, is_called)"
+                f" FROM {qualify(schema, passing)}"
             )
         return statements
-
-    def numbers_after(self) -> list[str]:
-        if not self.column.identity:
-            return []
-        return [
-            f"ALTER SEQUENCE {qualify(schema, self.second.own('seq', name))} RENAME TO {quote_identifier(name)}"
-            for schema, name in self.sequences()
-        ]
 
 
 def _not_valid(definition: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from proxy.policy.access import AccessEntry
 from proxy.policy.document import Path
 from proxy.policy.model import (
     Audit,
@@ -74,6 +75,8 @@ class Policy:
         data = dump(self.settings)
         for merged_in in ("extends", "pack"):  # files says which
             data.pop(merged_in, None)
+        if not self.access:  # that everybody may connect is not to be read as that nobody may
+            del data["access"]
         data["rules"] = {name: dump(self.rule(name)) for name in rules()}
         for setting in data["rules"].values():
             if "above" not in setting:
@@ -119,6 +122,10 @@ class Policy:
     @property
     def overrides(self) -> Overrides:
         return self.settings.overrides
+
+    @property
+    def access(self) -> tuple[AccessEntry, ...]:
+        return self.settings.access
 
     @property
     def audit(self) -> Audit:

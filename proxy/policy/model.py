@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -24,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from proxy.policy.access import AccessEntry
+from proxy.policy.base import Model
 from proxy.policy.units import DateRange, Duration, Size, TimeOfDay, Weekday, Zone
 from proxy.policy.verdict import Action
 from proxy.rules.base import rules
@@ -138,10 +138,6 @@ Roles = Annotated[
     PlainSerializer(lambda value: value if value == "any" else list(value)),
     WithJsonSchema({"anyOf": [{"const": "any"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Above(Model):
@@ -424,6 +420,11 @@ class Settings(Model):
     small_tables: SmallTables = Field(default=SmallTables(), description="Tables that are left alone.")
     exceptions: tuple[PolicyException, ...] = Field(default=(), description="Other actions for some statements.")
     overrides: Overrides = Field(default=Overrides(), description="Who may let one statement pass, and how.")
+    access: tuple[AccessEntry, ...] = Field(
+        default=(),
+        min_length=1,
+        description="Who may connect: the first entry that matches counts, and whom none matches may not. Without it, everybody.",
+    )
     audit: Audit = Field(default=Audit(), description="How the audit log is written.")
 
 

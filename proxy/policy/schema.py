@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.policy.model import ALL, SCHEMA_CHANGE, UNREADABLE, Model, Settings
+from proxy.policy.base import Model
+from proxy.policy.model import ALL, SCHEMA_CHANGE, UNREADABLE, Settings
 from proxy.policy.units import Duration, Size, TimeOfDay, Zone
 from proxy.rules.base import rules
 

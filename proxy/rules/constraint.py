@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from proxy.plans.compose import alone
-from proxy.plans.plan import Rewrite
+from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.target import target
 from proxy.plans.validate_later import resumed
-from proxy.rules.base import Context
-from proxy.rules.not_null_scan import added
+from proxy.rules.base import Context, Finding
+from proxy.rules.nullness import added
 from proxy.rules.subject import Subject, script
 from proxy.sql.statements import AddConstraint, ConstraintKind, DropConstraint, quote_identifier
 
@@ -41,6 +41,23 @@ def missing_columns(node: AddConstraint, about: Subject, context: Context) -> bo
     if relation is None or not relation.columns:
         return False
     return any(c not in relation.columns and not added(c, context) for c in node.constraint.columns)
+
+
+def checks_all_rows(
+    rule: str, what: str, node: AddConstraint, about: Subject, rewrite: Rewrite | None, context: Context
+) -> Finding:
+    """The finding that ``ADD CONSTRAINT`` of ``what`` reads the table under its lock."""
+    return Finding(
+        rule=rule,
+        at=node.constraint.span,
+        problem=f"adding {what} would block reads and writes of {about.shown} while all rows are checked",
+        detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock.",
+        hint=by_hand(node, rewrite, context),
+        lock=Lock.ACCESS_EXCLUSIVE,
+        work="scan",
+        relation=context.table.relation,
+        rewrite=rewrite,
+    )
 
 
 def by_hand(node: AddConstraint, rewrite: Rewrite | None, context: Context) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.indexed import begun, finding, guarded
-from proxy.rules.not_null_scan import added, is_not_null, proven
+from proxy.rules.nullness import added, is_not_null, proven
 from proxy.rules.subject import Subject
 from proxy.sql.statements import AddConstraint, ConstraintKind, DropConstraint, SetNotNull
 

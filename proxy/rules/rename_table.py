@@ -13,7 +13,10 @@ from proxy.sql.statements import OtherAction, quote_identifier
 @caution
 def rename_table(node: OtherAction, context: Context) -> Finding | None:
     about = subject(context.table.relation, context)
-    if node.what != "RENAME TO" or about is None or context.table.object_type not in SEEN:
+    if node.what != "RENAME TO" or about is None:
+        return None
+    # Postgres renames a table by ALTER INDEX, too.
+    if context.table.object_type not in SEEN and not (context.table.object_type == "INDEX" and about.kind):
         return None
     if about.kind is not None and about.kind not in "rpvmf":
         return None

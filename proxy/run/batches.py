@@ -198,6 +198,8 @@ class Batches:
     async def _between(self, share: float | None) -> None:
         """What happens between two batches: others get their turn, standbys catch up, somebody hears how far it is."""
         self._check()
+        if self.own.doing is not None:
+            self.own.doing.goes(f"changing rows, {self.changed:,} so far", share)
         if share is not None:
             self._tell(f"{share:.0%} of the table, {self.changed:,} rows changed")
         if time.monotonic() - self._looked >= LOOK_AT_LAG_S:

@@ -66,7 +66,7 @@ class Examiner:
 
     def mentioned(self, sql: bytes) -> bool:
         """Whether a text that the gate lets past must be read."""
-        return self.routines.mentioned(sql) or (many.wanted(self.policy()) and may_change_many(sql))
+        return self.routines.mentioned(sql) or (may_change_many(sql) and many.wanted(self.policy()))
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.

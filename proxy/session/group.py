@@ -108,6 +108,7 @@ class Groups:
         self._clock = clock
         self._builds: dict[str, int] = {}  # by database
         self._over: asyncio.Condition | None = None
+        self.paused = False  # no job is begun: the console's PAUSE
 
     def builds_in(self, database: str) -> bool:
         """Whether something is being built there concurrently."""

@@ -34,6 +34,14 @@ class Made:
         self._made[made.name.name] = (changes or before[0], called | before[1])
         self._gather()
 
+    def rename(self, old: Name, new: str) -> None:
+        """ALTER FUNCTION … RENAME; the old name is kept, for it may not succeed."""
+        if old.name in self._made:
+            changes, called = self._made.get(new, (False, frozenset()))
+            own = self._made[old.name]
+            self._made[new] = (changes or own[0], called | own[1])
+            self._gather()
+
     def _gather(self) -> None:
         names = {name for name, (changes, _) in self._made.items() if changes}
         while more := {name for name, (_, called) in self._made.items() if name not in names and called & names}:

@@ -42,17 +42,17 @@ class Prepared:
         )  # a text that must be read though the gate lets it past
         self.spent: set[bytes] = set()  # portals whose statement was settled here, and which the server has not run
 
-    def holds(self, kind: int, body: bytes, reading: Callable[[], Reading], *, certain: bool) -> bool:
+    def holds(self, kind: int, body: bytes, reading: Callable[[], tuple[Reading, bool]]) -> bool:
         """Whether this message must wait: for a decision, or until the server has answered all before it.
 
-        ``certain`` as for ``guarded``; so it is for ``done``.
+        ``reading()`` is asked for a text that may matter, and also says whether it is ``certain``, as for ``guarded``.
         """
         if kind == QUERY:
-            return self._guarded(messages.read_query(body), reading(), certain=certain)
+            return self._guarded(messages.read_query(body), reading)
         if kind == PARSE:
             name, sql = messages.read_parse(body)
-            return key(name) in self.statements or self._guarded(sql, reading(), certain=certain)
-        if not self.statements and not self.portals:
+            return key(name) in self.statements or self._guarded(sql, reading)
+        if self.remembers_nothing:
             return False
         if kind == BIND:
             portal, name = messages.read_bind(body)
@@ -64,11 +64,16 @@ class Prepared:
             return key(name) in (self.statements if what == b"S" else self.portals)
         return False
 
+    @property
+    def remembers_nothing(self) -> bool:
+        """Whether only texts, a Query or Parse, can have to wait."""
+        return not self.statements and not self.portals
+
     def done(self, kind: int, body: bytes, reading: Reading, *, certain: bool) -> None:
-        """The server has answered this Parse, Bind or Close, and without an error."""
+        """The server has answered this Parse, Bind or Close, and without an error; ``certain`` as for ``guarded``."""
         if kind == PARSE:
             name, sql = messages.read_parse(body)
-            _note(self.statements, name, self._guarded(sql, reading, certain=certain))
+            _note(self.statements, name, self._guarded(sql, lambda: (reading, certain)))
         elif kind == BIND:
             portal, name = messages.read_bind(body)
             _note(self.portals, portal, key(name) in self.statements)
@@ -78,8 +83,12 @@ class Prepared:
             what, name = messages.read_close(body)
             _note(self.statements if what == b"S" else self.portals, name, False)
 
-    def _guarded(self, sql: bytes, reading: Reading, *, certain: bool) -> bool:
-        return guarded(sql, reading, certain=certain, calls=self.calls) or self.mentions(sql)
+    def _guarded(self, sql: bytes, reading: Callable[[], tuple[Reading, bool]]) -> bool:
+        if may_matter(sql):  # nearly always not, and then how texts are read need not be known
+            how, certain = reading()
+            if guarded(sql, how, certain=certain, calls=self.calls):
+                return True
+        return self.mentions(sql)
 
     def has(self, portal: bytes) -> bool:
         """Whether this portal may hold something guarded."""

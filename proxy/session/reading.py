@@ -37,6 +37,8 @@ class Reading:
         encoding = parameters.get("client_encoding", "UTF8").upper()
         if encoding == "SQL_ASCII":  # nothing is converted
             encoding = parameters.get("server_encoding", encoding).upper()
+        if encoding == "UNICODE":  # the one alias that the server reports as it was set (check_client_encoding)
+            encoding = "UTF8"
         return cls(parameters.get("standard_conforming_strings", "on") == "on", encoding)
 
     @property

@@ -20,7 +20,7 @@ from proxy.sql.calls import only_calls, runs_a_query
 from proxy.sql.gate import may_only_call
 from proxy.sql.inside import moves_path
 from proxy.sql.lexer import LexError, lex
-from proxy.sql.routine import Created, created, makes, set_off
+from proxy.sql.routine import Created, created, makes, renamed, set_off
 from proxy.sql.statements import Call, Name, Other, Query, SetVariable, Statement
 
 log = logging.getLogger("interlock")
@@ -38,13 +38,10 @@ class Routines:
 
     def mentioned(self, sql: bytes) -> bool:
         """Whether a text that the gate lets past must be read: it may call a function that is looked into."""
-        match self._policy().routines.functions:
-            case "session":
-                return self._made.mentioned(sql)
-            case "catalog":
-                return self._made.mentioned(sql) or may_only_call(sql)
-            case _:
-                return False
+        functions = self._policy().routines.functions
+        if functions == "pass":
+            return False
+        return self._made.mentioned(sql) or (functions == "catalog" and may_only_call(sql))
 
     async def opened(self, statements: Sequence[Statement]) -> list[Opened]:
         """The statements of one text, each with what it runs through routines, and those routines.
@@ -59,6 +56,8 @@ class Routines:
             for made in await aside.call(len(statement.sql), _created, statement, scs) if makes(statement) else ():
                 text.append(made)  # a block may call what it makes
                 await aside.call(len(statement.sql), self._made.note, made, standard_conforming_strings=scs)
+            for old, new in renamed(statement):
+                self._made.rename(old, new)
             opens = (
                 isinstance(statement.node, Call) or statement.inner or self._may_call(statement) or set_off(statement)
             )

@@ -13,12 +13,16 @@ import time
 from collections.abc import Callable
 
 from proxy import tools
+from proxy.login.screen import REFUSAL, Screen
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
+from proxy.session import fatal
 from proxy.session.group import Groups
 from proxy.session.guard import Guard
+from proxy.session.leaving import leave
 from proxy.session.ledger import Ledger, Who
 from proxy.session.prepared import PARSE, QUERY, Prepared
 from proxy.session.reading import Reading
@@ -33,7 +37,6 @@ from proxy.wire.relay import Relay
 log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
-LEAVING_S = 30.0  # to end what a vanished client has left running
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -63,7 +66,7 @@ class Session:
         self.client = client
         self.server = server
         self.who = who
-        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, sasl=sasl)
+        self.relay = Relay(self._watch, max_statement_bytes=max_statement_bytes, texts_only=self._texts_only, sasl=sasl)
         self.relay.blind = replication == "true"
         self.cancelled = asyncio.Event()
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -99,14 +102,26 @@ class Session:
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
-    def start(self, startup: bytes, rest: bytes) -> None:
-        """Send the client's StartupMessage on, with what came behind it, and relay from now on."""
+    def join(self) -> None:
+        """From now on what the server says goes to the client."""
         self.client.partner, self.server.partner = self.server, self.client
         self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
+
+    def start(self, startup: bytes, rest: bytes, *, greeting: bytes = b"", screened: bool = False) -> None:
+        """Send the client's StartupMessage on, with what came behind it, and relay from now on.
+
+        ``greeting``: the login is done, and the server has said this since; ``screened``: the client's first answer is
+        looked at, since the server could only refuse some.  ``join`` must have been called.
+        """
         self.server.write(startup)
+        if greeting and self.server.on_data is not None:
+            self.server.on_data(greeting)
+        if self.finished.done():
+            return
+        from_client = Screen(self._screened, self._refuse_binding) if screened else self._from_client
         if rest:
-            self._from_client(rest)
-        self.client.on_data, self.client.on_lost = self._from_client, self._client_lost
+            from_client(rest)
+        self.client.on_data, self.client.on_lost = from_client, self._client_lost
 
     @property
     def idle(self) -> bool:
@@ -114,6 +129,16 @@ class Session:
         if not self.relay.status:
             return True
         return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
+
+    @property
+    def doing(self) -> Doing | None:
+        """The plan that runs for the client now, for those who look on."""
+        return self._own.doing
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something of the client's is being decided about, or done, here."""
+        return self._settling is not None
 
     @property
     def token(self) -> str:
@@ -212,26 +237,34 @@ class Session:
         if self._settling is None:
             self._settling = asyncio.get_running_loop().create_task(self._settle())
 
+    def _texts_only(self) -> bool:
+        """Whether ``_watch`` lets pass whatever is no Query or Parse."""
+        return self._prepared.remembers_nothing and not self._gated and not self.relay.keeps_ready
+
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
         if self._gated:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
-        if kind == DESCRIBE:
+        if kind in (QUERY, PARSE):
+            if self._groups.builds_in(self.who.database) and WAITS.search(body):
+                return True
+            if self._looks:
+                self._looks -= 1
+                self._look_for_tool(body)
+        elif kind == DESCRIBE:
             return False
-        if kind in (QUERY, PARSE) and self._groups.builds_in(self.who.database) and WAITS.search(body):
-            return True
-        if kind == TERMINATE:
+        elif kind == TERMINATE:
             return relay.keeps_ready
-        if self._looks and kind in (QUERY, PARSE):
-            self._looks -= 1
-            self._look_for_tool(body)
-        certain = self.relay.quiet and not self.relay.executes
-        return self._prepared.holds(kind, body, self._reading, certain=certain)
+        return self._prepared.holds(kind, body, self._reading_now)
 
     def _reading(self) -> Reading:
         return Reading.of(self.relay.parameters)
+
+    def _reading_now(self) -> tuple[Reading, bool]:
+        """How texts are read, and whether that is certain: a SET may be on its way."""
+        return self._reading(), self.relay.quiet and not self.relay.executes
 
     def _look_for_tool(self, body: bytes) -> None:
         if tools.MARKS.search(body) or self._looks == LOOK_AT - 1:
@@ -275,10 +308,28 @@ class Session:
         if not self.finished.done():
             self.finished.set_result(None)
 
+    def give_back(self) -> None:
+        """End it, and leave the client to whoever serves it from here on."""
+        client, server = self.client, self.server
+        client.partner = server.partner = None
+        client.on_data = client.on_lost = server.on_data = server.on_lost = None
+        if self._rest.group is not None:
+            self._groups.leave(self, self._rest.group)
+        server.close()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
     def _refuse(self, error: ClientProtocolError) -> None:
         """The client broke the protocol: say so as the server would, and end both sides."""
-        fields = {"S": "FATAL", "V": "FATAL", "C": error.sqlstate, "M": str(error)}
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.broken_protocol(error))
+        self._end()
+
+    def _screened(self, data: bytes) -> None:
+        self.client.on_data = self._from_client
+        self._from_client(data)
+
+    def _refuse_binding(self) -> None:
+        self.client.write(messages.error_response(REFUSAL))
         self._end()
 
     def cancelled_by_client(self) -> None:
@@ -296,14 +347,7 @@ class Session:
 
     def close_for_shutdown(self) -> None:
         """End an idle session as a server that shuts down does."""
-        fields = {
-            "S": "FATAL",
-            "V": "FATAL",
-            "C": "57P01",
-            "M": "terminating connection due to administrator command",
-            "D": "Interlock is shutting down.",
-        }
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.shutdown())
         self.server.write(messages.terminate())
         self._end()
 
@@ -327,14 +371,7 @@ class Session:
             self._refuse(error)
         except Exception:
             log.exception("%s: internal error; both connections are closed, nothing is guessed", self.who.label)
-            fields = {
-                "S": "FATAL",
-                "V": "FATAL",
-                "C": "XX000",
-                "M": "interlock: internal error; the connection is closed",
-                "H": "The log of Interlock has the details.",
-            }
-            self.client.write(messages.error_response(fields))
+            self.client.write(fatal.internal_error())
             self._end()
         finally:
             self._settling = None
@@ -346,14 +383,7 @@ class Session:
         if not self.relay.capture:  # the client has heard for itself
             self._end()
             return
-        fields = self._own.last_words or {
-            "S": "FATAL",
-            "V": "FATAL",
-            "C": "08006",
-            "M": "server closed the connection unexpectedly",
-            "D": "It happened while Interlock ran a statement for this client; what was committed before stays.",
-        }
-        self.client.write(messages.error_response(fields))
+        self.client.write(fatal.connection_lost(self._own.last_words))
         self._end()
 
     async def _drain(self) -> None:
@@ -379,24 +409,18 @@ class Session:
         self.client.write(before + self.relay.release_ready())
 
     async def _leave(self) -> None:
-        """The client is gone, and jobs wait: its connection does them, as if a new session had come."""
+        """The client is gone, and jobs wait."""
         self._leaving = True
         try:
-            async with asyncio.timeout(LEAVING_S):
-                if not self.relay.quiet:
-                    self._cancel_upstream()
-                if self.relay.pipeline_open and not self.relay.copying:
-                    self.server.write(self.relay.own(messages.sync()))
-                await self._drain()
-                self.relay.release_ready()
-                if self.relay.status != b"I":
-                    await self._own.run([("ROLLBACK", ())], notices=False)
-                await self._own.run([("DISCARD ALL", ())], notices=False)
-            await self._rest.moment()
-            self._own.release()
-            self.server.write(messages.terminate())
-        except (TimeoutError, ConnectionLost, ServerError) as error:
-            log.info("%s: jobs are left to the next session: %s", self.who.label, error or type(error).__name__)
+            await leave(
+                self.relay,
+                self._own,
+                self.server,
+                self._rest,
+                label=self.who.label,
+                drain=self._drain,
+                cancel_upstream=self._cancel_upstream,
+            )
         finally:
             self._settling = None
             self._end()

@@ -71,7 +71,7 @@ def _other(c: Cursor, object_type: str) -> Other:
 
 def _type(c: Cursor) -> Other:
     kind = "ALTER TYPE"
-    c.path()
+    name = c.path()
     if done := _common(c):
         return _done(kind, done)
     if c.take("add", "value"):
@@ -89,7 +89,8 @@ def _type(c: Cursor) -> Other:
         c.name()
         c.need("to")
         c.name()
-        return _done(kind, "RENAME ATTRIBUTE", *(["CASCADE"] if c.behavior() else []))
+        options = {"RENAME ATTRIBUTE", *(["CASCADE"] if c.behavior() else [])}
+        return Other(kind, (name,), options=frozenset(options))  # Postgres takes a table here, too
     if c.take("set"):
         c.need_group()
         return _done(kind, "SET")

@@ -30,15 +30,14 @@ def may_matter(sql: bytes) -> bool:
     semicolon = sql.find(b";")
     if semicolon >= 0 and _TAIL.fullmatch(sql, semicolon) is None:
         return True
-    match first.lastgroup:
-        case "dml":
-            return False
-        case "query" | "bracket":
-            return b"into" in sql.lower()
-        case "transaction":
-            return b"prepared" in sql.lower()
-        case _:
-            return _SHOWN.fullmatch(sql, first.end()) is None or b"interlock" in sql.lower()
+    kind = first.lastgroup
+    if kind == "dml":
+        return False
+    if kind == "query" or kind == "bracket":
+        return b"into" in sql.lower()
+    if kind == "transaction":
+        return b"prepared" in sql.lower()
+    return _SHOWN.fullmatch(sql, first.end()) is None or b"interlock" in sql.lower()
 
 
 def may_only_call(sql: bytes) -> bool:

@@ -15,6 +15,7 @@ from proxy.sql.types import type_name
 
 Kind = Literal["function", "procedure"]
 KINDS: dict[str, Kind] = {"CREATE FUNCTION": "function", "CREATE PROCEDURE": "procedure"}
+ALTERED = frozenset({"ALTER FUNCTION", "ALTER PROCEDURE", "ALTER ROUTINE", "ALTER AGGREGATE"})
 PATHS = frozenset({"search_path", "role", "schema", "session", "session_authorization"})
 UNKNOWN = "unknown"
 
@@ -41,6 +42,22 @@ def created(statement: Statement, *, standard_conforming_strings: bool = True) -
     for one in (statement, *statement.inner):
         if isinstance(one.node, Other) and (kind := KINDS.get(one.node.kind)) is not None:
             yield _created(one, kind, standard_conforming_strings)
+
+
+def renamed(statement: Statement) -> Iterator[tuple[Name, str]]:
+    """Routines that get another name: ``ALTER FUNCTION f(…) RENAME TO g``, those in a DO block included."""
+    for one in (statement, *statement.inner):
+        if isinstance(one.node, Other) and one.node.kind in ALTERED and "RENAME TO" in one.node.options:
+            try:
+                c = Cursor(lex(one.sql))
+                c.any()
+                c.any()
+                old = c.path()
+                if c.skip_to("rename"):
+                    c.need("rename", "to")
+                    yield old, c.name()
+            except (LexError, NotRead):
+                continue
 
 
 def _created(statement: Statement, kind: Kind, scs: bool) -> Created:

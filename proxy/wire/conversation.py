@@ -43,7 +43,12 @@ QUERY: Final = ord("Q")
 SYNC: Final = ord("S")
 TERMINATE: Final = ord("X")
 
+ROW_DESCRIPTION: Final = ord("T")
+
+_EXECUTES: Final = (EXECUTE,)
+_DESCRIBES: Final = (DESCRIBE,)
 _ENDS_IN_READY: Final = (SYNC, QUERY, CALL, STARTUP)
+_OF_A_PIPELINE: Final = frozenset((PARSE, BIND, DESCRIBE, EXECUTE, CLOSE))
 
 
 class Conversation:
@@ -83,36 +88,40 @@ class Conversation:
     def asked(self, kind: int) -> None:
         """A message of this type went to the server."""
         owed = self._owed
-        if kind == TERMINATE:
-            return
-        if kind in (QUERY, CALL):
+        if kind in _OF_A_PIPELINE:
             if not self.skipping:
-                self._close_pipeline()
+                self.pipeline_open = True
+                if kind == EXECUTE:
+                    self.executes += 1
                 owed.append(kind)
         elif kind == SYNC:
             if self.copying == "in":
                 self._ignored_sync = True
                 return
-            self.skipping = self.unsure = False
-            self._close_pipeline()
+            self.skipping = self.unsure = self.pipeline_open = False
+            self.executes = 0
             owed.append(SYNC)
+        elif kind in (QUERY, CALL):
+            if not self.skipping:
+                self._close_pipeline()
+                owed.append(kind)
         elif kind in (COPY_DONE, COPY_FAIL):
             if self.copying == "in" or self.copying == "both":
                 self.copying = ""
             elif owed and not self.skipping:
                 owed.append(COPY_DONE)
-        elif not self.skipping:
-            self.pipeline_open = True
-            if kind == EXECUTE:
-                self.executes += 1
-            owed.append(kind)
 
     def answered(self, kind: int) -> bool:
         """A message of this type came from the server; false if it is a reply to nothing that was asked."""
         owed = self._owed
-        if len(owed) > 1 and owed[0] == _SETTLES[kind] and owed[1] != COPY_DONE:
-            owed.popleft()  # the common case, made short
-            return True
+        if owed:  # the common cases, made short
+            head = owed[0]
+            if head == QUERY:
+                if kind == ROW_DESCRIPTION:
+                    return True
+            elif head == _SETTLES[kind] and len(owed) > 1 and owed[1] != COPY_DONE:
+                owed.popleft()
+                return True
         act = _REPLIES.get(kind)
         return True if act is None else act(self)
 
@@ -121,6 +130,11 @@ class Conversation:
         self.copying = ""
         self.skipping = self.unsure = False
         owed = self._owed
+        if len(owed) == 1 and owed[0] in _ENDS_IN_READY:
+            owed.clear()  # the common case, made short
+            self._ignored_sync = self.pipeline_open = False
+            self.executes = 0
+            return True
         extra = self._ignored_sync
         self._ignored_sync = False
         if owed and owed[0] not in _ENDS_IN_READY:
@@ -165,13 +179,17 @@ class Conversation:
         if self.copying or self._ignored_sync:
             self.copying = ""
             self._ignored_sync = False
-        return self._in_query() or self._settle((EXECUTE,))
+        return self._settle_in_query(_EXECUTES)
 
     def _described(self) -> bool:
-        return self._in_query() or self._settle((DESCRIBE,))
+        return self._settle_in_query(_DESCRIBES)
 
-    def _in_query(self) -> bool:
-        return bool(self._owed) and self._owed[0] == QUERY
+    def _settle_in_query(self, requests: tuple[int, ...]) -> bool:
+        """A reply to one of these requests, and to Query as often as it comes."""
+        owed = self._owed
+        if owed and owed[0] == QUERY:
+            return True
+        return self._settle(requests)
 
     def _failed(self) -> bool:
         self.copying = ""
@@ -213,7 +231,7 @@ class Conversation:
 
 
 _SETTLES: Final = bytearray(b"\xff" * 256)
-for _reply, _request in zip(b"123n", b"PBCD", strict=True):
+for _reply, _request in zip(b"123nT", b"PBCDD", strict=True):
     _SETTLES[_reply] = _request
 
 _REPLIES: Final[dict[int, Callable[[Conversation], bool]]] = {

@@ -198,7 +198,10 @@ def _value(value: bytes | None) -> bytes:
 
 def read_query(body: bytes) -> bytes:
     """The text up to its first NUL: what stands behind it is never run (the server refuses the message)."""
-    return _string(body, 0)[0]
+    end = body.find(0)
+    if end < 0:
+        raise _malformed_by_client()
+    return body[:end]
 
 
 def read_parse(body: bytes) -> tuple[bytes, bytes]:
@@ -260,12 +263,17 @@ def read_fields(body: bytes) -> dict[str, str]:
 
 
 def read_tag(body: bytes) -> bytes:
-    return _server_string(body, 0)[0]
+    end = body.find(0)
+    if end < 0:
+        raise _unterminated()
+    return body[:end]
 
 
 def read_parameter_status(body: bytes) -> tuple[str, str]:
-    name, at = _server_string(body, 0)
-    return _decode(name), _decode(_server_string(body, at)[0])
+    name, *values = _decode(body).split("\0", 2)
+    if len(values) < 2:  # what stands behind the last NUL
+        raise _unterminated()
+    return name, values[0]
 
 
 def read_backend_key(body: bytes) -> tuple[int, bytes]:
@@ -335,8 +343,12 @@ def _count(body: bytes) -> tuple[int, int]:
 def _server_string(body: bytes, at: int) -> tuple[bytes, int]:
     end = body.find(0, at)
     if end < 0:
-        raise ServerProtocolError("malformed message: a string is not terminated")
+        raise _unterminated()
     return body[at:end], end + 1
+
+
+def _unterminated() -> ServerProtocolError:
+    return ServerProtocolError("malformed message: a string is not terminated")
 
 
 def _decode(value: bytes) -> str:

@@ -28,6 +28,7 @@ from proxy.wire.conversation import (
 from proxy.wire.errors import ClientProtocolError
 from proxy.wire.messages import Message
 from proxy.wire.replies import MAX_MESSAGE_BYTES, Replies, during_copy
+from proxy.wire.runs import WORTH, end_of_run
 
 __all__ = ["Message", "Relay"]
 
@@ -38,6 +39,7 @@ _header: Final = Struct(">BI").unpack_from
 
 # What each type asks of us; all others pass.
 _PASS, _TRACK, _FIRST, _WHOLE = range(4)
+_HAS_TEXT: Final = (QUERY, PARSE)
 _DUTY: Final = bytearray(256)
 for _kind in (COPY_DONE, COPY_FAIL):
     _DUTY[_kind] = _TRACK
@@ -52,7 +54,8 @@ class Relay(Replies):
 
     ``watch(type, body)`` says whether a message of the client's (all but what belongs to a COPY) is to be held.
     It sees bodies whole, but of a Bind, Describe or FunctionCall not more than the first ``FIRST_BYTES``, and is not asked
-    while the server ignores or only copies.  ``sasl`` may shorten the list of mechanisms that the server offers.
+    while the server ignores or only copies.  While ``texts_only()`` says so, it need not see more than Query and Parse.
+    ``sasl`` may shorten the list of mechanisms that the server offers.
 
     ``held``      the message that waits for a decision; later client bytes wait behind it, ``buffered`` of them
     ``capture``   set while own requests are answered: messages go to ``captured``, whole, and not to the client
@@ -67,10 +70,12 @@ class Relay(Replies):
         watch: Callable[[int, bytes], bool],
         *,
         max_statement_bytes: int = 64 << 20,
+        texts_only: Callable[[], bool] = lambda: False,
         sasl: Callable[[list[str]], list[str]] | None = None,
     ) -> None:
         super().__init__(sasl)
         self._watch = watch
+        self._texts_only = texts_only
         self._max_statement_bytes = max_statement_bytes
         self._short_bytes = min(max_statement_bytes, MAX_SMALL_BYTES)  # up to here no bound need be looked at
         self._from_client = Backlog()
@@ -186,17 +191,26 @@ class Relay(Replies):
     def _frame(self, data: bytes, start: int, at: int) -> bytes:
         """Return data[start:] as far as it may go on; messages begin at ``at``."""
         size = len(data)
-        duty_of = _DUTY
         need = 5
+        # Nearly always only texts are looked at, and then short messages that are there as a whole take the first way.
+        easy = not (self.skipping or self.copying) and self._texts_only()
+        short = self._short_bytes
+        alike = True
         while size - at >= 5:
             kind, length = _header(data, at)
+            end = at + 1 + length
+            if easy and 4 <= length <= short and end <= size:
+                if kind in _HAS_TEXT and self._watch(kind, data[at + 5 : end]):
+                    return self._hold(data, start, at, end)
+                self.asked(kind)
+                at = end
+                continue
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 raise ClientProtocolError("invalid message length")
-            end = at + 1 + length
-            duty = duty_of[kind]
+            duty = _DUTY[kind]
             if duty:
                 if duty != _TRACK and (not (self.skipping or self.copying) or self._is_watching(kind)):
-                    need = length + 1 if length <= self._short_bytes else self._needed(kind, duty, length)
+                    need = length + 1 if length <= short else self._needed(kind, duty, length)
                     if size - at < need:
                         break
                     if self._chosen or self._watch(kind, data[at + 5 : at + need]):
@@ -204,16 +218,23 @@ class Relay(Replies):
                             self._chosen = True
                             continue
                         self._chosen = False
-                        self.held = Message(kind, data[at + 5 : end])
-                        self._from_client.keep(data, end, NEVER)
-                        return data[start:at]
+                        return self._hold(data, start, at, end)
                     need = 5
                 self.asked(kind)
+            elif alike and size - end > WORTH * length:
+                before, end = end, end_of_run(data, at)
+                alike = end > before
             at = end
         if at >= size:
             self._client_left = at - size
             return data[start:] if start else data
         self._from_client.keep(data[at:], 0, need)
+        return data[start:at]
+
+    def _hold(self, data: bytes, start: int, at: int, end: int) -> bytes:
+        """The message data[at:end] is held; what stands in front of it goes on."""
+        self.held = Message(data[at], data[at + 5 : end])
+        self._from_client.keep(data, end, NEVER)
         return data[start:at]
 
     def _is_watching(self, kind: int) -> bool:

@@ -12,6 +12,7 @@ from proxy.wire.backlog import Backlog
 from proxy.wire.conversation import SYNC, Conversation
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.messages import Message
+from proxy.wire.runs import WORTH, end_of_run
 
 MAX_MESSAGE_BYTES = (1 << 30) - 1  # MaxAllocSize: Postgres itself can neither build nor read a longer one
 MAX_READ_BYTES = 1 << 20  # of a message that we read; libpq's own bound is 30000
@@ -81,38 +82,43 @@ class Replies(Conversation):
         says_of = _SAYS
         header = _header
         before = b""
-        start = kind = 0
+        start = 0
+        alike = True
         while size - at >= 5:
+            kind, length = header(data, at)
+            end = at + 1 + length
+            if end > size or length < 4:
+                break
+            says = says_of[kind]
+            if says == _COUNT:
+                if not self.answered(kind):
+                    self.unexpected += 1
+                if self.held is not None:
+                    self._refuse_in_copy(self.held)
+            elif says == _READ:
+                if not self._read(kind, data[at + 5 : end]):
+                    before += data[start:at] + self._instead(kind, data[at:end])
+                    start = end
+            elif alike and size - end > WORTH * length:
+                first, end = end, end_of_run(data, at)
+                alike = end > first
+            at = end
+        if size - at >= 5 and says_of[data[at]] != _READ:  # passed as it comes, and counted when it is through
             kind, length = header(data, at)
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 raise _bad_length(kind, length)
-            end = at + 1 + length
-            says = says_of[kind]
-            if says:
-                if says == _READ:
-                    if end > size:
-                        break
-                    if not self._read(kind, data[at + 5 : end]):
-                        before += data[start:at] + self._instead(kind, data[at:end])
-                        start = end
-                elif end <= size:
-                    self._count(kind)
-            at = end
-        if at >= size:
-            self._server_left = at - size
+            self._server_left = at + 1 + length - size
             self._server_kind = kind
-            at = size
-        else:
+        elif at < size:
             self._from_server.keep(data[at:], 0, self._server_need(data, at))
-        if start or at < size:
-            return before + data[start:at]
-        return data
+            size = at
+        return before + data[start:size] if start or size < len(data) else data
 
     def _server_need(self, data: bytes, at: int) -> int:
         if len(data) - at < 5:
             return 5
         kind, length = _header(data, at)
-        if length > MAX_READ_BYTES and not self.capture:
+        if length < 4 or (length > MAX_READ_BYTES and not self.capture):
             raise _bad_length(kind, length)
         return int(length) + 1
 
@@ -152,13 +158,18 @@ class Replies(Conversation):
     def _count(self, kind: int) -> None:
         if not self.answered(kind):
             self.unexpected += 1
-        if self.held is not None and (self.copying == "in" or self.copying == "both") and self.held.type != SYNC:
-            raise during_copy(self.held.type)  # as if it had gone on; else it waits for the COPY and the COPY for it
+        if self.held is not None:
+            self._refuse_in_copy(self.held)
+
+    def _refuse_in_copy(self, held: Message) -> None:
+        """As if the held message had gone on; else it waits for the COPY and the COPY for it."""
+        if held.type != SYNC and (self.copying == "in" or self.copying == "both"):
+            raise during_copy(held.type)
 
     def _read(self, kind: int, body: bytes) -> bool:
         """Take in what a message says; false if it is not to go on as it is."""
         if kind == _READY:
-            started = bool(self.status)
+            started = self.status
             self._read_status(body)
             self._count(kind)
             return not (self.keeps_ready and started and body == b"I" and not self._owed)

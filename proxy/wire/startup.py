@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from proxy.wire.errors import ClientProtocolError
 
-MAX_STARTUP_BYTES = 10_000  # MAX_STARTUP_PACKET_LENGTH in libpq/pqcomm.h
+MAX_STARTUP_BYTES = 10_004  # MAX_STARTUP_PACKET_LENGTH in libpq/pqcomm.h, which does not count the length itself
 MAX_CANCEL_KEY_BYTES = 256
 TLS_HANDSHAKE = 0x16
 CANCEL_REQUEST = 80877102
@@ -87,7 +87,7 @@ def read_startup(data: bytes, *, first: bool = True) -> tuple[Packet, int] | Non
         return None
     (length,) = _INT.unpack_from(data)
     if not 8 <= length <= MAX_STARTUP_BYTES:
-        raise ClientProtocolError("invalid length of startup packet")
+        raise ClientProtocolError("invalid length of startup packet", told=False)
     if len(data) < length:
         return None
     raw = data[:length]
@@ -98,7 +98,7 @@ def read_startup(data: bytes, *, first: bool = True) -> tuple[Packet, int] | Non
 def _read_packet(code: int, raw: bytes) -> Packet:
     if code in (SSL_REQUEST, GSSENC_REQUEST):
         if len(raw) != 8:
-            raise ClientProtocolError("invalid length of startup packet")
+            raise ClientProtocolError("invalid length of startup packet", told=False)
         return SSLRequest() if code == SSL_REQUEST else GSSENCRequest()
     if code == CANCEL_REQUEST:
         return _read_cancel(raw)
@@ -112,7 +112,7 @@ def _read_packet(code: int, raw: bytes) -> Packet:
 def _read_cancel(raw: bytes) -> CancelRequest:
     key = raw[12:]
     if not 4 <= len(key) <= MAX_CANCEL_KEY_BYTES:
-        raise ClientProtocolError("invalid length of query cancel packet")
+        raise ClientProtocolError("invalid length of query cancel packet", told=False)
     (pid,) = _INT.unpack_from(raw, 8)
     return CancelRequest(pid, key, raw)
 

@@ -54,6 +54,9 @@ class Case:
     def id(self) -> str:
         return f"{self.group}{self.sql[:70]}"
 
+    def on(self, version: int) -> bool:
+        return self.since <= version <= self.until
+
 
 NULL_EMAIL = "UPDATE orders SET email = NULL WHERE id = 7"
 SAME_EMAIL = "UPDATE orders SET email = 'e1' WHERE id = 7"

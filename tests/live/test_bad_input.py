@@ -155,11 +155,25 @@ def test_an_upstream_that_never_answers(start_proxy: Callable[..., Proxy]) -> No
 
 # ---------------------------------------------------------------- opening packets
 
+SILENT: dict[str, bytes] = {
+    "garbage": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "oversized": struct.pack(">II", 10_005, 196608) + b"x" * 9997,
+    "enormous": struct.pack(">II", 1 << 31, 196608),
+    "too short": struct.pack(">I", 4),
+    "a Terminate": m.terminate(),
+    "a cancel request with too little of a key": struct.pack(">III", 14, 80877102, 1) + b"k" * 2,
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_what_the_server_closes_without_a_word(name: str, postgres: Server, proxy_that_stays_well: Proxy) -> None:
+    for url in (postgres.url(), proxy_that_stays_well.url()):
+        with Raw(url, login=False) as raw:
+            raw.send(SILENT[name])
+            assert raw.rest() == []
+
+
 OPENING: dict[str, tuple[bytes, str]] = {
-    "garbage": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "08P01"),
-    "oversized": (struct.pack(">II", 10_001, 196608) + b"x" * 9993, "08P01"),
-    "enormous": (struct.pack(">II", 1 << 31, 196608), "08P01"),
-    "too short": (struct.pack(">I", 4), "08P01"),
     "no terminator": (struct.pack(">II", 13, 196608) + b"user\0", "08P01"),
     "protocol 4": (struct.pack(">III", 13, 4 << 16, 0)[:13] + b"\0", "0A000"),
     "two SSLRequests": (m.ssl_request(), "08P01"),

@@ -90,3 +90,14 @@ def test_our_own_words_come_in_the_clients_encoding(orders: str, rejecting: str)
         said = raw.until("Z")
     (body,) = [body for kind, body in said if kind == "E"]
     assert 'writes to "grüße"'.encode("latin-1") in body
+
+
+def test_the_alias_that_the_server_keeps(orders: str, rejecting: str) -> None:
+    """It reports UTF8 for every alias but this one; psycopg2's users set it."""
+    with psycopg.connect(rejecting, autocommit=True) as connection:
+        connection.execute("SET client_encoding = 'UNICODE'")
+        assert connection.info.parameter_status("client_encoding") == "UNICODE"
+        notices: list[str] = []
+        connection.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        connection.execute("CREATE TABLE greetings (a text DEFAULT 'grüße €')")
+        assert notices == []

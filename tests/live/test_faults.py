@@ -274,6 +274,7 @@ def is_alive(session: psycopg.Connection) -> bool:
     return False
 
 
+@pytest.mark.sampled(3)
 @every_plan
 def test_a_cancel_at_each_point_takes_all_back(story: Story) -> None:
     for number, where in story.points:

@@ -59,6 +59,7 @@ CASES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("sql", CASES)
 def test_one_at_a_time(sql: str, postgres: Server, proxied: tuple[str, str, Proxy]) -> None:
     database, url, proxy = proxied

@@ -73,7 +73,7 @@ STATEMENTS = [
 ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_it_ends_as_the_statement_would(sql: str, many: str, batching: str, other: str) -> None:
     with psycopg.connect(other, autocommit=True) as direct, psycopg.connect(batching, autocommit=True) as client:
@@ -202,6 +202,7 @@ def test_each_row_once_while_the_application_goes_on(many: str, share_proxy: Cal
     assert one(many, "SELECT count(DISTINCT tx) > 2 AND count(*) = count(DISTINCT id) FROM log") is True
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ["cancel", "server session", "proxy"])
 def test_what_is_interrupted_is_finished_by_the_same_statement(
     how: str, many: str, start_proxy: Callable[..., Proxy], tmp_path: Path

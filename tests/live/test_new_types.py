@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from proxy.cli import main
 from tests.live.conftest import ORDERS, POLICY, start_guard, through
+from tests.live.plan_runner import plan_for
 from tests.live.test_batches import GATE, SLOWLY, left_over, one, run
 from tests.live.test_patience import until
 from tests.proxies import Proxy
@@ -119,6 +123,24 @@ def test_keys_and_numbers_go_on(keyed: str, swapping: str) -> None:
     run(keyed, "UPDATE items SET item = 77777 WHERE item = 5")
     assert one(keyed, "SELECT count(*) FROM parts WHERE item = 77777") == 1
     assert one(keyed, "SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
+
+
+def test_an_identity_gives_no_number_twice(postgres: Server, keyed: str) -> None:
+    """From where the new sequence takes over, the old one answers nobody, not even who asks it by name."""
+    run(keyed, "CREATE TABLE goods (id int GENERATED ALWAYS AS IDENTITY)")
+    sql = "ALTER TABLE goods ALTER id TYPE bigint"
+    with psycopg.connect(keyed) as swapping, psycopg.connect(keyed, autocommit=True) as application:
+        plan = plan_for(swapping, sql)
+        assert plan is not None
+        for words in [words for step in plan.steps[:-1] if not step.batch for words in step.statements]:
+            swapping.execute(words)
+        swap = plan.steps[-1].statements
+        taken_over = next(i for i, words in enumerate(swap) if "setval" in words)
+        for words in swap[1 : taken_over + 1]:  # without what insists on the state that is there
+            swapping.execute(words)
+        application.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            application.execute("SELECT nextval('goods_id_seq')")
 
 
 FAILING = {
@@ -395,6 +417,24 @@ def test_an_interrupted_swap_goes_on(
     assert lines(postgres.dump(keyed.rpartition("/")[2])) == lines(postgres.dump(expected))
     assert one(keyed, "SELECT array_agg(item::text) = array_agg(small::text) FROM items WHERE item <> 9999") is True
     postgres.drop_database(expected)
+
+
+def test_a_swap_that_is_given_up_is_listed_with_what_takes_it_back(
+    postgres: Server, keyed: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """All that a killed proxy may leave: column, trigger, constraints, indexes, a foreign key of another table."""
+    before = postgres.dump(keyed.rpartition("/")[2])
+    with psycopg.connect(keyed, autocommit=True) as session:
+        plan = plan_for(session, "ALTER TABLE items ALTER item TYPE bigint")
+        assert plan is not None
+        for words in [words for step in plan.steps[:-1] for words in step.statements]:
+            session.execute(words)
+    run(keyed, "UPDATE parts SET item = item + 1000 WHERE item = 5")
+    found = CliRunner().invoke(main, ["unfinished", "--database", keyed, "--format", "json"], prog_name="interlock")
+    [second] = [f for f in json.loads(found.stdout)["unfinished"] if f["kind"] == "second column"]
+    assert (second["schema"], second["table"]) == ("public", "items")
+    run(keyed, *(sql for sql in second["finish"] if not sql.startswith("--")))
+    assert postgres.dump(keyed.rpartition("/")[2]) == before
 
 
 def lines(dump: str) -> list[str]:

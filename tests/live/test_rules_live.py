@@ -126,6 +126,8 @@ CASES: tuple[tuple[str, set[str]] | tuple[str, set[str], int], ...] = (
     ("ALTER TYPE mood ADD VALUE 'great'", set()),
     ("DROP TABLE t", {"drop-table"}),
     ("DROP TABLE IF EXISTS missing", set()),
+    ("DROP DOMAIN used CASCADE", {"drop-cascade"}),
+    ("DROP FUNCTION steady CASCADE", set()),
     ("TRUNCATE t", {"truncate"}),
     ("TRUNCATE empty", set()),
     ("ALTER TABLE parent DROP CONSTRAINT parent_pkey CASCADE", {"drop-constraint-cascade"}),

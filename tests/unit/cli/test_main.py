@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -24,6 +25,29 @@ def test_help_lists_every_command_and_imports_none() -> None:
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert all(f"  {name} " in out and short in out for name, short in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "policy"])  # all its commands are one module
+def test_help_of_a_command_does_not_load_what_running_it_needs(name: str) -> None:
+    program = (
+        "import sys\nfrom proxy.cli import main\n"
+        f"try: main(['{name}', '--help'], prog_name='interlock')\n"
+        "except SystemExit: pass\n"
+        "print(*({'pydantic', 'sqlglot', 'psycopg', 'rich', 'proxy.rules', 'proxy.judge'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == ""
+
+
+def test_checking_a_file_needs_no_database_driver(tmp_path: Path) -> None:
+    file = tmp_path / "a.sql"
+    file.write_text("CREATE INDEX ON t (a)")
+    program = (
+        "import sys\nfrom proxy.cli import main\n"
+        f"main(['check', {str(file)!r}], standalone_mode=False)\n"
+        "assert 'psycopg' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
 
 def helps(*words: str) -> str:

@@ -230,8 +230,8 @@ def rename(s: Any) -> Seen:
         return Seen(
             f"ALTER {outer}", [flags, what.get(kind, words("RENAME TO", s.newname))], [str(rel(s.relation))], []
         )
+    on = [str(rel(s.relation))] if kind in ("ATTRIBUTE", "TRIGGER", "RULE", "POLICY") else []
     kind = {"DOMCONSTRAINT": "DOMAIN", "ATTRIBUTE": "TYPE"}.get(kind, kind)
-    on = [str(rel(s.relation))] if kind in ("TRIGGER", "RULE", "POLICY") else []
     return Seen(f"ALTER {kind}", [], on, [])
 
 

@@ -12,6 +12,7 @@ from proxy.wire import messages as m
 from proxy.wire.conversation import Conversation
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.relay import FIRST_BYTES, Message, Relay
+from proxy.wire.runs import end_of_run
 
 LOGIN = m.authentication(0) + m.ready_for_query(b"I")
 CREATE = m.query(b"create index on t (a)")
@@ -417,3 +418,73 @@ def test_a_statement_behind_a_copy_that_failed_with_its_sync_sent_is_refused() -
     assert relay.skipping
     with pytest.raises(ClientProtocolError):
         relay.from_client(m.query(b"DROP TABLE t"))
+
+
+def has_text(kind: int, body: bytes) -> bool:
+    return kind in b"QP" and b"create" in body
+
+
+@given(
+    st.lists(st.one_of(frontend.map(lambda m: (True, m)), backend.map(lambda m: (False, m))), max_size=40), st.data()
+)
+def test_looking_at_texts_only_makes_no_difference(said: list[tuple[bool, bytes]], data: st.DataObject) -> None:
+    """To a watch that wants only texts: the same bytes go on, the same is held, and the state is the same."""
+    every, texts = (Relay(has_text, texts_only=lambda only=only: only) for only in (False, True))  # type: ignore[misc]
+    for one in (every, texts):
+        one.from_server(LOGIN)
+    for is_client, message in said:
+        cut = data.draw(st.integers(0, len(message)))
+        for part in (message[:cut], message[cut:]):
+            out = heard(every, is_client, part)
+            assert out == heard(texts, is_client, part)
+            if isinstance(out, str):
+                return
+            assert state(every) == state(texts)
+            if every.held is not None:
+                assert every.drop_held() == texts.drop_held()
+
+
+def heard(relay: Relay, is_client: bool, data: bytes) -> bytes | str:
+    try:
+        return relay.from_client(data) if is_client else relay.from_server(data)
+    except (ClientProtocolError, ServerProtocolError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def state(relay: Relay) -> tuple[object, ...]:
+    return (
+        relay.owed,
+        relay.status,
+        relay.pipeline_open,
+        relay.executes,
+        relay.skipping,
+        relay.copying,
+        relay.held,
+        relay.quiet,
+        relay.unexpected,
+    )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(b"Dd"), st.integers(0, 3), st.integers(1, 60)), min_size=1), st.integers(0, 40)
+)
+def test_a_run_ends_where_the_first_other_header_stands(runs: list[tuple[int, int, int]], cut: int) -> None:
+    stream = b"".join(raw(bytes([kind]), bytes([kind]) * size) * many for kind, size, many in runs)
+    stream = stream[: len(stream) - cut]
+    if len(stream) < 5 or len(stream) < (size := 1 + int.from_bytes(stream[1:5], "big")):
+        return
+    at = 0
+    while stream[at : at + 5] == stream[:5] and at + size <= len(stream):
+        at += size
+    assert end_of_run(stream, 0) == at
+
+
+def test_rows_that_hold_what_looks_like_messages_are_rows() -> None:
+    """A run of equal rows whose values are headers of rows and a ReadyForQuery, and then the true one."""
+    relay = ready()
+    relay.from_client(m.query(b"select"))
+    row = m.data_row([m.ready_for_query(b"E") + m.data_row([b"x"])[:5]])
+    assert relay.from_server(row * 100) == row * 100
+    assert (relay.status, relay.quiet) == (b"I", False)
+    relay.from_server(m.command_complete(b"SELECT 100") + m.ready_for_query(b"T"))
+    assert (relay.status, relay.quiet) == (b"T", True)

@@ -75,7 +75,7 @@ def test_cancel_keys_of_both_protocols(length: int) -> None:
     ("data", "message", "sqlstate"),
     [
         (b"\0\0\0\7", "invalid length of startup packet", "08P01"),
-        (b"\0\0\x27\x11", "invalid length of startup packet", "08P01"),
+        (b"\0\0\x27\x15", "invalid length of startup packet", "08P01"),
         (b"GET / HTTP/1.1\r\n", "invalid length of startup packet", "08P01"),
         (b"\0\0\0\x09" + m.ssl_request()[4:] + b"x", "invalid length of startup packet", "08P01"),
         (m.cancel_request(1, b"abc"), "invalid length of query cancel packet", "08P01"),

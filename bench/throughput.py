@@ -1,0 +1,147 @@
+"""How fast: direct, through pgbouncer in session mode, and through Interlock, in turn in the same run.
+
+    python -m bench.throughput                                   all cases, five rounds
+    python -m bench.throughput --rounds 2 --seconds 1 --rows 50000 --only SELECT
+    python -m bench.throughput --write docs/throughput.md        also as a page, with a picture beside it
+
+Each round runs every case by every way, one directly after the other, and counts as one ratio; the table has their medians.
+CPU is what the process in between spent on one operation, which a busy machine changes less than the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import bars, cases, idle, rig
+from bench.cases import Case, Figure
+from bench.rig import Way
+
+
+@dataclass(slots=True)
+class Row:
+    """One case: figures and CPU microseconds an operation by way, one of each a round."""
+
+    case: Case
+    figures: dict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
+    cpu_us: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def ratio(self, way: str, to: str) -> float | None:
+        """The median, over the rounds, of the rate by one way over that by another of the same round."""
+        ratios = [a.rate / b.rate for a, b in zip(self.figures[way], self.figures[to], strict=False)]
+        return statistics.median(ratios) if ratios else None
+
+    def rate(self, way: str) -> float:
+        return statistics.median(figure.rate for figure in self.figures[way])
+
+    def cpu(self, way: str) -> float | None:
+        return statistics.median(self.cpu_us[way]) if self.cpu_us[way] else None
+
+    def added_us(self, way: str) -> tuple[float, float]:
+        """How much longer the median and the 99th percentile are than directly."""
+        pairs = list(zip(self.figures[way], self.figures["direct"], strict=True))
+        return (
+            statistics.median(a.p50_us - b.p50_us for a, b in pairs),
+            statistics.median(a.p99_us - b.p99_us for a, b in pairs),
+        )
+
+
+def measure(row: Row, way: Way, seconds: float) -> None:
+    before = way.cpu_s()
+    figure = row.case.run(way, seconds)
+    row.figures[way.name].append(figure)
+    if way.pid:
+        row.cpu_us[way.name].append((way.cpu_s() - before) * 1e6 / figure.operations)
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Markdown: rates, ratios, and CPU an operation."""
+    lines = [
+        "| | unit | direct | pgbouncer | Interlock | of direct | of pgbouncer | CPU pgbouncer | CPU Interlock |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        cells = [row.case.name, row.case.unit]
+        cells += [_number(row.rate(way)) if row.figures[way] else "" for way in ("direct", "pgbouncer", "Interlock")]
+        cells += [_ratio(row.ratio("Interlock", "direct")), _ratio(row.ratio("Interlock", "pgbouncer"))]
+        cells += [_cpu(row.cpu("pgbouncer")), _cpu(row.cpu("Interlock"))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def latency(rows: Sequence[Row]) -> list[str]:
+    lines = ["| one client | direct p50 | pgbouncer adds | Interlock adds | at p99 |", "|---|--:|--:|--:|--:|"]
+    for row in rows:
+        if not isinstance(row.case, cases.Pgbench) or not row.case.latency:
+            continue
+        direct = statistics.median(figure.p50_us for figure in row.figures["direct"])
+        theirs = f"{row.added_us('pgbouncer')[0]:.0f} µs" if row.figures["pgbouncer"] else ""
+        p50, p99 = row.added_us("Interlock")
+        lines.append(f"| {row.case.name} | {direct:.0f} µs | {theirs} | {p50:.0f} µs | {p99:.0f} µs |")
+    return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _cpu(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f} µs" if value < 10_000 else f"{value / 1000:.0f} ms"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pg", type=int, default=18)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each pgbench case in each round")
+    parser.add_argument(
+        "--rows", type=int, default=2_000_000, help="of the narrow result; the large COPY is a MB for 2000"
+    )
+    parser.add_argument("--connections", type=int, default=10_000, help="short ones; a tenth as many idle ones")
+    parser.add_argument("--only", default="", help="only cases with this in their name")
+    parser.add_argument(
+        "--serve", action="append", default=[], help="another argument for interlock serve (--serve=--workers=2)"
+    )
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE.md", help="write the tables there, and a picture to FILE.svg"
+    )
+    options = parser.parse_args()
+    rows = [Row(case) for case in cases.cases(options.rows, options.connections) if options.only in case.name]
+    with rig.postgres(options.pg) as server, rig.ways(server, *options.serve) as ways:
+        idle_lines = [] if options.only and options.only not in "idle" else idle.table(ways, options.connections // 10)
+        cases.prepare(ways[0].url)
+        for number in range(options.rounds):
+            for row in rows:
+                order = ways if number % 2 == 0 else ways[::-1]
+                for way in order:
+                    measure(row, way, options.seconds)
+                told = "  ".join(f"{way.name} {_number(row.figures[way.name][-1].rate)}" for way in ways)
+                print(f"round {number + 1}: {row.case.name}: {told}", file=sys.stderr, flush=True)
+        about = rig.machine(server)
+    head = f"{', '.join(about)}; {options.rounds} rounds, medians of ratios."
+    lines = [head, "", *table(rows), "", *latency(rows), "", *idle_lines]
+    print("\n".join(lines))
+    if options.write:
+        picture = options.write.with_suffix(".svg")
+        picture.write_text(bars.svg({row.case.name: _bars(row) for row in rows}))
+        options.write.write_text("\n".join([*lines, "", f"![Ratios to the direct connection]({picture.name})", ""]))
+    return 0
+
+
+def _bars(row: Row) -> dict[str, float]:
+    return {way: ratio for way in ("pgbouncer", "Interlock") if (ratio := row.ratio(way, "direct")) is not None}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

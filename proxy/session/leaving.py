@@ -1,0 +1,50 @@
+"""After the client: its connection does the jobs that wait, as if a new session had come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from proxy.net import Peer
+from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.session.rest import Rest
+from proxy.wire import messages
+from proxy.wire.relay import Relay
+
+log = logging.getLogger("interlock")
+
+LEAVING_S = 30.0  # to end what a vanished client has left running
+
+
+async def leave(
+    relay: Relay,
+    own: Connection,
+    server: Peer,
+    rest: Rest,
+    *,
+    label: str,
+    drain: Callable[[], Awaitable[None]],
+    cancel_upstream: Callable[[], None],
+) -> None:
+    """End what the client has left running, take its settings back, and do the jobs; what fails is left to the next session.
+
+    ``drain`` waits until the server has answered all that was sent.  The server is told that the session ends;
+    its connection is not closed.
+    """
+    try:
+        async with asyncio.timeout(LEAVING_S):
+            if not relay.quiet:
+                cancel_upstream()
+            if relay.pipeline_open and not relay.copying:
+                server.write(relay.own(messages.sync()))
+            await drain()
+            relay.release_ready()
+            if relay.status != b"I":
+                await own.run([("ROLLBACK", ())], notices=False)
+            await own.run([("DISCARD ALL", ())], notices=False)
+        await rest.moment()
+        own.release()
+        server.write(messages.terminate())
+    except (TimeoutError, ConnectionLost, ServerError) as error:
+        log.info("%s: jobs are left to the next session: %s", label, error or type(error).__name__)

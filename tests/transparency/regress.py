@@ -1,0 +1,102 @@
+"""PostgreSQL's own regression scripts by psql; what each prints is what has to be the same.
+
+Not compared with PostgreSQL's expected files: the functions in C that some scripts load are not built here, so that the direct run
+has errors, too, and the same ones are expected.  Scripts of another version run as far as they do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from tests.binaries import client
+from tests.transparency import sources
+from tests.transparency.outcome import Outcome, Outcomes
+
+SCRIPTS = {13: "postgresql-15", 18: "postgresql-18"}  # whose source can be had
+LONGEST_S = 300
+# What a database of pg_regress is set to.
+SETTINGS = ("lc_messages", "lc_monetary", "lc_numeric", "lc_time", "bytea_output", "timezone_abbreviations")
+VALUES = ("C", "C", "C", "C", "hex", "Default")
+OURS = ("NOTICE:  interlock:", "WARNING:  interlock:")
+FIELDS = ("DETAIL:", "HINT:", "LINE ", "CONTEXT:")
+
+
+def run(direct: str, url: str, version: int, folder: Path, only: Sequence[str] = ()) -> Outcomes:
+    """Run the scripts in a database ``regression`` that is made directly, and reached by ``url``'s host and port."""
+    home = next(sources.debian_suite(SCRIPTS[version]).glob("*/src/test/regress"))
+    (folder / "results").mkdir()
+    (folder / "results").chmod(0o777)
+    with psycopg.connect(direct, autocommit=True) as session:
+        session.execute("CREATE DATABASE regression TEMPLATE template0")
+        for name, value in zip(SETTINGS, VALUES, strict=True):
+            session.execute(f"ALTER DATABASE regression SET {name} TO '{value}'")
+    found = {}
+    for name in only or _scheduled(home / "parallel_schedule"):
+        found[name] = _script(home, name, url, folder)
+    return found
+
+
+def _scheduled(schedule: Path) -> list[str]:
+    """Of a group that runs side by side one after the other, in the order written."""
+    lines = (line.split("#")[0].strip() for line in schedule.read_text().splitlines())
+    return [name for line in lines if line.startswith("test:") for name in line.removeprefix("test:").split()]
+
+
+def _script(home: Path, name: str, url: str, folder: Path) -> Outcome:
+    at = urlsplit(url)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {
+        "PGHOST": str(at.hostname),
+        "PGPORT": str(at.port),
+        "PGUSER": str(at.username),
+        "PGDATABASE": "regression",
+        "PGTZ": "America/Los_Angeles",
+        "PGDATESTYLE": "Postgres, MDY",
+        "PGOPTIONS": "-c intervalstyle=postgres_verbose",
+        "PG_ABS_SRCDIR": str(home),
+        "PG_ABS_BUILDDIR": str(folder),
+        "PG_LIBDIR": "/nowhere",
+        "PG_DLSUFFIX": ".so",
+        "LC_ALL": "C",
+    }
+    quiet = ("-X", "-a", "-q", "-v", "HIDE_TABLEAM=on", "-v", "HIDE_TOAST_COMPRESSION=on")
+    with (home / "sql" / f"{name}.sql").open("rb") as script:
+        try:
+            done = subprocess.run(
+                [client("psql"), *quiet],
+                stdin=script,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=folder,
+                timeout=LONGEST_S,
+            )
+        except subprocess.TimeoutExpired as late:
+            return Outcome("failed", "no end", (late.stdout or b"").decode("latin-1")[-3000:])
+    said = done.stdout.decode("latin-1")
+    return Outcome("passed" if done.returncode == 0 else "failed", said)
+
+
+def without_ours(said: str) -> str:
+    """What a script printed, but for Interlock's own notices and what belongs to them."""
+    kept, within = [], False
+    for line in said.splitlines():
+        if line.startswith(OURS):
+            within = True
+        elif not (within and (line.startswith(FIELDS) or line.strip() == "^")):
+            within = False
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def diff(direct: str, through: str) -> str:
+    lines = difflib.unified_diff(
+        direct.splitlines(), without_ours(through).splitlines(), "direct", "through", n=1, lineterm=""
+    )
+    return "\n".join(list(lines)[:80])

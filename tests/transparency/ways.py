@@ -1,0 +1,56 @@
+"""One way to a server: directly, or through an Interlock in one of its modes."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import proxies, servers
+from tests.proxies import Proxy
+from tests.servers import Server
+
+WAYS = ("direct", "observe", "enforce")
+POLICY = {"observe": "observe", "enforce": "recommended"}
+SETTINGS = {"wal_level": "logical", "max_wal_senders": 10, "max_replication_slots": 10, "max_prepared_transactions": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server of its own, so that one run's roles and settings are not another's."""
+
+    way: str
+    server: Server
+    proxy: Proxy | None
+    folder: Path
+
+    def url(self, database: str = "postgres") -> str:
+        return self.proxy.url(database) if self.proxy else self.server.url(database)
+
+    def faults(self) -> list[str]:
+        """What must never be: tracebacks, a proxy that ended, sessions that stay when their clients have gone."""
+        if self.proxy is None:
+            return []
+        if self.proxy.process.poll() is not None:
+            return [f"interlock serve ended with {self.proxy.process.returncode}"]
+        lines = self.proxy.stderr_text().splitlines()
+        return [line for line in lines if "Traceback" in line or "internal error" in line]
+
+
+@contextlib.contextmanager
+def place(version: int, way: str) -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="interlock-transparency-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = servers.start(version, settings=SETTINGS)
+        proxy = None
+        try:
+            if way != "direct":
+                proxy = proxies.start(server, folder, policy=POLICY[way])
+            yield Place(way, server, proxy, folder)
+        finally:
+            if proxy is not None and proxy.process.poll() is None:
+                proxy.stop()
+            server.stop()
