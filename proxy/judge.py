@@ -87,13 +87,14 @@ def judge(
     policy: Policy,
     facts_for: Callable[[Statement], Facts],
     routines_for: Callable[[Sequence[Sought]], Known] | None = None,
+    begun: bool = False,
 ) -> list[Judged]:
     """Every statement of ``text`` in order, decided as if those above it had run.
 
     ``facts_for`` is asked once for each, in order, and knows nothing of those above; ``routines_for`` likewise for
-    the routines that it calls, if there is a database to ask.
+    the routines that it calls, if there is a database to ask.  ``begun``: whoever runs the text has sent BEGIN before it.
     """
-    earlier = _Earlier()
+    earlier = _Earlier(in_transaction=begun)
     judged = []
     made: list[Created] = []
     for one in read(text):
