@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel clean
+.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel docs clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,9 +83,12 @@ bench: $(READY) ## application latency during each migration: direct, by hand, b
 soak:            ## hours under load with faults
 	@echo "There is no soak test yet." >&2; exit 1
 
-wheel: $(READY) ## dist/*.whl, with the policies and the rules' pages
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls dist/*.whl dist/*.tar.gz
+
+docs: $(READY)  ## site/: the documentation as a site
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:           ## remove what make made (the embedded Postgres's data stays: rm -r .interlock)
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,3 +119,38 @@ def _load(source: str, path: Path) -> ModuleType:
     finally:
         del sys.modules[path.stem]
     return module
+
+
+def test_the_site_can_be_built(tmp_path: Path) -> None:
+    """Strictly: every link and anchor in it, and what leads out of it."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "site/rules/index.html").read_text()
+    assert all(f'id="{name}"' in page for name in rules())
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text()
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert not {name for name in pages if f": {name}" not in menu}
+    tools = (ROOT / "docs/tools/index.md").read_text()
+    assert not [
+        path.name
+        for path in (ROOT / "docs/tools").glob("*.md")
+        if f"({path.name})" not in tools and path.name != "index.md"
+    ]
+
+
+def test_messages_that_are_explained_are_said() -> None:
+    """Titles of docs/when-it-stops.md are the program's own words, but for names, numbers and what is left out."""
+    sources = [*(ROOT / "proxy").rglob("*.py")]
+    said = "\n".join(re.sub(r'"\s*\n\s*(?:# .*\n\s*)?f?r?"', "", path.read_text()) for path in sources)
+    theirs = ("does not exist", "unrecognized configuration parameter", "server closed the connection")  # Postgres's
+    for title in re.findall(r"^### (.*)$", (ROOT / "docs/when-it-stops.md").read_text(), re.MULTILINE):
+        for message in re.findall(r"`([^`]{12,})`", title):
+            parts = re.split(r'…|"\w+"|\b\d+\b|\[[\w-]+\]|ACCESS EXCLUSIVE|\(app\)|CREATE INDEX|FOO', message)
+            longest = max((part.strip(" :,.;") for part in parts), key=len)
+            assert longest in said or any(words in message for words in theirs), f"nobody says {longest!r} ({title})"

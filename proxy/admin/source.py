@@ -95,7 +95,7 @@ class Source:
         return self.server.groups.paused
 
     def pause(self, paused: bool) -> None:
-        self.server.groups.paused = paused
+        self.server.groups.pause(paused)
 
     async def close(self) -> None:
         for database in self.databases:

@@ -26,7 +26,7 @@ OPTIONS = (
         "--admin",
         metavar="HOST:PORT",
         help="Where /metrics, /healthz, /readyz and the status page are, such as 127.0.0.1:9127; needs the extra 'admin'."
-        " On another address than loopback it needs a token.",
+        " On another address than loopback it needs a token. With --workers each has its own, on the ports from there on.",
     ),
     click.option(
         "--admin-token-file",
@@ -82,9 +82,18 @@ def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.asynccontextmanager
 async def beside(
-    options: dict[str, Any], server: Server, policy: Callable[[], Policy], book: Ledger, reload: Callable[[], str]
+    options: dict[str, Any],
+    server: Server,
+    policy: Callable[[], Policy],
+    book: Ledger,
+    reload: Callable[[], str],
+    *,
+    number: int = 0,
 ) -> AsyncIterator[None]:
-    """Show the running proxy while the block runs.  Raises Misuse."""
+    """Show the running proxy while the block runs; ``number`` is the worker's, whose page is on the port so much higher.
+
+    Raises Misuse.
+    """
     if options["tracing"]:
         try:
             from proxy.admin.tracing import trace
@@ -108,7 +117,7 @@ async def beside(
         if not options["admin"]:
             yield
             return
-        async with _http(options, source):
+        async with _http(options, source, number):
             yield
     finally:
         await source.close()
@@ -145,8 +154,8 @@ def _source(
 
 
 @contextlib.asynccontextmanager
-async def _http(options: dict[str, Any], source: Source) -> AsyncIterator[None]:
-    from proxy.server import Listen
+async def _http(options: dict[str, Any], source: Source, number: int) -> AsyncIterator[None]:
+    from proxy.sockets import Listen
 
     try:
         from proxy.admin.access import Access
@@ -164,7 +173,7 @@ async def _http(options: dict[str, Any], source: Source) -> AsyncIterator[None]:
             " --admin-token-file FILE to look and to act"
         )
     try:
-        async with serving(source, access, place.host or "*", place.port) as address:
+        async with serving(source, access, place.host or "*", place.port and place.port + number) as address:
             click.echo(f"status and metrics on http://{address}", err=True)
             yield
     except CannotServe as error:
