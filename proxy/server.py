@@ -27,6 +27,7 @@ from proxy.login.terms import Terms
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
+from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
 from proxy.session import fatal
 from proxy.session.group import Groups
@@ -71,6 +72,7 @@ class Limits:
     max_clients: int = 0  # 0: as many as there are file descriptors
     max_clients_per_user: int = 0
     max_clients_per_address: int = 0
+    mark_sessions: bool = False
     drain_timeout_s: float = 60.0
 
 
@@ -207,6 +209,8 @@ class Server:
             client.close()
 
     async def _session(self, client: Peer, startup: Startup, rest: bytes) -> None:
+        if self.limits.mark_sessions:
+            startup = startup.with_parameter(VIA, "interlock")
         if self._draining:
             self._tell(client, "57P03", "Interlock is shutting down")
             return

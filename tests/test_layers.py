@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rules"}),
     frozenset({"policy"}),
     frozenset({"tools", "net", "conninfo", "roles", "tls", "login", "upstream", "embedded", "run", "audit"}),
-    frozenset({"judge", "render"}),
+    frozenset({"judge", "aftermath", "render"}),
     frozenset({"session"}),
     frozenset({"server"}),
     frozenset({"admin"}),
@@ -34,6 +34,7 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
         ("login", "conninfo"),
         ("login", "net"),
+        ("judge", "aftermath"),
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),

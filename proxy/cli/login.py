@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -82,6 +83,25 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def warn_of_passwords(context: click.Context) -> None:
+    """A password among the arguments is in ``ps``, for everybody to see."""
+    from proxy.conninfo import ConninfoError, parse
+
+    for name in ("upstream", "monitor"):
+        source = context.get_parameter_source(name)
+        text = context.params.get(name)
+        if not text or source is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        with contextlib.suppress(ConninfoError):
+            if parse(text).gives_password:
+                log.warning(
+                    "the password in --%s can be read by everybody on this machine (ps); give the URL by INTERLOCK_%s or"
+                    " --config, or the password by PGPASSWORD or a password file",
+                    name,
+                    name.upper(),
+                )
 
 
 def terms(options: dict[str, Any], upstream: Upstream) -> Terms:

@@ -110,6 +110,11 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
 @admin_options
 @login.options
 @click.option(
+    "--mark-sessions",
+    is_flag=True,
+    help="Give each session at the upstream the setting interlock.via, by which the guard knows it (doctor --install-guard).",
+)
+@click.option(
     "--login-timeout",
     metavar="SECONDS",
     type=click.FloatRange(0.1),
@@ -179,6 +184,7 @@ def command(**options: Any) -> None:
         raise Misuse("say which Postgres to guard: --upstream URL, or --embedded for one of our own")
     if options["upstream"] and options["embedded"]:
         raise Misuse("--upstream and --embedded exclude each other")
+    login.warn_of_passwords(click.get_current_context())
     with embedded(options["embedded"]) as url:
         story = serve({**options, "upstream": url or options["upstream"]})
         try:
@@ -261,6 +267,7 @@ async def serve(options: dict[str, Any]) -> None:
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            mark_sessions=options["mark_sessions"],
             max_clients_per_user=options["max_clients_per_user"],
             max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
