@@ -346,7 +346,9 @@ def test_by_certificate(server: Server, tmp_path: Path) -> None:
 
 def test_the_console_behind_a_login_that_interlock_checks(server: Server, begin: Callable[..., Proxy]) -> None:
     """The client has proven itself to Interlock; the server still says that there is no such database."""
-    running = begin("".join(f'"{name}" "{verifier(server, name)}"\n' for name in ("scram", "other")), "--admin-users", "scram")
+    running = begin(
+        "".join(f'"{name}" "{verifier(server, name)}"\n' for name in ("scram", "other")), "--admin-users", "scram"
+    )
     with psycopg.connect(running.url("interlock", user="scram"), password=PASSWORD, autocommit=True) as console:
         assert console.execute("SHOW VERSION").fetchone()
         assert console.execute("SHOW CLIENTS").fetchall() == []
