@@ -109,15 +109,12 @@ class Source:
 
     def pause(self, paused: bool) -> None:
         """In all workers."""
-        self.server.groups.paused = paused
-        if self.peers is not None:
-            self.peers.tell("admin pause", paused=paused)
+        self.server.groups.pause(paused)
 
     def join(self, peers: Peers, number: int, workers: int) -> None:
         """Be one of several workers: ``number`` from 0."""
         self.peers = peers
         self.tally.first, self.tally.every = number + 1, workers
-        peers.handlers["admin pause"] = lambda message: setattr(self.server.groups, "paused", message["paused"])
 
     async def gather(self, part: str, own: Any) -> list[Any]:
         """A part of each worker's, this one's first."""
