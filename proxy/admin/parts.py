@@ -35,7 +35,7 @@ def cut(items: Iterable[Any]) -> list[Any]:
 def of_tally(tally: Tally) -> Part:
     return {
         "statements": [[action, rule, count] for (action, rule), count in tally.statements.items()],
-        "databases": {name: asdict(sums) for name, sums in list(tally.databases.items())[:100]},
+        "databases": {name: _of_sums(sums) for name, sums in list(tally.databases.items())[:100]},
         "decide": _of_histogram(tally.decide),
         "steps": {lock: _of_histogram(histogram) for lock, histogram in tally.steps.items()},
         "blocked_s": tally.blocked_s,
@@ -43,6 +43,13 @@ def of_tally(tally: Tally) -> Part:
         "latencies": list(tally.latencies)[-300:],
         "waits": list(tally.waits)[-300:],
     }
+
+
+def _of_sums(sums: InDatabase) -> Part:
+    return {
+        "actions": dict(sums.actions), "failed": sums.failed, "took_ms": sums.took_ms, "waited_ms": sums.waited_ms,
+        "blocked_ms": sums.blocked_ms, "lock_timeouts": sums.lock_timeouts,
+    }  # fmt: skip
 
 
 def _of_histogram(histogram: Histogram) -> Part:
