@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput transparency faults soak fuzz wheel package docs clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,6 +34,9 @@ serve: $(READY) ## run Interlock, before INTERLOCK_UPSTREAM or a Postgres 18 of 
 	  exec $(BIN)/interlock serve --listen $(LISTEN) --embedded .interlock/postgres $(ARGS); \
 	fi
 
+demo: $(READY)  ## what it does, in two minutes, on a Postgres of its own
+	@exec $(BIN)/interlock demo $(ARGS)
+
 psql: $(READY)  ## psql through the Interlock that make serve runs
 	@exec "$$($(BIN)/python -c 'from tests.binaries import client; print(client("psql"))')" \
 	  "postgresql://postgres@$(LISTEN)/postgres" $(ARGS)
@@ -53,7 +56,6 @@ format: $(READY) ## write what make lint asks for
 conformance: $(READY) ## our reading of SQL against Postgres's own parser; migration tools directly and through Interlock
 	$(BIN)/python -m pip install --quiet --editable '.[dev,conformance]'
 	$(BIN)/python -m pytest -m "conformance or not conformance" tests/unit/sql/test_against_pglast.py tests/tools $(ARGS)
-	@echo "Not run here yet: the drivers' and Postgres's own test suites."
 
 sql-oracle: $(READY) ## our reading of SQL at length: whole corpus, mutants, fuzzed texts (N=1000000 of each, or MINUTES=10)
 	$(BIN)/python -m tests.oracle $(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
@@ -76,16 +78,42 @@ same-transactions: $(READY) ## random transactions, direct and through Interlock
 cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
 	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)
 
-bench: $(READY) ## application latency during each migration: direct, by hand, by a peer, through Interlock
+bench: $(READY) ## who is held up by a migration; then throughput beside pgbouncer (ROUNDS=5 SECONDS=5 ROWS=2000000)
 	$(BIN)/python -m bench.blocking $(ARGS)
-	@echo "So far: blocking only. Throughput beside pgbouncer is not measured here yet."
+	$(MAKE) throughput
 
-soak:            ## hours under load with faults
-	@echo "There is no soak test yet." >&2; exit 1
+throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn (ROUNDS=5 SECONDS=5 ROWS=2000000 CONNECTIONS=10000)
+	$(BIN)/python -m bench.throughput $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(ROWS),--rows $(ROWS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
 
-wheel: $(READY) ## dist/*.whl, with the policies and the rules' pages
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+transparency: $(READY) ## drivers' and Postgres's own test suites, directly and through Interlock (ARGS="--pg 18 asyncpg")
+	$(BIN)/python -m tests.transparency $(ARGS)
+
+faults: $(READY) ## servers, networks, disks and peers on their worst day; 1,000 connections
+	$(BIN)/python -m pytest -m "conformance or not conformance" -s --timeout 300 tests/faults tests/live/test_workers.py $(ARGS)
+
+soak: $(READY)   ## mixed load for 20 minutes (MINUTES=5), and what was lost, altered or left behind
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(ARGS)
+
+fuzz: $(READY)   ## any bytes for the wire codec and for SQL, a minute each (MINUTES=10), by coverage where atheris installs
+	-@$(BIN)/python -m pip install --quiet atheris 2>/dev/null
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
+
+wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls dist/*.whl dist/*.tar.gz
+
+package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
+	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
+
+docs: $(READY)  ## site/: the documentation as a site
+	$(BIN)/mkdocs build --strict --quiet
+
+compiled: $(READY) ## dist/*.whl for this machine with proxy/wire compiled (needs a C compiler), and its tests
+	rm -rf build/compiled && mkdir -p build/compiled
+	git ls-files -z --cached --others --exclude-standard | tar c --null --files-from - | tar x -C build/compiled
+	cd build/compiled && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../../$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir ../../dist .
+	cd build/compiled && ../../$(BIN)/python -m pytest tests/unit/wire tests/wire tests/live/test_wire_traps.py $(ARGS)
 
 clean:           ## remove what make made (the embedded Postgres's data stays: rm -r .interlock)
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis

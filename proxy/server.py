@@ -10,9 +10,9 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from proxy import upstream as upstreams
 from proxy.conninfo import Upstream
@@ -23,6 +23,7 @@ from proxy.login.terms import Terms
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
+from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
 from proxy.session import fatal
 from proxy.session.group import Groups
@@ -45,7 +46,15 @@ class Limits:
     max_clients: int = 0  # 0: as many as there are file descriptors
     max_clients_per_user: int = 0
     max_clients_per_address: int = 0
+    mark_sessions: bool = False
     drain_timeout_s: float = 60.0
+
+
+class Console(Protocol):
+    """Who serves clients that ask for Interlock itself; ``admin.door``."""
+
+    def attend(self, session: Session, startup: Startup) -> Callable[[Peer], Awaitable[None]] | None:
+        """Watch a login; once the session is over the result serves the client, if it is one of those."""
 
 
 class Server:
@@ -70,6 +79,7 @@ class Server:
         self.limits = limits or Limits()
         self.terms = terms or Terms()
         self.monitor = monitor
+        self.console: Console | None = None
         self.sessions: set[Session] = set()
         self._roles = Roles()
         self._siblings = siblings
@@ -77,7 +87,7 @@ class Server:
             siblings.handlers["cancel"] = self._cancel_for_a_sibling
         self._counts = counts or Counts(1)
         self._number = number
-        self._groups = Groups(siblings=siblings)
+        self.groups = Groups(siblings=siblings)
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
@@ -150,6 +160,8 @@ class Server:
             client.close()
 
     async def _session(self, client: Peer, startup: Startup, rest: bytes) -> None:
+        if self.limits.mark_sessions:
+            startup = startup.with_parameter(VIA, "interlock")
         if self._draining:
             self._tell(client, "57P03", "Interlock is shutting down")
             return
@@ -210,13 +222,15 @@ class Server:
             on_key=on_key,
             cancel_upstream=cancel_upstream,
             sasl=terms.offers(client, server),
-            groups=self._groups,
+            groups=self.groups,
             monitor=self.monitor,
         )
         self.sessions.add(session)
         self._counts.set(self._number, len(self.sessions))
         self._opening.discard(client)
         try:
+            session.join()
+            serves = self.console.attend(session, startup) if self.console is not None else None
             session.start(
                 b"" if terms.terminated else startup.raw,
                 proven.rest,
@@ -224,6 +238,10 @@ class Server:
                 screened=terms.screens(client, server),
             )
             await session.finished
+            if serves is not None:
+                self.sessions.discard(session)
+                self._opening.add(client)  # a drain closes it like one that has not begun
+                await serves(client)
         finally:
             self.sessions.discard(session)
             self._counts.set(self._number, len(self.sessions))
@@ -281,6 +299,10 @@ class Server:
         task.add_done_callback(self._tasks.discard)
 
     # ------------------------------------------------ the end
+
+    @property
+    def is_draining(self) -> bool:
+        return self._draining
 
     async def drain(self) -> None:
         """Take no new client, end the idle ones, and wait, bounded, for those in a transaction or a plan."""

@@ -33,9 +33,10 @@ LAYERS: tuple[frozenset[str], ...] = (
             "sockets",
         }
     ),
-    frozenset({"judge", "render"}),
+    frozenset({"judge", "aftermath", "render"}),
     frozenset({"session"}),
     frozenset({"server", "workers"}),
+    frozenset({"admin"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -48,6 +49,7 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
         ("login", "conninfo"),
         ("login", "net"),
+        ("judge", "aftermath"),
         ("net", "conninfo"),
         ("net", "tls"),
         ("upstream", "conninfo"),
@@ -146,6 +148,8 @@ def test_deciding_is_pure() -> None:
         ("run.execute", "session.answers", False),
         ("run.execute", "audit.sink", False),
         ("sql.read", "sql.lexer", True),
+        ("admin.rows", "server", True),
+        ("session.guard", "admin.rows", False),
     ],
 )
 def test_the_picture_itself(importer: str, imported: str, allowed: bool) -> None:

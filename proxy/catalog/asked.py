@@ -32,6 +32,7 @@ from proxy.sql.statements import (
     SetDefault,
     SetNotNull,
     Statement,
+    ValidateConstraint,
 )
 from proxy.sql.written import written
 
@@ -163,6 +164,23 @@ def in_detail(node: Node) -> bool:
             return node.object_type in RELATION_TYPES
         case Other():
             return node.kind == "TRUNCATE TABLE"
+    return False
+
+
+def with_sequences(node: Node) -> bool:
+    """Whether it may lock the sequences that its columns own, or make others in their place."""
+    if isinstance(node, AlterTable):
+        return not all(isinstance(a, (*BRIEF, AddConstraint, ValidateConstraint, DropConstraint)) for a in node.actions)
+    return isinstance(node, Drop | Other) and in_detail(node)
+
+
+def is_placed(node: Node) -> bool:
+    """Whether it matters where a table is kept, and how."""
+    match node:
+        case AlterTable():
+            return any(isinstance(a, OtherAction) and a.what.startswith("SET ") for a in node.actions)
+        case CreateTable():
+            return node.partition_of is not None
     return False
 
 

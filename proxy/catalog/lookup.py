@@ -1,5 +1,7 @@
 """Ask Postgres, in one round trip, what ``decide`` must know about the relations that a statement names.
 
+In two where they are partitioned or its type is a domain (``more``): planning the query is what costs, and few need so much of it.
+
 The query runs on the client's own connection, in its transaction and under its settings.  So it names
 every function, operator and type with its schema (a client's search_path cannot put others in their
 place: CVE-2025-12819 was that), reads only what PUBLIC may read, does not wait for locks, and speaks
@@ -16,30 +18,18 @@ ACCESS EXCLUSIVE lock that a creator holds until its transaction ends.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from proxy.catalog import answer as carried
-from proxy.catalog.facts import (
-    MISSING,
-    Column,
-    Constraint,
-    Facts,
-    Function,
-    Heirs,
-    Held,
-    Index,
-    Referring,
-    Relation,
-    Setting,
-    Type,
-)
-from proxy.catalog.request import SQL, Request, request
+from proxy.catalog.assemble import created, relations
+from proxy.catalog.facts import MISSING, Facts, Function, Held, Relation, Setting, Type
+from proxy.catalog.regnames import unquoted
+from proxy.catalog.request import SQL, Request, more, request
 from proxy.catalog.sources import quoted
 from proxy.plans.plan import Lock
 
-__all__ = ["SQL", "Request", "decode", "request"]
+__all__ = ["SQL", "Request", "decode", "more", "request"]
 
 OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 
@@ -47,9 +37,11 @@ OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction: bool) -> Facts:
     """The facts in the one value that ``SQL`` returned for ``request``.  Raises UnreadableAnswer."""
     answer = carried.decode(text)
+    if not isinstance(answer, dict):
+        raise carried.UnreadableAnswer("the database's answer about the catalog cannot be read: it is no object")
     try:
-        relations = _relations(answer, request)
         taken = _taken(answer)
+        chains = _domains(answer)
         return Facts(
             server_version=answer["server_version"],
             live=True,
@@ -63,12 +55,12 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             in_recovery=answer["in_recovery"],
             allow=answer["allow"] or "",
             settings={s["name"]: Setting(s["value"], s["source"]) for s in answer["settings"] or ()},
-            relations=relations,
-            types=_types(answer, request),
+            relations=_relations(answer, request, _bases(chains)),
+            types=_types(answer, request, chains),
             functions=_functions(answer, request),
             volatile_operators=frozenset(answer.get("volatile_operators") or ()),
             volatile_casts=frozenset(answer.get("volatile_casts") or ()),
-            free_casts=tuple((source, target) for source, target in answer.get("casts") or ()),
+            free_casts=_free_casts(answer, chains),
             taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
             held=_held(answer) if in_transaction else (),
@@ -78,103 +70,94 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
 
 
 def _held(answer: dict[str, Any]) -> tuple[Held, ...]:
-    return tuple(
-        Held((schema, name), Lock(mode), size, None if rows is None or rows < 0 else round(rows))
-        for schema, name, mode, size, rows in answer.get("held") or ()
-        if schema != OURS
-    )
+    """Locks on tables that others see; a partition counts as part of the table above it."""
+    rows = answer.get("held") or ()
+    modes = {(oid, mode) for oid, _, _, mode, *_ in rows}
+    fresh = created(answer)
+    found = []
+    for oid, regnamespace, name, mode, size, rows_then, parents in rows:
+        schema = unquoted(regnamespace)[-1]
+        if schema == OURS or oid in fresh or any((parent, mode) in modes for parent in parents):
+            continue
+        rows_now = None if rows_then is None or rows_then < 0 else round(rows_then)
+        found.append(Held((schema, name), Lock(mode), size, rows_now))
+    return tuple(sorted(found, key=lambda held: (*held.table, held.lock.value)))
 
 
-def _relations(answer: dict[str, Any], request: Request) -> dict[tuple[str, ...], Relation]:
-    rows = {r["oid"]: r for r in answer["relations"] or ()}
-    types = {t["oid"]: t for t in answer.get("types") or ()}
-    by_oid = {oid: _relation(r, rows, answer["block_size"], types) for oid, r in rows.items()}
-    relations: dict[tuple[str, ...], Relation] = {}
-    for relation in by_oid.values():
-        relations[relation.qualified] = relation
+def _relations(
+    answer: dict[str, Any], request: Request, bases: dict[int, tuple[str, int]]
+) -> dict[tuple[str, ...], Relation]:
+    by_oid = relations(answer, bases)
+    found: dict[tuple[str, ...], Relation] = {relation.qualified: relation for relation in by_oid.values()}
     # After those: what the statement's own words mean goes before what another name happens to be.
-    relations |= {w.parts: MISSING for w in request.wanted}
-    relations |= {request.wanted[key].parts: by_oid[oid] for key, oid in answer["found"] or ()}
-    for key in answer["doubtful"] or ():
-        del relations[request.wanted[key].parts]
-    return relations
+    found |= {w.parts: MISSING for w in request.wanted}
+    for key, oid in (*(answer["found"] or ()), *(answer.get("beside") or ())):
+        if oid is None:
+            continue
+        if oid in by_oid:
+            found[request.wanted[key].parts] = by_oid[oid]
+        else:  # the server knows it, and our older snapshot does not
+            del found[request.wanted[key].parts]
+    return found
 
 
-def _relation(
-    row: dict[str, Any], rows: dict[int, dict[str, Any]], block_size: int, types: dict[int, dict[str, Any]]
-) -> Relation:
-    kind = row["kind"]
-    indexes = [_index(i) for i in row["indexes"] or ()]
-    index = next(iter(indexes), None) if kind in "iI" else None
-    table = rows[index.table_oid] if index is not None else row
-    size = None if row["size"] is None else int(row["size"])
-    return Relation(
-        exists=True,
-        oid=row["oid"],
-        schema=row["schema"],
-        name=row["name"],
-        kind=kind,
-        persistence=row["persistence"],
-        is_new=table["is_new"],
-        is_partition=row["is_partition"],
-        populated=row["populated"],
-        bound=row.get("bound") or "",
-        partition_constraint=row.get("partition_constraint") or "",
-        required=tuple(row.get("required") or ()),
-        pending_checks=tuple(row.get("pending_checks") or ()),
-        detach_pending=bool(row.get("detach_pending")),
-        has_children=bool(row["has_children"]),
-        partitions=row["leaves"] if kind in "pI" else 0,
-        size_bytes=size,
-        rows=_rows(row, size, block_size),
-        being_built=table["being_built"],
-        columns={c["name"]: _column(c, types) for c in row["columns"] or ()},
-        constraints={c["name"]: _constraint(c) for c in row["constraints"] or ()},
-        indexes={} if kind in "iI" else {i.name: i for i in indexes},
-        index=index,
-        parents=tuple((s, n) for s, n in row["parents"] or ()),
-        detaching=tuple((s, n) for s, n in row["detaching"] or ()),
-        default_partition=tuple(row["default_partition"]) if row["default_partition"] else None,
-        referenced_by=tuple(dict.fromkeys((s, n) for s, n, *_ in row.get("referenced_by") or ())),
-        referring=tuple(Referring((s, n), tuple(c or ()), *more) for s, n, c, *more in row.get("referenced_by") or ()),
-        partition_key=row.get("partition_key") or "",
-        checked_below=tuple(row.get("checked_below") or ()),
-        sequences=tuple((c, s, n) for c, s, n in row.get("sequences") or ()),
-        tablespace=row.get("tablespace") or "",
-        spaced=bool(row.get("spaced")),
-        access_method=row.get("access_method") or "",
-        published=tuple(row.get("published") or ()),
-        row_held_by=tuple(row.get("row_held_by") or ()),
-        owner=row.get("owner") or "",
-        triggers=tuple(row.get("triggers") or ()),
-        per_statement=tuple(row.get("per_statement") or ()),
-        on_update_of=tuple(row.get("on_update_of") or ()),
-        on_update=tuple(row.get("on_update") or ()),
-        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
-        views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
-    )
-
-
-def _column(c: dict[str, Any], types: dict[int, dict[str, Any]]) -> Column:
-    column = Column(**(c | {"dependents": tuple(c.get("dependents") or ())}))
-    domain = types.get(column.type_oid)
-    if domain is None or not domain["is_domain"]:
-        return replace(column, base_oid=column.type_oid)
-    return replace(column, base=domain["base"], base_oid=domain["base_oid"])
-
-
-def _types(answer: dict[str, Any], request: Request) -> dict[str, Type]:
+def _domains(answer: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Each type with the domains that it is over, down to what is stored."""
     rows = {t["oid"]: t for t in answer.get("types") or ()}
+    chains = {}
+    for oid, row in rows.items():
+        chain = [row]
+        while chain[-1]["is_domain"] and chain[-1]["over"] in rows:
+            chain.append(rows[chain[-1]["over"]])
+        chains[oid] = chain
+    return chains
+
+
+def _bases(chains: dict[int, list[dict[str, Any]]]) -> dict[int, tuple[str, int]]:
+    return {oid: (_spelled(chain), chain[-1]["oid"]) for oid, chain in chains.items() if chain[0]["is_domain"]}
+
+
+def _spelled(chain: list[dict[str, Any]]) -> str:
+    """The type below all domains, with the modifiers that the last of them gives it."""
+    return str(chain[-2 if len(chain) > 1 else 0]["spelled"])
+
+
+def _types(answer: dict[str, Any], request: Request, chains: dict[int, list[dict[str, Any]]]) -> dict[str, Type]:
     found: dict[int, int] = dict(answer.get("typed") or ())
+    checks: dict[int, list[str]] = {}
+    for oid, definition in answer.get("demands") or ():
+        checks.setdefault(oid, []).append(definition)
     types = {}
     for key, typed in enumerate(request.sources.types):
         if key not in found:
             types[typed] = Type(exists=False)
-            continue
-        row = rows[found[key]]
-        users = tuple((s, n) for s, n in row["users"] or ())
-        types[typed] = Type(**(row | {"users": users, "demands": tuple(row["demands"] or ())}))
+        elif found[key] in chains:  # else the server knows it, and our older snapshot does not
+            types[typed] = _type(chains[found[key]], checks)
     return types
+
+
+def _type(chain: list[dict[str, Any]], checks: dict[int, list[str]]) -> Type:
+    top = chain[0]
+    domains = [row for row in chain if row["is_domain"]]
+    demands = [check for row in domains for check in checks.get(row["oid"], ())]
+    demands += ["CHECK (VALUE IS NOT NULL)" for row in domains if row["not_null"]]
+    return Type(
+        oid=top["oid"],
+        base=_spelled(chain),
+        base_oid=chain[-1]["oid"],
+        is_domain=top["is_domain"],
+        constrained=bool(demands),
+        demands=tuple(sorted(demands)),
+        has_default=top["has_default"],
+        volatile_default=bool(top.get("volatile_default")),
+        users=tuple((s, n) for s, n in top.get("users") or ()),
+    )
+
+
+def _free_casts(answer: dict[str, Any], chains: dict[int, list[dict[str, Any]]]) -> tuple[tuple[int, int], ...]:
+    stored = {chain[-1]["oid"] for chain in chains.values()}
+    named = {chains[oid][-1]["oid"] for _, oid in answer.get("typed") or () if oid in chains}
+    return tuple((source, to) for source, to in answer.get("casts") or () if source in stored and to in named)
 
 
 def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Function, ...]]:
@@ -184,43 +167,9 @@ def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Func
     return {quoted(parts): tuple(found[key]) for key, parts in enumerate(request.sources.functions)}
 
 
-def _rows(row: dict[str, Any], size: int | None, block_size: int) -> int | None:
-    """Rows at the last ANALYZE, scaled to the present size as the planner does (estimate_rel_size)."""
-    if size == 0:
-        return 0
-    if row["analyzed_rows"] is None or row["analyzed_rows"] < 0:
-        return None
-    rows, pages, now = float(row["analyzed_rows"]), int(row["analyzed_pages"]), row["analyzed_size"]
-    return round(rows if now is None else rows / pages * (int(now) / block_size))
-
-
-def _constraint(c: dict[str, Any]) -> Constraint:
-    return Constraint(
-        name=c["name"],
-        kind=c["kind"],
-        validated=c["validated"],
-        columns=tuple(c["columns"] or ()),
-        definition=c["definition"] or "",
-        index=c["index"],
-        enforced=c["enforced"] is not False,
-        inherited=c["inherited"],
-        references=tuple(c["references"]) if c["references"] else None,
-        whole_references=bool(c.get("whole_references")),
-        beside=bool(c.get("beside")),
-        comment=c.get("comment"),
-    )
-
-
-def _index(i: dict[str, Any]) -> Index:
-    listed = {key: tuple(i.get(key) or ()) for key in ("columns", "mentions", "attributes")}
-    texts = {key: i.get(key) or "" for key in ("definition", "shape", "tablespace")}
-    above = i.get("above")
-    return Index(**(i | listed | texts | {"above": tuple(above) if above else None}))
-
-
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:
     taken: dict[str, tuple[set[str], set[str]]] = {}
     for schema, kind, name in answer.get("taken") or ():
-        relations, constraints = taken.setdefault(schema, (set(), set()))
-        (constraints if kind == "constraint" else relations).add(name)
+        tables, constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
+        (constraints if kind == "constraint" else tables).add(name)
     return taken

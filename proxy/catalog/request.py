@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
 from proxy.catalog import answer as carried
 from proxy.catalog import asked
 from proxy.catalog.column_state import STATE
+from proxy.catalog.effect import effect
+from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
+from proxy.plans.target import is_own
 from proxy.sql.names import clip
 from proxy.sql.statements import Explain, Statement
 from proxy.sql.written import written
@@ -22,7 +25,7 @@ SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").
 """
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def sections(wanted: frozenset[str]) -> str:
     """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest."""
     lines: list[str] = []
@@ -50,28 +53,45 @@ class Request:
     taken: tuple[str, ...] | None = None  # the table for which a name is to be chosen
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
-    detail: bool = False  # also how it is partitioned and stored, and its sequences
+    detail: bool = False  # also how it is partitioned
+    owned: bool = False  # also the sequences of its columns
     swaps: bool = False  # also all that there is to a column and what hangs on it
     writes: bool = False  # also what an UPDATE of its rows would set off, and whose it is
-    heirs: bool = False  # also what only the tables that inherit from one have on a column
+    retypes: bool = False  # also what the columns' types are over, and what only heirs of a table have on a column
+    mentions: bool = False  # also the columns that an index has anywhere
+    place: bool = False  # also in which tablespace, and by which access method
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
+    again: bool = (
+        False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
+    )
 
     @property
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None,
+            "taken": self.taken is not None or (self.parts and self.again),
             "referencing": self.referencing,
             "cascade": self.cascade,
-            "detail": self.detail,
+            "detail": self.detail and self.again,
+            "owned": self.owned,
             "inside": self.inside,
-            "writes": self.writes,
-            "swaps": self.swaps,
-            "heirs": self.heirs,
-            "parts": self.parts,
-            "sources": bool(self.sources.types or self.sources.functions),
+            "writes": self.writes and self.again,
+            "swaps": self.swaps and self.again,
+            "retypes": self.retypes,
+            "heirs": self.retypes and self.again,
+            "parts": self.parts and self.again,
+            "domains": self.again or self.retypes,
+            "place": self.place,
+            "mentions": self.mentions and (self.again or self.retypes),
+            "defined": self.again and (self.parts or self.writes),
+            "beside": any(wanted.beside for wanted in self.wanted),
+            "bounded": self.taken is not None and _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
+            "types": bool(self.sources.types),
+            "users": self.sources.users,
+            "functions": bool(self.sources.functions),
+            "computed": self.sources.computed,
         }
         return sections(frozenset(name for name, yes in asked.items() if yes))
 
@@ -86,18 +106,39 @@ class Request:
                 "schema": w.parts[-2] if len(w.parts) > 1 else None,
                 "name": w.parts[-1],
                 "how": w.how,
-                "beside": keys[w.beside] if w.beside else None,
             }
             for key, w in enumerate(self.wanted)
+            if not w.beside
+        ]
+        beside = [
+            {"key": key, "name": w.parts[-1], "beside": keys[w.beside]} for key, w in enumerate(self.wanted) if w.beside
         ]
         taken = []
         if self.taken is not None:
             prefix = clip(self.taken[-1], PREFIX_BYTES)
             taken.append({"key": keys[self.taken], "prefix": prefix, "last": _last(prefix)})
-        asked: dict[str, object] = {"names": names, "taken": taken, "referencing": self.referencing}
-        asked |= {"cascade": self.cascade, "users": self.sources.users}
+        asked: dict[str, object] = {"names": names, "beside": beside, "taken": taken}
+        asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
+
+
+def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
+    """What to ask once more; None: all is known that matters.
+
+    There is more to know of partitions and domains, and of what a plan would touch that works on rows or makes foreign keys again.
+    """
+    if asked.again:
+        return None
+    needed = (asked.parts or asked.detail) and any(r.partitioned or r.is_partition for r in facts.relations.values())
+    needed |= asked.retypes and any(r.has_children for r in facts.relations.values())
+    needed |= any(t.is_domain or t.has_default for t in facts.types.values())
+    # What an interrupted run has left is gone on with, whatever there is still to do.
+    needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
+    if not needed and (asked.writes or asked.swaps):
+        foretold = effect(statement, facts)
+        needed = foretold.work != "none" or len(foretold.relations) + len(foretold.others) > 1
+    return replace(asked, again=True) if needed else None
 
 
 def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:
@@ -136,11 +177,16 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         detail=any(
             asked.in_detail(one) or asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))
         ),
+        owned=any(asked.with_sequences(one) for one in (node, *(inner.node for inner in statement.inner))),
         swaps=any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
         writes=any(asked.writes(one) for one in (node, *(inner.node for inner in statement.inner)))
         or asked.changes(statement),
-        heirs=any(asked.retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        retypes=any(asked.retypes(one) for one in (node, *(inner.node for inner in statement.inner))),
+        mentions=asked.changes(statement)
+        or any(asked.swaps(one) for one in (node, *(inner.node for inner in statement.inner))),
+        place=any(asked.is_placed(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
+        again=asked.changes(statement),
         inside=in_transaction,
     )

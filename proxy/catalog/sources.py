@@ -30,6 +30,7 @@ class Sources:
     types: Mapping[str, Parts] = field(default_factory=dict)  # by the text that names them
     functions: tuple[Parts, ...] = ()
     users: bool = False  # also the tables that use the types
+    computed: bool = False  # something is computed for rows that are there: which operators and casts are volatile?
 
 
 NOTHING = Sources()
@@ -44,15 +45,16 @@ def sources(statement: Statement) -> Sources:
     """What to look up for a statement and for those that it runs."""
     types: dict[str, Parts] = {}
     functions: dict[Parts, None] = {}
-    users = False
+    users = computed = False
     for one in (statement, *statement.inner):
         for written in _written(one):
             parts = type_names.parts(written)
             if parts is not None and all(parts):
                 types[written] = parts
         functions |= dict.fromkeys(_called(one))
+        computed |= any(True for _ in _expressions(one))
         users |= isinstance(one.node, Other) and one.node.kind == "ALTER DOMAIN"
-    return Sources(types, tuple(functions), users)
+    return Sources(types, tuple(functions), users, computed)
 
 
 def _added(statement: Statement) -> Iterator[ColumnDefinition]:

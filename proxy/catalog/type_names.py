@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from proxy.sql.cursor import Cursor, NotRead
 from proxy.sql.lexer import LexError, Token, lex
@@ -32,6 +33,7 @@ def parts(text: str) -> tuple[str, ...] | None:
     return found if len(found) <= 2 else None
 
 
+@lru_cache(maxsize=1024)
 def head(text: str) -> str:
     """``varchar`` of ``character varying(20)``, ``int4[]`` of ``integer[3]``; empty if it cannot be read."""
     try:
@@ -42,6 +44,7 @@ def head(text: str) -> str:
     return scalar + "[]" if name != scalar else name
 
 
+@lru_cache(maxsize=1024)
 def modifiers(text: str) -> Modifiers | None:
     """``(8, 2)`` of ``numeric(8,2)``; None if something else than numbers stands between the parentheses."""
     try:

@@ -21,7 +21,11 @@ COMMANDS = {
     "rules": "List the rules, or show the page of one.",
     "policy": "Check, show and describe policy files.",
     "jobs": "Show, do and give up what waits for COMMIT.",
-    "audit": "Read and verify the record of decisions.",
+    "audit": "Read, verify and report the record of decisions.",
+    "status": "Show what a running proxy does now.",
+    "doctor": "Say whether a server and a login can work, and what to do.",
+    "demo": "Feel the difference: two minutes, a Postgres of its own.",
+    "completion": "Print the completion script of a shell.",
 }
 
 

@@ -1,4 +1,4 @@
-"""``interlock audit``: read the log of decisions, and prove that it is as it was written."""
+"""``interlock audit``: read the log of decisions, prove that it is as it was written, and make a page of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ COLOURS = {"warn": "yellow", "rewrite": "cyan", "defer": "cyan", "reject": "red"
 
 @click.group()
 def command() -> None:
-    """Read and verify the record of decisions.
+    """Read, verify and report the record of decisions.
 
     \b
     interlock audit tail -f /var/log/interlock/audit.jsonl
     interlock audit verify /var/log/interlock/audit.jsonl*
+    interlock audit report /var/log/interlock/audit.jsonl* --since 2026-11-01 --output november.html
     """
 
 
@@ -69,6 +70,62 @@ def check(files: tuple[str, ...], head: str | None) -> None:
     click.echo(summary(report), err=not report.intact)
     if not report.intact:
         raise SystemExit(1)
+
+
+@command.command("report")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--since", metavar="DATE", default="", allow_from_autoenv=False, help="Only what was decided from that day on."
+)
+@click.option(
+    "--until", metavar="DATE", default="", allow_from_autoenv=False, help="Only what was decided up to that day."
+)
+@click.option("--title", default="Schema changes", show_default=True, allow_from_autoenv=False, help="Of the page.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    default="-",
+    allow_from_autoenv=False,
+    help="Where to write the page; - is stdout, the default.",
+)
+def report_(files: tuple[str, ...], since: str, until: str, title: str, output: str) -> None:
+    """Make one HTML page of FILES for a release or a month: what ran, what was rewritten, what was blocked for how long.
+
+    \b
+    interlock audit report /var/log/interlock/audit.jsonl* --since 2026-11-01 --output november.html
+
+    The page has nothing outside it: it opens offline, and prints. The log is verified on the way.
+    """
+    from proxy.render.release import html
+
+    try:
+        verified = verify(files)
+    except AuditError as error:
+        raise Misuse(str(error)) from error
+    records = []
+    for name in verified.files:
+        with open(name, "rb") as file:
+            for line in file:
+                try:
+                    found = decode(line.rstrip(b"\n")).record
+                except NotARecord:
+                    continue  # verified says where
+                day = str(found.get("at", ""))[:10]
+                if "statement" in found and day >= since and (not until or day <= until):
+                    records.append(found)
+    said = (
+        summary(verified) if verified.intact else summary(verified) + ": " + "; ".join(map(str, verified.problems[:20]))
+    )
+    page = html(records, title=title, verified=said, intact=verified.intact)
+    if output == "-":
+        click.echo(page, nl=False)
+        return
+    try:
+        with open(output, "w", encoding="utf-8") as out:
+            out.write(page)
+    except OSError as error:
+        raise Misuse(f"cannot write {output}: {error.strerror}") from None
+    click.echo(f"{len(records)} statements in {output}; {said}", err=True)
 
 
 def summary(report: Report) -> str:

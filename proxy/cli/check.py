@@ -25,6 +25,11 @@ from proxy.cli.since import added_since
     default=None,
     help="For people, programs, or a code review; default text, in a GitHub workflow github.",
 )
+@click.option(
+    "--down",
+    is_flag=True,
+    help="Also what takes migrations back: down sections, and of a folder .down.sql, U1__….sql, revert/.",
+)
 @options
 def command(
     files: tuple[str, ...],
@@ -33,6 +38,7 @@ def command(
     pg_version: str | None,
     form: str | None,
     since: str | None,
+    down: bool,
 ) -> None:
     """Say what SQL files would block, and what would run instead; run nothing.
 
@@ -49,11 +55,11 @@ def command(
     if not files and since is None:
         raise click.UsageError("give files or folders, - for stdin, or --since REV")
     added = added_since(since) if since is not None else None
-    inputs = read_all(files or tuple(added.files() if added else ()))
-    judged = judge_all(inputs, policy=policy, database=database, pg_version=pg_version)
+    inputs = read_all(files or tuple(added.files() if added else ()), down=down)
+    judged = judge_all(inputs.all, policy=policy, database=database, pg_version=pg_version)
     if added is not None:
         kept = [(name, added.only(name, statements)) for name, statements in judged]
         judged = [(name, statements) for name, statements in kept if statements]
-    report(judged, format_of(form, os.environ))
+    report(judged, format_of(form, os.environ), left_out=inputs.left_out)
     if failed(judged):
         raise SystemExit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.cli import Misuse
+from proxy.cli.migrations import goes_back, parts
 from proxy.cli.psql import server_part
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ COLOURS = {"warn": "yellow", "rewrite": "cyan", "defer": "cyan", "reject": "red"
 class Input:
     name: str  # as the user wrote it; ``-`` is stdin
     text: str
+    in_transaction: bool = False  # whoever runs it opens a transaction first
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What is to be judged, and how much was left out."""
+
+    all: list[Input] = field(default_factory=list)
+    left_out: int = 0  # parts and files that take migrations back
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,9 +49,23 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def read_all(names: tuple[str, ...]) -> list[Input]:
-    """The inputs of these names; of a folder every ``.sql`` in and below it, in the order of their numbers.  Raises Misuse."""
-    return [Input(name, read_text(name)) for given in names for name in _files(given)]
+def read_all(names: tuple[str, ...], *, down: bool = False) -> Inputs:
+    """The inputs of these names; of a folder every ``.sql`` in and below it, in the order of their numbers.  Raises Misuse.
+
+    What takes a migration back is left out unless ``down`` is so, or a file that does nothing else is named.
+    """
+    found = Inputs()
+    for given in names:
+        for name in _files(given):
+            if not down and name != given and goes_back(Path(name)):
+                found.left_out += 1
+                continue
+            both = parts(read_text(name))
+            kept = [part for part in both if down or part.way == "up" or len(both) == 1] or both
+            found.left_out += len(both) - len(kept)
+            # An empty file is an input, too: it was looked at.
+            found.all += [Input(name, part.text, part.in_transaction) for part in kept] or [Input(name, "")]
+    return found
 
 
 def _files(name: str) -> Iterator[str]:
@@ -93,16 +117,43 @@ def judge_all(
     version = _server_version(pg_version)
     if database is None:
         from_text = Facts.text_only(version or VERSIONS[0] * 10000, datetime.now(UTC))
-        return [(one.name, judge(one.text, policy=loaded, facts_for=lambda _: from_text)) for one in inputs]
+        return [
+            (
+                one.name,
+                judge(readable(one.text), policy=loaded, facts_for=lambda _: from_text, begun=one.in_transaction),
+            )
+            for one in inputs
+        ]
     from proxy.cli.live import LiveFacts
 
     # No query goes to the planner for nothing.
     estimates = loaded.rule("large-update").action is not Action.ALLOW
     with LiveFacts.connect(database, server_version=version, estimates=estimates) as live:
         return [
-            (one.name, judge(one.text, policy=loaded, facts_for=live.begin_input(), routines_for=live.routines))
+            (
+                one.name,
+                judge(
+                    readable(one.text),
+                    policy=loaded,
+                    facts_for=live.begin_input(),
+                    routines_for=live.routines,
+                    begun=one.in_transaction,
+                ),
+            )
             for one in inputs
         ]
+
+
+def readable(text: str) -> str:
+    """The text as it stands, or with stand-ins for what a tool fills in, if it can be read with those alone."""
+    from proxy.render.placeholders import stand_in
+    from proxy.sql.read import read
+    from proxy.sql.statements import Unreadable
+
+    filled = stand_in(text)
+    if filled == text or not any(isinstance(one.node, Unreadable) for one in read(text)):
+        return text
+    return filled
 
 
 def _server_version(given: str | None) -> int | None:

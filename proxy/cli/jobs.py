@@ -11,6 +11,7 @@ from proxy.cli import Misuse
 from proxy.cli.listing import console, look, print_jobs, table
 from proxy.cli.listing import watch as watching
 from proxy.cli.own import cancelling, on, say
+from proxy.cli.progressing import followed
 
 if TYPE_CHECKING:
     from proxy.run.execute import Budget
@@ -225,7 +226,8 @@ def _run(ids: Sequence[int], database: str | None, policy: str, *, again: bool, 
     async def story(own: Side) -> bool:
         if ids:
             await _chosen(own, ids)
-        outcome = await drain(own, limits, say, cancelling(own), only=ids, again=again, wait_s=wait_s)
+        async with followed(own):
+            outcome = await drain(own, limits, say, cancelling(own), only=ids, again=again, wait_s=wait_s)
         for job in outcome.failed:
             click.echo(f"job {job.id} has failed: {job.title}: {one_line(job.error.get('M', 'error'))}", err=True)
             click.echo(

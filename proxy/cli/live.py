@@ -94,11 +94,13 @@ class LiveFacts:
             raise Misuse(f"--database: cannot look at the catalog: {' '.join(str(error).split())}") from error
 
     def _ask(self, statement: Statement) -> Facts:
-        request = lookup.request(statement, in_transaction=False)
+        asked: lookup.Request | None = lookup.request(statement, in_transaction=False)
         cursor = psycopg.RawCursor(self.connection)
-        row = cursor.execute(request.sql.encode(), [request.parameter]).fetchone()
-        assert row is not None  # one row, always
-        found = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        while asked is not None:
+            row = cursor.execute(asked.sql.encode(), [asked.parameter]).fetchone()
+            assert row is not None  # one row, always
+            found = lookup.decode(row[0], asked, now=datetime.now(UTC), in_transaction=False)
+            asked = lookup.more(asked, statement, found)
         if self.estimates and any(one.verb != "INSERT" for one in written(statement)):
             found = replace(found, estimate=self._estimate(statement))
         return found

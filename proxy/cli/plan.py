@@ -43,7 +43,7 @@ def command(
 
     if (file is None) == (not commands):
         raise click.UsageError("give one file, or - for stdin, or SQL with -c")
-    inputs = read_all((file,)) if file is not None else [Input("-c", ";\n".join(commands))]
+    inputs = read_all((file,)).all if file is not None else [Input("-c", ";\n".join(commands))]
     judged = judge_all(inputs, policy=policy, database=database, pg_version=pg_version)
     if form == "json":
         print_json(document(judged))

@@ -1,4 +1,4 @@
-"""``interlock policy check | show | schema``."""
+"""``interlock policy check | show | schema | replay``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from proxy.policy.load import Policy, PolicyError, load
 from proxy.sql.read import read
 
 
-@click.group(help="Check, show and describe policy files.")
+@click.group(help="Check, show and describe policy files, and try them on the past.")
 def command() -> None:
     pass
 
@@ -138,6 +138,36 @@ def schema() -> None:
               and in the policy:  # yaml-language-server: $schema=./policy.schema.json
     """
     click.echo(json_schema.text(), nl=False)
+
+
+@command.command("replay")
+@click.argument("name", metavar="NAME|FILE")
+@click.argument("logs", metavar="LOG…", nargs=-1, required=True, type=click.Path())
+@click.option("--since", metavar="DATE", default="", allow_from_autoenv=False, help="Only records from that day on.")
+@click.option("--until", metavar="DATE", default="", allow_from_autoenv=False, help="Only records up to that day.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def replay_(name: str, logs: tuple[str, ...], since: str, until: str, format_: str) -> None:
+    """Decide anew about the statements of an old audit log, and say what would be different.
+
+    \b
+    interlock policy replay policies/strict.yaml /var/log/interlock/audit.jsonl*
+    interlock policy replay next.yaml audit.jsonl --since 2026-11-01
+
+    Nothing is run and no database is asked: each record holds what was known at its time. Exit code 0 if nothing would be
+    newly rejected, 1 if something would, 2 for wrong usage.
+    """
+    from proxy.audit.replay import replay
+    from proxy.cli.progressing import counted
+    from proxy.cli.replayed import show
+
+    try:
+        policy = load(name)
+    except PolicyError as e:
+        click.echo(str(e), err=True)
+        sys.exit(2)
+    wanted = (r for r in _records(logs) if r["at"][:10] >= since and (not until or r["at"][:10] <= until))
+    if show(list(replay(counted(wanted, "deciding anew"), policy)), policy, form=format_):
+        sys.exit(1)
 
 
 def _text(policy: Policy) -> str:

@@ -23,8 +23,8 @@ def format_of(given: str | None, environment: Mapping[str, str]) -> str:
     return given or ("github" if environment.get("GITHUB_ACTIONS") == "true" else "text")
 
 
-def report(files: list[tuple[str, list[Judged]]], form: str) -> None:
-    """Findings to stdout, the summary to stderr."""
+def report(files: list[tuple[str, list[Judged]]], form: str, *, left_out: int = 0) -> None:
+    """Findings to stdout, the summary to stderr; ``left_out``: parts that take migrations back."""
     from proxy.render import document, github, gitlab, review, sarif, text
 
     remarks = review.remarks([(in_repository(name), judged) for name, judged in files])
@@ -43,7 +43,7 @@ def report(files: list[tuple[str, list[Judged]]], form: str) -> None:
             for name, judged in files:
                 for block in text.text(name, judged, paint=paint):
                     click.echo(block)
-    click.echo(text.summary(files), err=True)
+    click.echo(text.summary(files, left_out=left_out), err=True)
 
 
 def in_repository(name: str) -> str:

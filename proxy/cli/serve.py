@@ -7,8 +7,7 @@ import contextlib
 import logging
 import os
 import signal
-import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,9 @@ import click
 import yaml
 
 from proxy.cli import Misuse, login
+from proxy.cli.beside import admin_options, beside
+from proxy.cli.beside import check as check_admin
+from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from proxy.audit.sink import AuditLog
@@ -112,7 +114,13 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Another login to the upstream, to look from beside while a client's connection is busy with a build: progress, and who"
     " is waited for. Its role sees what other roles do only as a member of pg_read_all_stats or pg_monitor.",
 )
+@admin_options
 @login.options
+@click.option(
+    "--mark-sessions",
+    is_flag=True,
+    help="Give each session at the upstream the setting interlock.via, by which the guard knows it (doctor --install-guard).",
+)
 @click.option(
     "--login-timeout",
     metavar="SECONDS",
@@ -183,15 +191,14 @@ def command(**options: Any) -> None:
     Clients prove themselves to the upstream; Interlock keeps no password, unless --auth says so.  SIGHUP reads
     policy, certificates and users again, SIGTERM ends when the work in progress has ended.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_to_stderr(options["log_level"], options["log_format"])
     if options["cross_check"]:
         logging.getLogger("interlock.opinion").setLevel(logging.WARNING)
     if not options["upstream"] and not options["embedded"]:
         raise Misuse("say which Postgres to guard: --upstream URL, or --embedded for one of our own")
     if options["upstream"] and options["embedded"]:
         raise Misuse("--upstream and --embedded exclude each other")
+    login.warn_of_passwords(click.get_current_context())
     with embedded(options["embedded"]) as url:
         run({**options, "upstream": url or options["upstream"]})
 
@@ -240,6 +247,7 @@ def check(options: dict[str, Any]) -> None:
     except ConninfoError as error:
         raise Misuse(str(error)) from None
     login.terms(options, upstream)
+    check_admin(options)
 
 
 def tell_addresses(listening: Listening) -> None:
@@ -287,15 +295,17 @@ class PolicyInForce:
     def __call__(self) -> Policy:
         return self.policy
 
-    def reload(self) -> None:
+    def reload(self) -> str:
+        """What became of it, in one line."""
         from proxy.policy.load import PolicyError, load
 
         try:
             self.policy = load(self.source)
         except PolicyError as error:
             log.error("policy not reloaded; the running one (sha %s) stays in force:\n%s", self.policy.sha[:8], error)
-        else:
-            log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+            return f"policy not reloaded; the running one (sha {self.policy.sha[:8]}) stays in force:\n{error}"
+        log.info("policy reloaded: %s (sha %s)", self.policy.name, self.policy.sha[:8])
+        return f"policy reloaded: {self.policy.name} (sha {self.policy.sha[:8]})"
 
 
 async def serve(options: dict[str, Any], listening: Listening, worker: Worker | None = None) -> None:
@@ -311,6 +321,7 @@ async def serve(options: dict[str, Any], listening: Listening, worker: Worker | 
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            mark_sessions=options["mark_sessions"],
             max_clients_per_user=options["max_clients_per_user"],
             max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
@@ -339,9 +350,23 @@ async def serve(options: dict[str, Any], listening: Listening, worker: Worker | 
             for source, exception in policy().expired(datetime.now(UTC)):
                 log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
             log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
-        if worker is None:
-            tell_addresses(listening)
-        await until_told(server, policy, book, parent=worker.parent if worker else None)
+
+        def read_again() -> str:
+            said = policy.reload()
+            login.reload(server.terms)
+            book.reopen()
+            return said
+
+        def reload() -> str:
+            """What one worker is told by the console, all are."""
+            if siblings is not None:
+                siblings.tell("reload")
+            return read_again()
+
+        if siblings is not None:
+            siblings.handlers["reload"] = lambda message: read_again()
+        async with beside(options, server, policy, book, reload, number=number, siblings=siblings):
+            await until_told(server, read_again, listening, parent=worker.parent if worker else None)
 
 
 def monitor(url: str | None) -> Monitor | None:
@@ -355,7 +380,9 @@ def monitor(url: str | None) -> Monitor | None:
         raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
-async def until_told(server: Server, policy: PolicyInForce, book: Ledger, *, parent: int | None) -> None:
+async def until_told(
+    server: Server, read_again: Callable[[], str], listening: Listening, *, parent: int | None
+) -> None:
     """Serve until SIGTERM or SIGINT, or until the parent has died, then drain; a second signal ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -365,21 +392,19 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger, *, par
         (again if stop.is_set() else stop).set()
 
     reading: asyncio.TimerHandle | None = None
-    last = [loop.time() - RELOAD_S]
+    last = loop.time() - RELOAD_S
 
-    def read_again() -> None:
-        nonlocal reading
+    def read() -> None:
+        nonlocal reading, last
         reading = None
-        policy.reload()
-        login.reload(server.terms)
-        book.reopen()
-        last[0] = loop.time()
+        read_again()
+        last = loop.time()
 
     def hung_up() -> None:
         """At once, but of a storm only one a second: to read a policy takes the time of some thousand queries."""
         nonlocal reading
         if reading is None:
-            reading = loop.call_at(last[0] + RELOAD_S, read_again)
+            reading = loop.call_at(last + RELOAD_S, read)
 
     def orphaned() -> None:
         if parent is not None:
@@ -392,6 +417,8 @@ async def until_told(server: Server, policy: PolicyInForce, book: Ledger, *, par
         loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    if parent is None:  # else the parent does; whoever hears it may send a signal at once
+        tell_addresses(listening)
     await stop.wait()
     log.info("draining: waiting for %d sessions to end their transactions", len(server.sessions))
     drained = asyncio.ensure_future(server.drain())

@@ -11,7 +11,7 @@ from dataclasses import replace
 from proxy.catalog.facts import Constraint, Relation
 from proxy.plans import done
 from proxy.plans.plan import Lock, Step
-from proxy.plans.target import Target, own_name
+from proxy.plans.target import Target, is_own, own_name
 from proxy.sql.statements import AddColumn, AlterColumnType, AlterTable, Statement
 
 UNFINISHED = "CHECK (true) NOT VALID"  # what it says: nothing
@@ -47,7 +47,9 @@ def any_resumed(statement: Statement, relation: Relation | None) -> bool:
     """Whether an interrupted run has done a part of this ALTER TABLE: then what it asks for may be there already."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    if relation is not None and mark_of_all(statement, relation.qualified) in relation.constraints:
+    if relation is None or not any(is_own(name) for name in relation.constraints):
+        return False
+    if mark_of_all(statement, relation.qualified) in relation.constraints:
         return True
     actions = [a for a in alter.actions if isinstance(a, AddColumn | AlterColumnType)]
     return any(marked(statement, action, relation) is not None for action in actions)

@@ -26,7 +26,7 @@ class Lock(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Lock).index(self)
+        return _RANKS[self]
 
     @property
     def blocks(self) -> str:
@@ -40,6 +40,9 @@ class Lock(StrEnum):
         """As LOCK TABLE and the documentation spell it: ``SHARE UPDATE EXCLUSIVE``."""
         words = "".join(" " + c if c.isupper() else c for c in self.value.removesuffix("Lock")).strip()
         return words.upper()
+
+
+_RANKS = {lock: rank for rank, lock in enumerate(Lock)}
 
 
 @dataclass(frozen=True, slots=True)

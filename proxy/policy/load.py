@@ -18,7 +18,7 @@ from proxy.policy.merge import merge
 from proxy.policy.model import did_you_mean
 from proxy.policy.problems import PolicyError, Problem
 
-__all__ = ["Policy", "PolicyError", "Problem", "load", "pack_names"]
+__all__ = ["Policy", "PolicyError", "Problem", "load", "pack_names", "text_of"]
 
 LARGEST_BYTES = 1 << 20
 PIN = "@"  # recommended@1; the packs' former versions are files of that name
@@ -47,6 +47,17 @@ def load(source: str | Path) -> Policy:
 def pack_names() -> tuple[str, ...]:
     """``observe``, ``recommended``, ``strict``."""
     return tuple(sorted(name for name in _packs() if PIN not in name))
+
+
+def text_of(file: str) -> str:
+    """The text of one of a policy's ``files``, as it is now; empty if it cannot be read."""
+    name = file.removeprefix("policies/").removesuffix(".yaml")
+    try:
+        if file.startswith("policies/") and name in _packs():
+            return _packs()[name].read_text("utf-8")
+        return Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 # ---------------------------------------------------------------- finding

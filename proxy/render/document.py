@@ -8,6 +8,7 @@ from typing import Any
 
 from proxy.judge import Judged, position
 from proxy.policy.verdict import Action, Decided
+from proxy.render.placeholders import restored
 from proxy.render.plans import names
 from proxy.sql.statements import Statement
 
@@ -18,7 +19,7 @@ def document(files: Sequence[tuple[str, Sequence[Judged]]]) -> dict[str, Any]:
     counts = Counter(one.verdict.action for one in judged)
     return {
         "version": 1,
-        "statements": [_statement(file, one) for file, judged in files for one in judged],
+        "statements": [restored(_statement(file, one)) for file, judged in files for one in judged],
         "summary": {action.value: counts[action] for action in Action},
     }
 

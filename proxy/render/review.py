@@ -71,9 +71,11 @@ def _remark(path: str, judged: Judged, decided: Decided, fingerprint: str) -> Re
 
 def _more(judged: Judged, decided: Decided) -> list[str]:
     finding, plan = decided.finding, judged.verdict.plan
-    lines = [printable(line) for line in (finding.detail, decided.note) if line]
+    note = f"{decided.note[:1].upper()}{decided.note[1:]}." if decided.note else ""
+    lines = [printable(line) for line in (finding.detail, note) if line]
     if decided.action in (Action.REWRITE, Action.DEFER) and plan is not None:
-        for said, steps in (("Through Interlock this runs instead:", plan.now), ("And after COMMIT:", plan.later)):
+        after = "And after COMMIT:" if plan.now else "Through Interlock this runs after COMMIT:"
+        for said, steps in (("Through Interlock this runs instead:", plan.now), (after, plan.later)):
             if steps:
                 lines += [said, *(f"  {printable(sql)};" for step in steps for sql in step.statements)]
     elif finding.hint:

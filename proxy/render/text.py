@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from proxy.judge import Judged, position
 from proxy.plans.plan import Plan
 from proxy.policy.verdict import Action, Decided
+from proxy.render.placeholders import restore
 from proxy.rules.base import rules
 from proxy.sql.statements import Span, Statement
 
@@ -27,14 +28,20 @@ def plain(word: str) -> str:
 def text(file: str, judged: Sequence[Judged], *, paint: Paint = plain) -> Iterator[str]:
     """The findings about one input, one block of lines each; nothing about a statement without one."""
     for one in judged:
-        told = [d for d in one.verdict.decided if d.action is not Action.ALLOW or d.note]
+        told = sorted(
+            (d for d in one.verdict.decided if d.action is not Action.ALLOW or d.note), key=lambda d: d.finding.at.start
+        )
         rewritten = [d for d in told if d.action in (Action.REWRITE, Action.DEFER)]
         for decided in told:
             plan = one.verdict.plan if rewritten and decided is rewritten[-1] else None
-            yield "\n".join(_finding(file, one.statement, decided, plan, paint))
+            joined = decided in rewritten[:-1] and one.verdict.plan is not None
+            yield "\n".join(_finding(file, one.statement, decided, plan, paint, joined=joined))
 
 
-def _finding(file: str, statement: Statement, decided: Decided, plan: Plan | None, paint: Paint) -> Iterator[str]:
+def _finding(
+    file: str, statement: Statement, decided: Decided, plan: Plan | None, paint: Paint, *, joined: bool
+) -> Iterator[str]:
+    """``joined``: the steps stand below, with another finding about the same statement."""
     finding = decided.finding
     line, column = position(statement.text, finding.at.start)
     yield f"{file}:{line}:{column}: {paint(decided.action)}  {finding.rule}"
@@ -44,6 +51,8 @@ def _finding(file: str, statement: Statement, decided: Decided, plan: Plan | Non
         if finding.detail:
             yield f"    = {printable(finding.detail)}"
         yield from _listed("instead", finding.hint.splitlines())
+    if joined:
+        yield "    = runs instead: the steps below"
     if plan is not None:
         yield from _listed("runs instead", [step.sql for step in plan.now])
         yield from _listed("after COMMIT", [step.sql for step in plan.later])
@@ -89,19 +98,22 @@ def width(character: str) -> int:
 
 def printable(sql: str) -> str:
     """Text on one line, and none of it a command to the terminal (an escape sequence in a file under review)."""
+    sql = restore(sql)
     line = " ".join(part.strip() for part in sql.splitlines()) if "\n" in sql else sql.rstrip("\r")
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def summary(files: Sequence[tuple[str, Sequence[Judged]]]) -> str:
-    """One line on everything, and the next command where there is one."""
+def summary(files: Sequence[tuple[str, Sequence[Judged]]], *, left_out: int = 0) -> str:
+    """One line on everything, one on what was ``left_out`` (parts that take back), and the next command where there is one."""
     statements = [(file, one) for file, judged in files for one in judged]
     counts = Counter(one.verdict.action for _, one in statements)
     found = [f"{counts[Action(action)]} {words}" for action, words in SUMMARY.items() if counts[Action(action)]]
     would = sum(any(d.would_be for d in one.verdict.decided) for _, one in statements)
     if would:
         found.append(f"{would} would be otherwise if the policy's mode were enforce")
-    said = f"checked {_count(len(statements), 'statement')} in {_count(len(files), 'file')}: {', '.join(found) or 'nothing to say'}"
+    said = f"checked {_count(len(statements), 'statement')} in {_count(len({f for f, _ in files}), 'file')}: {', '.join(found) or 'nothing to say'}"
+    if left_out:
+        said += f"\nleft out: {_count(left_out, 'part')} that take{'s' if left_out == 1 else ''} migrations back; --down looks at them, too"
     files_again = ((file, one) for file, one in statements if file != "-")  # stdin is gone by now
     rewritten = next((file for file, one in files_again if one.verdict.action in (Action.REWRITE, Action.DEFER)), None)
     return said + (f"\nSee what would run: interlock plan {rewritten}" if rewritten else "")

@@ -16,7 +16,7 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -51,6 +51,8 @@ class Context:
 
     statement: Statement
     facts: Facts
+    # What several rules ask about the same node, by question; with other facts (``replace``) it is empty again.
+    known: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def table(self) -> AlterTable:
@@ -134,6 +136,12 @@ def rules() -> dict[str, Rule]:
     return dict(sorted(found.items()))
 
 
+@cache
+def _about(node: type) -> tuple[Rule, ...]:
+    """The rules that are asked about nodes of this class."""
+    return tuple(r for r in rules().values() if issubclass(node, r.nodes))
+
+
 def examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
     """Every finding about a statement and what it runs, with the node (a statement's, or an action's) that it is about."""
     return [(node, finding) for node, finding, _ in examine_by(statement, facts)]
@@ -186,8 +194,8 @@ def _examine(statement: Statement, facts: Facts) -> list[tuple[Any, Finding]]:
         nodes += statement.node.actions
     found = []
     for node in nodes:
-        for r in rules().values():
-            if isinstance(node, r.nodes) and (finding := r.function(node, context)):
+        for r in _about(node.__class__):
+            if finding := r.function(node, context):
                 found.append((node, _timed(finding, context) if r.harm == "blocks" else finding))
     return found
 

@@ -15,8 +15,12 @@ from proxy.sql.statements import AlterColumnType, DropConstraint
 
 def changed(node: AlterColumnType, context: Context) -> tuple[Subject, Effect] | None:
     """The table, and what the change of type costs; None if there is nothing to protect."""
-    about = altered(context)
-    return None if about is None else (about, cost_of(node, context))
+    key = (changed, id(node))  # the statement keeps the node
+    if key not in context.known:
+        about = altered(context)
+        context.known[key] = None if about is None else (about, cost_of(node, context))
+    found: tuple[Subject, Effect] | None = context.known[key]
+    return found
 
 
 def rewritten(node: AlterColumnType, about: Subject, context: Context) -> Rewrite | None:

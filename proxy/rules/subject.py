@@ -8,6 +8,7 @@ from proxy.catalog.facts import Relation, describe_rows, describe_size
 from proxy.plans.plan import Rewrite
 from proxy.rules.base import Context
 from proxy.rules.refused import refused
+from proxy.sql.lexer import LexError, lex
 from proxy.sql.statements import AlterTable, Name
 
 
@@ -71,7 +72,9 @@ def altered(context: Context, *, rows: bool = True) -> Subject | None:
     if alter.object_type != "TABLE":
         return None
     about = subject(alter.relation, context)
-    if about is not None and refused(context.statement, about.relation):
+    if refused not in context.known:
+        context.known[refused] = about is not None and refused(context.statement, about.relation)
+    if context.known[refused]:
         return None
     if about is not None and rows and about.kind == "p" and about.relation and not about.relation.has_children:
         return None  # without a partition there is no row
@@ -88,7 +91,25 @@ def _measures(relation: Relation | None) -> list[str]:
 
 def script(*statements: str | tuple[str, str]) -> str:
     """Statements for a hint, one a line, each with its semicolon; of a pair, the second is a comment behind it."""
-    return "\n".join(f"{one};" if isinstance(one, str) else f"{one[0]}; -- {one[1]}" for one in statements)
+    return "\n".join(
+        f"{on_one_line(one)};" if isinstance(one, str) else f"{on_one_line(one[0])}; -- {one[1]}" for one in statements
+    )
+
+
+def on_one_line(sql: str) -> str:
+    """The statement without the line ends that its author has put between its words; those in a literal, or after a comment, stay."""
+    if "\n" not in sql:
+        return sql
+    try:
+        tokens = lex(sql)
+    except LexError:
+        return sql
+    pieces, at = [], 0
+    for token in tokens:
+        gap = sql[at : token.start]
+        pieces += [" " if "\n" in gap and not gap.strip() else gap, sql[token.start : token.end]]
+        at = token.end
+    return "".join((*pieces, sql[at:])).strip()
 
 
 def by_steps(rewrite: Rewrite | None) -> str:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from proxy.run.connection import Reply
+from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
 
 
 class Asking(Protocol):
     """``connection.Connection`` is one, and ``side.Side`` is one."""
+
+    doing: Doing | None  # the plan that runs on it now
 
     @property
     def is_lost(self) -> bool:

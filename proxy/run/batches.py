@@ -11,6 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Batch, Step
@@ -68,7 +69,7 @@ class Batches:
         sizes = {leaf.oid: await self._pages(leaf) for leaf in leaves}
         total, before = max(1, sum(sizes.values())), 0
         for leaf in leaves:
-            await self._through(batch, leaf, 0, sizes[leaf.oid], lambda page, b=before: (b + page) / total)  # type: ignore[misc]
+            await self._through(batch, leaf, 0, sizes[leaf.oid], partial(_share, before, total))
             before += sizes[leaf.oid]
         await self._rest(batch, {leaf.oid: leaf for leaf in leaves})
         return f"{'UPDATE' if batch.assign else 'DELETE'} {self.changed}".encode()
@@ -198,6 +199,8 @@ class Batches:
     async def _between(self, share: float | None) -> None:
         """What happens between two batches: others get their turn, standbys catch up, somebody hears how far it is."""
         self._check()
+        if self.own.doing is not None:
+            self.own.doing.goes(f"changing rows, {self.changed:,} so far", share)
         if share is not None:
             self._tell(f"{share:.0%} of the table, {self.changed:,} rows changed")
         if time.monotonic() - self._looked >= LOOK_AT_LAG_S:
@@ -242,3 +245,8 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def _share(before: int, total: int, page: int) -> float:
+    """How much of all is done, with the leaves before and so many pages of this one."""
+    return (before + page) / total

@@ -21,6 +21,7 @@ from proxy.wire.messages import Message
 from proxy.wire.relay import Relay
 
 if TYPE_CHECKING:
+    from proxy.run.doing import Doing
     from proxy.run.monitor import Monitor
 
 NAME = b"_interlock"
@@ -70,6 +71,7 @@ class Connection:
         self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
         self.is_lost = False
         self.monitor: Monitor | None = None  # looks from beside while this connection is busy
+        self.doing: Doing | None = None  # the plan that runs on it now
 
     @property
     def skipping(self) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
@@ -18,6 +19,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.run.asking import Asking, unhexed
 from proxy.run.batches import Batches
 from proxy.run.connection import SET_CONFIG, ConnectionLost, ServerError
+from proxy.run.doing import Doing, doing
 from proxy.run.errors import DUPLICATE, QUERY_CANCELED, PlanFailed, as_the_authors, place, surely, unplaced
 from proxy.run.leap import Locks, StepResult, tag_of
 from proxy.run.pace import Pace
@@ -60,6 +62,7 @@ class Runner:
         self.cancelled = cancelled
         self.locks = Locks(own, budget.locks, facts, say, cancelled)
         self.results: list[StepResult] = []
+        self.job: int | None = None  # which job it is, for those who look on
         self.resumes = False  # it will be run again: a cancelled step is left as it is, and taken up then
         self.tag = b""
         self._undoing = False  # the way back is nobody's statement: no timeout of the client's ends it
@@ -70,10 +73,15 @@ class Runner:
 
         ``as_written``: the plan is the client's own statement, so positions in errors are the client's.
         """
+        with doing(self.own, plan, self.results, self.job) as now:
+            await self._all(plan, now, as_written=as_written)
+
+    async def _all(self, plan: Plan, now: Doing, *, as_written: bool) -> None:
         ours: list[Step] = []  # what is to be taken back: steps that were there already are not ours
         for number, step in enumerate(plan.steps, 1):
             result = StepResult(step.sql, step.lock.value)
             self.results.append(result)
+            now.begin(number, step.sql)
             if not as_written:
                 self._prefix = f"{number}/{len(plan.steps)} "
                 self.say(self._prefix + one_line(step.sql))
@@ -202,9 +210,9 @@ class Runner:
         left: list[str] = []
         self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
-            for sql in (*step.undo, *await surely(lambda step=step: self._left(step))):  # type: ignore[misc]
+            for sql in (*step.undo, *await surely(partial(self._left, step))):
                 try:
-                    await surely(lambda sql=sql, step=step: self._undo_one(sql, step))  # type: ignore[misc]
+                    await surely(partial(self._undo_one, sql, step))
                     self.say(f"took back: {one_line(sql)}")
                 except ServerError as error:
                     left.append(sql)

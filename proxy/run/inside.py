@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 
-from proxy.plans.plan import Step
+from proxy.plans.plan import Plan, Step
 from proxy.run.connection import SET_CONFIG, ServerError
+from proxy.run.doing import doing
 from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
@@ -28,6 +29,12 @@ async def run_inside(runner: Runner, step: Step, *, savepoint: bool) -> None:
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
     transaction block has none) once.  Raises PlanFailed: the transaction is then in the failed state.
     """
+    with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
+        now.begin(1, step.sql)
+        await _run(runner, step, savepoint=savepoint)
+
+
+async def _run(runner: Runner, step: Step, *, savepoint: bool) -> None:
     own, locks = runner.own, runner.locks
     result = StepResult(step.sql, step.lock.value)
     runner.results.append(result)

@@ -128,6 +128,7 @@ async def _as_asked(
         known, role, version = await _settings(own, (*TIMEOUTS, *job.settings))
         runner = Runner(own, budget, _facts(known, version), say, cancelled)
         runner.results = results
+        runner.job = job.id
         # Only what is different: the client hears of changes to some of them.
         changed = {n: value for n, value in job.settings.items() if n not in known or known[n].value != value}
         as_other = job.role != (job.login if role == "none" else role)

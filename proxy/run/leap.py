@@ -167,6 +167,8 @@ class Locks:
             # Of other roles' sessions Postgres may hide the age: then we look once more, and know.
             hidden = not again and any(not b.state and not b.makes_way and b not in old for b in found)
             waiting.blockers = old or waiting.blockers
+            if self.own.doing is not None:
+                self.own.doing.waits(old)
             if stuck := next((b for b in old if b.waits_for_us), None):
                 raise ServerError(_deadlock(step, stuck))
             if await self._end_idle([b for b in old if b.transaction not in waiting.ended], patience, waiting, result):

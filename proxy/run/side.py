@@ -14,6 +14,8 @@ import psycopg
 from psycopg import pq
 
 from proxy.run.connection import ConnectionLost, Reply, ServerError
+from proxy.run.doing import Doing
+from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
 
 CANCEL_S = 5.0
@@ -48,6 +50,7 @@ class Side:
         self.connection = connection
         self._heard = True
         self.monitor: Monitor | None = None  # looks from beside, if somebody gives it one
+        self.doing: Doing | None = None  # the plan that runs on it now
         connection.add_notice_handler(lambda notice: say(notice.message_primary or "") if self._heard else None)
 
     @classmethod
@@ -61,6 +64,7 @@ class Side:
             fallback_application_name="interlock",
             prepare_threshold=None,
         )
+        await connection.execute(f"SET {VIA} = 'jobs'")  # so that the guard, where it is installed, knows us
         return cls(connection, say)
 
     async def close(self) -> None:

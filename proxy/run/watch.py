@@ -29,7 +29,7 @@ WHERE = f"{SERVER}, pg_catalog.pg_backend_pid()"
 async def watched(own: Asking, say: Callable[[str], None], prefix: str = "") -> AsyncIterator[None]:
     """Tell ``say`` of what the connection is busy with while the block runs; it never makes the block fail."""
     where = await _whereabouts(own)
-    task = asyncio.get_running_loop().create_task(_tell(own.monitor, where, say, prefix))
+    task = asyncio.get_running_loop().create_task(_tell(own, where, say, prefix))
     try:
         yield
     finally:
@@ -55,12 +55,13 @@ async def _whereabouts(own: Asking) -> tuple[str, int]:
     return (server or b"").decode(), int(pid or 0)
 
 
-async def _tell(monitor: Monitor | None, where: tuple[str, int], say: Callable[[str], None], prefix: str) -> None:
+async def _tell(own: Asking, where: tuple[str, int], say: Callable[[str], None], prefix: str) -> None:
+    monitor = own.monitor
     server, pid = where
     try:
         if monitor is not None and not (pid and await monitor.sees(server)):
             monitor = None
-        teller = _Teller(monitor, pid, say, prefix)
+        teller = _Teller(own, monitor, pid, say, prefix)
         while True:
             await asyncio.sleep(LOOK_S)
             await teller.look()
@@ -69,7 +70,8 @@ async def _tell(monitor: Monitor | None, where: tuple[str, int], say: Callable[[
 
 
 class _Teller:
-    def __init__(self, monitor: Monitor | None, pid: int, say: Callable[[str], None], prefix: str) -> None:
+    def __init__(self, own: Asking, monitor: Monitor | None, pid: int, say: Callable[[str], None], prefix: str) -> None:
+        self.own = own
         self.monitor = monitor
         self.pid = pid
         self.say = say
@@ -82,11 +84,16 @@ class _Teller:
     async def look(self) -> None:
         now = time.monotonic()
         found = await self.monitor.progress(self.pid) if self.monitor is not None else None
+        doing = self.own.doing
         if found is None:
             if self._is_due(now):
                 self._tell(now, "running")
             return
         left_s = self.pace.left_s(found, now)
+        if doing is not None:
+            doing.goes(found.phase, None if found.counts_others else found.share, left_s)
+            if not found.waits_for:
+                doing.waits()
         news = found.phase != self.phase or (found.waits_for and found.waits_for != self.waits_for)
         if not (news or self._is_due(now)):
             return
@@ -95,6 +102,8 @@ class _Teller:
         if found.waits_for and self.monitor is not None:
             holders = [b for b in await self.monitor.blockers(self.pid) if b.granted]
             if holders:
+                if doing is not None:
+                    doing.waits(holders)
                 more = f" (and {len(holders) - 1} more)" if len(holders) > 1 else ""
                 words = f"{words}: waits for {blockers.describe(holders[0])}{more}"
         self._tell(now, words)

@@ -177,7 +177,7 @@ class Examiner:
 
     async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
         """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        request = lookup.request(statement, in_transaction=in_transaction)
+        asked: lookup.Request | None = lookup.request(statement, in_transaction=in_transaction)
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
@@ -185,8 +185,10 @@ class Examiner:
         if self.cannot_ask:
             return unknown
         try:
-            row = await self.own.fetch_row(request.sql, request.parameter)
-            facts = lookup.decode((row[0] or b"").decode(), request, now=now, in_transaction=in_transaction)
+            while asked is not None:
+                row = await self.own.fetch_row(asked.sql, asked.parameter)
+                facts = lookup.decode((row[0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
+                asked = lookup.more(asked, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":

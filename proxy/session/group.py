@@ -132,6 +132,7 @@ class Groups:
         self._builds: dict[str, int] = {}  # by database
         self._built_elsewhere: dict[int, list[str]] = {}  # by worker
         self._over: asyncio.Condition | None = None
+        self.paused = False  # no job is begun: the console's PAUSE
         self._siblings = siblings
         if siblings is not None:
             siblings.handlers |= {
@@ -140,8 +141,18 @@ class Groups:
                 "member": lambda message: any(m.token == message["token"] for m in self._named(message).members),
                 "let go": self._asked_to_let_go,
                 "builds": self._heard_of_builds,
+                "paused": self._heard_of_pause,
             }
             siblings.tell("builds", of=[])  # a worker before this one may have died in the midst of one
+
+    def pause(self, paused: bool) -> None:
+        """Begin no job, in no worker; or again."""
+        self.paused = paused
+        if self._siblings is not None:
+            self._siblings.tell("paused", paused=paused)
+
+    def _heard_of_pause(self, message: Message) -> None:
+        self.paused = message["paused"]
 
     def builds_in(self, database: str) -> bool:
         """Whether something is being built there concurrently."""

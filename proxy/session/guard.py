@@ -135,6 +135,7 @@ class Guard:
             return Outcome.PASS
         if reason := self.ledger.refuses(policy):
             return await self._refuse(answers.unaudited(reason), simple=simple)
+        self.ledger.tally.decided(time.monotonic() - begun)
         try:
             return await self._act(
                 cases, statements, policy, text, simple=simple, in_block=in_block, alone=not in_transaction

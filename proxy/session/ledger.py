@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from proxy.audit import record
@@ -12,6 +13,7 @@ from proxy.audit.chain import AuditError
 from proxy.audit.sink import AuditLog
 from proxy.policy.load import Policy
 from proxy.session.case import Case
+from proxy.session.tally import Tally, told
 
 log = logging.getLogger("interlock")
 
@@ -28,10 +30,21 @@ class Who:
     application_name: str = ""
     tls: str = ""  # protocol version, empty without TLS
     tool: str | None = None
+    since: float = field(default_factory=time.time)
 
     @property
     def label(self) -> str:
         return f"{self.user}@{self.database} [{self.client}]"
+
+    def told(self) -> dict[str, str]:
+        """As it is now, for those who look on."""
+        return {
+            "user": self.user,
+            "database": self.database,
+            "client": self.client,
+            "application_name": self.application_name,
+            "tool": self.tool or "",
+        }
 
 
 class Ledger:
@@ -39,6 +52,7 @@ class Ledger:
 
     def __init__(self, audit: AuditLog | None) -> None:
         self.audit = audit
+        self.tally = Tally()
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def refuses(self, policy: Policy) -> str:
@@ -57,7 +71,16 @@ class Ledger:
     def record(self, who: Who, case: Case, policy: Policy) -> None:
         """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
         action = case.verdict.action.value
-        log.info("%s: %s: %s (%s)", who.label, case.statement.node.kind, case.outcome, action)
+        decision = told(case, policy, who=who.told(), number=self.tally.next_number)
+        self.tally.add(decision)
+        log.info(
+            "%s: %s: %s (%s)",
+            who.label,
+            case.statement.node.kind,
+            case.outcome,
+            action,
+            extra={"decision": decision},
+        )
         if self.audit is None:
             return
         session = record.Session(who.user, who.database, who.client, who.application_name, who.tls, who.tool)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("interlock")
 
 PAUSE_S = 0.1
+UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
+PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
 
 
@@ -134,6 +136,9 @@ class Rest:
         if not waiting:
             group.waiting = False
             return failures
+        if self.groups.paused:
+            self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
+            return failures
         free = waiting if await self._is_free(group, waiting) else [job for job in waiting if not job.waits_for_others]
         left = [job for job in waiting if job not in free]
         busy: list[Job] = []  # other sessions have them, or they come behind such
@@ -218,14 +223,13 @@ class Rest:
                     self.member.stop_build()
                     return
 
-    def _say_left(self, left: list[Job]) -> None:
+    def _say_left(self, left: list[Job], until: tuple[str, str] = UNTIL_REST) -> None:
         for job in left:
             log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
             said = answers.notice(
-                f"committed, but not finished yet: job {job.id} waits until no session of this client is in a"
-                f" transaction: {job.title}",
+                f"committed, but not finished yet: job {job.id} waits until {until[0]}: {job.title}",
                 severity="WARNING",
-                hint="It is done at the first such moment, or by: interlock jobs run",
+                hint=f"It is done {until[1]}, or by: interlock jobs run",
             )
             self.guard.voice.tell(said)
 

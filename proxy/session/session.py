@@ -17,6 +17,7 @@ from proxy.login.screen import REFUSAL, Screen
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
 from proxy.session import fatal
 from proxy.session.group import Groups
@@ -101,17 +102,22 @@ class Session:
         self._on_key: Callable[[tuple[int, bytes]], None] | None = on_key
         self._cancel_upstream = cancel_upstream
 
+    def join(self) -> None:
+        """From now on what the server says goes to the client."""
+        self.client.partner, self.server.partner = self.server, self.client
+        self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
+
     def start(self, startup: bytes, rest: bytes, *, greeting: bytes = b"", screened: bool = False) -> None:
         """Send the client's StartupMessage on, with what came behind it, and relay from now on.
 
         ``greeting``: the login is done, and the server has said this since; ``screened``: the client's first answer is
-        looked at, since the server could only refuse some.
+        looked at, since the server could only refuse some.  ``join`` must have been called.
         """
-        self.client.partner, self.server.partner = self.server, self.client
-        self.server.on_data, self.server.on_lost = self._from_server, self._server_lost
         self.server.write(startup)
-        if greeting:
-            self._from_server(greeting)
+        if greeting and self.server.on_data is not None:
+            self.server.on_data(greeting)
+        if self.finished.done():
+            return
         from_client = Screen(self._screened, self._refuse_binding) if screened else self._from_client
         if rest:
             from_client(rest)
@@ -123,6 +129,16 @@ class Session:
         if not self.relay.status:
             return True
         return self.relay.status == b"I" and self.relay.quiet and self._settling is None and self.relay.buffered == 0
+
+    @property
+    def doing(self) -> Doing | None:
+        """The plan that runs for the client now, for those who look on."""
+        return self._own.doing
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something of the client's is being decided about, or done, here."""
+        return self._settling is not None
 
     @property
     def token(self) -> str:
@@ -289,6 +305,17 @@ class Session:
             self._groups.leave(self, self._rest.group)
         self.client.close()
         self.server.close()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+    def give_back(self) -> None:
+        """End it, and leave the client to whoever serves it from here on."""
+        client, server = self.client, self.server
+        client.partner = server.partner = None
+        client.on_data = client.on_lost = server.on_data = server.on_lost = None
+        if self._rest.group is not None:
+            self._groups.leave(self, self._rest.group)
+        server.close()
         if not self.finished.done():
             self.finished.set_result(None)
 

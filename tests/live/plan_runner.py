@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import psycopg
 from psycopg import errors
 
-from proxy.catalog import lookup
 from proxy.catalog.facts import Facts
 from proxy.plans.compose import compose
 from proxy.plans.plan import Batch, Lock, Plan, Step
@@ -19,6 +17,7 @@ from proxy.rules.base import examine, rules
 from proxy.run import batch_sql
 from proxy.sql.read import read
 from proxy.sql.statements import Statement
+from tests.facts import ask
 
 TABLE = re.compile(r'table "([^"]*)"')
 WORK = re.compile(r'^(rewriting table|verifying table|building index (?!"pg_toast_)|validating foreign key)')
@@ -36,10 +35,7 @@ def statement_of(sql: str) -> Statement:
 
 
 def facts_for(session: psycopg.Connection, statement: Statement) -> Facts:
-    asked = lookup.request(statement)
-    row = psycopg.RawCursor(session).execute(lookup.SQL, [asked.parameter]).fetchone()
-    assert row is not None
-    return lookup.decode(row[0], asked, now=datetime.now(UTC), in_transaction=False)
+    return ask(session, statement, in_transaction=False)
 
 
 def plan_for(session: psycopg.Connection, sql: str) -> Plan | None:

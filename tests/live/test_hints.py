@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import takewhile
 
 import psycopg
 import pytest
 
-from proxy.catalog import lookup
 from proxy.rules.base import Finding, examine
 from proxy.sql.read import read
 from proxy.sql.statements import Unreadable, quote_identifier
+from tests.facts import ask
 from tests.servers import Server
 
 
@@ -107,11 +106,7 @@ def session(postgres: Server, database: str) -> Iterator[psycopg.Connection]:
 
 def findings(session: psycopg.Connection, statement: str) -> list[Finding]:
     (one,) = read(statement)
-    request = lookup.request(one)
-    row = psycopg.RawCursor(session).execute(request.sql, (request.parameter,)).fetchone()
-    assert row is not None
-    facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
-    return [finding for _, finding in examine(one, facts)]
+    return [finding for _, finding in examine(one, ask(session, one, in_transaction=False))]
 
 
 def runnable(hint: str) -> list[str]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
-from proxy.catalog import lookup
 from proxy.rules.base import Finding, examine, rules
 from proxy.sql.read import read
+from tests.facts import ask
 from tests.servers import Server
 
 SCHEMA = """
@@ -183,12 +182,7 @@ def session(postgres: Server) -> Iterator[psycopg.Connection]:
 def found(session: psycopg.Connection, sql: str) -> list[Finding]:
     """What is said about it that a policy minds by itself."""
     (statement,) = read(sql)
-    request = lookup.request(statement)
-    row = psycopg.RawCursor(session).execute(lookup.SQL, (request.parameter,)).fetchone()
-    assert row is not None
-    in_transaction = session.info.transaction_status is psycopg.pq.TransactionStatus.INTRANS
-    facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=in_transaction)
-    every = [finding for _, finding in examine(statement, facts)]
+    every = [finding for _, finding in examine(statement, ask(session, statement))]
     return [finding for finding in every if rules()[finding.rule].harm != "costs later"]
 
 
@@ -282,10 +276,7 @@ def test_concurrently_is_refused_in_a_transaction_and_that_is_said_before(
 def test_constraints_left_not_valid_are_remembered(session: psycopg.Connection) -> None:
     def told(sql: str) -> list[str]:
         (statement,) = read(sql)
-        request = lookup.request(statement)
-        row = psycopg.RawCursor(session).execute(lookup.SQL, (request.parameter,)).fetchone()
-        assert row is not None
-        facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        facts = ask(session, statement)
         return [f.hint for _, f in examine(statement, facts) if f.rule == "not-valid-left"]
 
     assert told("ALTER TABLE late ADD COLUMN b int") == ["ALTER TABLE public.late VALIDATE CONSTRAINT late_a;"]
@@ -296,10 +287,7 @@ def test_constraints_left_not_valid_are_remembered(session: psycopg.Connection) 
 def test_invalid_indexes_are_remembered(session: psycopg.Connection) -> None:
     def told(sql: str) -> list[str]:
         (statement,) = read(sql)
-        request = lookup.request(statement)
-        row = psycopg.RawCursor(session).execute(lookup.SQL, (request.parameter,)).fetchone()
-        assert row is not None
-        facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=False)
+        facts = ask(session, statement)
         return [f.hint for _, f in examine(statement, facts) if f.rule == "invalid-index-left"]
 
     session.execute("CREATE TABLE doubled (a int); INSERT INTO doubled VALUES (1), (1)")

@@ -95,6 +95,18 @@ def test_own_users_and_a_password_in_the_url(begin: Begin) -> None:
         psycopg.connect(host="127.0.0.1", port=proxy.port, user="deploy", password=OWN, dbname="deploy")
 
 
+def test_the_console(begin: Begin) -> None:
+    """Whoever Interlock has let in, and is one of its operators, finds the console where there is no such database."""
+    proxy = begin(own_users(), "--admin-users", "deploy", upstream=f"user=scram password='{PASSWORD}'")
+    place = {"host": "127.0.0.1", "port": proxy.port, "password": OWN, "dbname": "interlock"}
+    with psycopg.connect(**place, user="deploy", autocommit=True) as console:
+        assert console.execute("SHOW VERSION").fetchall()
+    with pytest.raises(psycopg.OperationalError, match='database "interlock" does not exist'):
+        psycopg.connect(**place, user="ci")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(**{**place, "password": "x"}, user="deploy")
+
+
 def test_every_driver(begin: Begin) -> None:
     proxy = begin(own_users(), *FRONT, upstream=f"user=scram password='{PASSWORD}' sslmode=require")
     context = ssl.create_default_context(cafile=str(CA))
@@ -330,3 +342,17 @@ def test_by_certificate(server: Server, tmp_path: Path) -> None:
         assert "Traceback" not in proxy.stderr_text()
     finally:
         proxy.stop()
+
+
+def test_the_console_behind_a_login_that_interlock_checks(server: Server, begin: Callable[..., Proxy]) -> None:
+    """The client has proven itself to Interlock; the server still says that there is no such database."""
+    running = begin(
+        "".join(f'"{name}" "{verifier(server, name)}"\n' for name in ("scram", "other")), "--admin-users", "scram"
+    )
+    with psycopg.connect(running.url("interlock", user="scram"), password=PASSWORD, autocommit=True) as console:
+        assert console.execute("SHOW VERSION").fetchone()
+        assert console.execute("SHOW CLIENTS").fetchall() == []
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(running.url("interlock", user="scram"), password="wrong")
+    with pytest.raises(psycopg.OperationalError, match='database "interlock" does not exist'):
+        psycopg.connect(running.url("interlock", user="other"), password=PASSWORD)

@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import psycopg
 
-from proxy.catalog import lookup
 from proxy.catalog.claims import WORKS, Work
 from proxy.catalog.effect import Effect, effect
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Lock
 from proxy.sql.read import read
+from tests.facts import ask
 from tests.truth.cases import Case
 
 Pair = tuple[str, str]
@@ -90,10 +89,7 @@ class Judgement:
 
 def predict(session: psycopg.Connection, sql: str, *, in_transaction: bool = False) -> tuple[Effect, Facts]:
     (statement,) = read(sql)
-    request = lookup.request(statement)
-    row = psycopg.RawCursor(session).execute(request.sql, (request.parameter,)).fetchone()
-    assert row is not None
-    facts = lookup.decode(row[0], request, now=datetime.now(UTC), in_transaction=in_transaction)
+    facts = ask(session, statement, in_transaction=in_transaction)
     return effect(statement, facts), facts
 
 

@@ -1,0 +1,2 @@
+CREATE TABLE ${schema}.orders (id bigint PRIMARY KEY, state text);
+CREATE INDEX ON ${schema}.orders (state);

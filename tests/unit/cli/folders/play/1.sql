@@ -1,0 +1,4 @@
+# --- !Ups
+CREATE INDEX a ON t (a);
+# --- !Downs
+DROP INDEX a;

@@ -1,0 +1,1 @@
+BEGIN; DROP INDEX orders_email; COMMIT;
