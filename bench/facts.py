@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -150,7 +151,7 @@ def main() -> int:
                 asked(session, statement, inside)
             session.execute("ROLLBACK")
             first = cold(server.url(name), statement, options.cold)
-            decision = best_us(lambda statement=statement, facts=facts: decide(statement, facts, policy))  # type: ignore[misc]
+            decision = best_us(partial(decide, statement, facts, policy))
             medians.append(warm.median_ms)
             works.append(statistics.median(warm.worked_ms))
             colds.append(first.median_ms)

@@ -123,6 +123,12 @@ class Upstream:
         )
 
     @property
+    def gives_password(self) -> bool:
+        """Whether the text itself holds a password, its own or its key's."""
+        options = conninfo_to_dict(self.text)
+        return bool(options.get("password") or options.get("sslpassword"))
+
+    @property
     def redacted(self) -> str:
         """The upstream as a URL for logs: no password and no key's password, ever."""
         options = {

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from proxy.aftermath import Aftermath, Altered, Parts
 from proxy.catalog.effect import Effect, Work, effect
-from proxy.catalog.facts import Facts, Held, Relation, Routine
+from proxy.catalog.facts import Facts, Held, Routine
 from proxy.catalog.held import holding
 from proxy.catalog.routines import Known, Opening, Sought, may_be, names
-from proxy.plans.afterwards import afterwards
 from proxy.plans.plan import Lock
 from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
@@ -29,20 +29,17 @@ from proxy.sql.statements import (
     CreateTable,
     CreateTableAs,
     Drop,
-    Name,
     Node,
     Other,
     OtherAction,
     Query,
     SetVariable,
-    Span,
     Statement,
     Transaction,
 )
 
 ALLOW = "interlock.allow"
 TEMPORARY = "pg_temp"
-Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +131,6 @@ def _opened(
             known |= routines_for(names(opening.missing))
 
 
-@dataclass(frozen=True, slots=True)
-class Altered:
-    """An ALTER TABLE that was judged; ``table`` is its (schema, name), None if that is not known."""
-
-    parts: Parts
-    table: tuple[str, str] | None
-    statement: Statement
-    facts: Facts
-
-
 @dataclass(slots=True)
 class _Earlier:
     """What the statements so far would have left behind."""
@@ -156,6 +143,10 @@ class _Earlier:
     altered: tuple[Altered, ...] = ()  # what ALTER TABLE did to other tables than those
     held: tuple[Held, ...] = ()  # by the transaction that they opened; what goes back to a savepoint is not let go
     before: tuple[frozenset[Parts], str | None, tuple[Altered, ...]] = (frozenset(), None, ())  # as it was at BEGIN
+    aftermath: Aftermath = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aftermath = Aftermath(self._aliases)
 
     def seen_by(self, facts: Facts) -> Facts:
         changed = replace(
@@ -164,35 +155,18 @@ class _Earlier:
             held=self.held,
             allow=facts.allow if self.allow is None else self.allow,
         )
-        for parts in self.new:
-            for alias in self._aliases(parts):
-                known = facts.relations.get(alias)
-                if known is None or not known.exists:
-                    changed = changed.with_new(Name(alias, Span(0, 0)))
-        return self._altered(changed)
-
-    def _altered(self, facts: Facts) -> Facts:
-        relations, stated = dict(facts.relations), dict(facts.stated)
-        for one in self.altered:
-            found = [parts for parts, r in relations.items() if r.exists and one.table == r.qualified]
-            for parts in found:
-                relations[parts] = afterwards(relations[parts], one.statement, one.facts)
-            if one.table is None:
-                for parts in self._aliases(one.parts):
-                    known = Relation(exists=True, constraints=stated.get(parts, {}))
-                    stated[parts] = afterwards(known, one.statement, one.facts).constraints
-        return replace(facts, relations=relations, stated=stated)
+        return self.aftermath.seen_by(changed, self.new, self.altered)
 
     def add(self, statement: Statement, facts: Facts) -> None:
         match statement.node:
             case Transaction(kind=kind, chain=chain):
                 self._transaction(kind, chain)
             case SetVariable(name="search_path"):
-                self.usual_path = False
+                self._lose_path()
             case SetVariable(name=name, local=local) if name in (ALLOW, None):
                 self._set_allow(assigned(statement) if name else None, local)
             case Query() if "search_path" in statement.sql:  # set_config('search_path', …)
-                self.usual_path = False
+                self._lose_path()
             case CreateTable() | CreateTableAs() as made:
                 self._make(made, facts)
             case Other(kind="DO"):
@@ -263,9 +237,15 @@ class _Earlier:
         if was_new:
             self.new |= {new}
 
+    def _lose_path(self) -> None:
+        self.usual_path = False
+        self.aftermath.clear()
+
     def _forget(self, parts: Parts) -> None:
+        self.aftermath.follow(self.new, self.altered)
         self.new = frozenset(made for made in self.new if parts not in self._aliases(made))
         self.altered = tuple(one for one in self.altered if parts not in self._aliases(one.parts))
+        self.aftermath.forget(parts, self.new, self.altered)
 
     def _aliases(self, parts: Parts) -> tuple[Parts, ...]:
         """The names that mean the same table: without a schema it is in public, unless a search_path says otherwise."""

@@ -7,15 +7,11 @@ Source: Postgres docs, "Frontend/Backend Protocol", Start-up, Canceling Requests
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import socket
 import ssl
-import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from proxy import upstream as upstreams
@@ -27,41 +23,20 @@ from proxy.login.terms import Terms
 from proxy.net import Peer
 from proxy.policy.load import Policy
 from proxy.roles import Roles
+from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
 from proxy.session import fatal
 from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
 from proxy.session.session import Session, address
-from proxy.upstream import UpstreamUnavailable
+from proxy.siblings import Counts, Message, Siblings
+from proxy.sockets import BACKLOG
+from proxy.upstream import CANCEL_TIMEOUT_S, UpstreamUnavailable
 from proxy.wire import messages
 from proxy.wire.errors import ClientProtocolError
-from proxy.wire.startup import CancelRequest, Startup
+from proxy.wire.startup import CancelRequest, Startup, read_startup
 
 log = logging.getLogger("interlock")
-
-
-class CannotListen(Exception):
-    """An address cannot be listened on; the message says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to listen: ``HOST:PORT`` (an empty host or ``*``: all), or ``/path`` of a Unix socket's directory with a port."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Listen:
-        """``127.0.0.1:6432``, ``[::1]:6432``, ``*:6432``, ``/run/interlock:6432``.  Raises ValueError."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdigit() or int(port) > 65535:
-            raise ValueError(f"'{text}' is no HOST:PORT")
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
-
-    @property
-    def is_unix(self) -> bool:
-        return self.host.startswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +46,7 @@ class Limits:
     max_clients: int = 0  # 0: as many as there are file descriptors
     max_clients_per_user: int = 0
     max_clients_per_address: int = 0
+    mark_sessions: bool = False
     drain_timeout_s: float = 60.0
 
 
@@ -93,6 +69,9 @@ class Server:
         limits: Limits | None = None,
         terms: Terms | None = None,
         monitor: Monitor | None = None,
+        siblings: Siblings | None = None,
+        counts: Counts | None = None,
+        number: int = 0,
     ) -> None:
         self.upstream = upstream
         self.policy = policy
@@ -102,71 +81,45 @@ class Server:
         self.monitor = monitor
         self.console: Console | None = None
         self.sessions: set[Session] = set()
-        self.addresses: list[str] = []
         self._roles = Roles()
-        self.groups = Groups()
+        self._siblings = siblings
+        if siblings is not None:
+            siblings.handlers["cancel"] = self._cancel_for_a_sibling
+        self._counts = counts or Counts(1)
+        self._number = number
+        self.groups = Groups(siblings=siblings)
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
         self._listeners: list[asyncio.Server] = []
-        self._unix: list[Path] = []
         self._draining = False
+        self.on_drain: Callable[[], None] | None = None
 
     # ------------------------------------------------ listening
 
-    async def listen(self, places: Sequence[Listen]) -> None:
-        """Bind every place.  Raises CannotListen, with nothing left open."""
-        try:
-            for place in places:
-                await self._listen(place)
-        except OSError as error:
-            await self.stop_listening()
-            where = place.host if place.is_unix else f"{place.host or '*'}:{place.port}"
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise CannotListen(f"cannot listen on {where}: {reason.lower()}") from None
-
-    async def _listen(self, place: Listen) -> None:
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Take clients from these listening sockets."""
         loop = asyncio.get_running_loop()
 
         def accept() -> Peer:
             return Peer(self._accepted)
 
-        if place.is_unix:
-            path = Path(place.host) / f".s.PGSQL.{place.port}"
-            self._clear_stale(path)
-            listener = await loop.create_unix_server(accept, str(path), backlog=512)
-            path.chmod(0o777)  # as Postgres's own: who may connect is for authentication to say
-            self._unix.append(path)
-            self.addresses.append(str(path))
-        else:
-            host = None if place.host in ("", "*") else place.host
-            listener = await loop.create_server(accept, host, place.port, backlog=512, reuse_address=True)
-            for sock in listener.sockets:
-                name = sock.getsockname()
-                shown = f"[{name[0]}]" if ":" in name[0] else name[0]
-                self.addresses.append(f"{shown}:{name[1]}")
-        self._listeners.append(listener)
+        for one in sockets:
+            if one.family == socket.AF_UNIX:
+                self._listeners.append(await loop.create_unix_server(accept, sock=one, backlog=BACKLOG))
+            else:
+                self._listeners.append(await loop.create_server(accept, sock=one, backlog=BACKLOG))
 
-    @staticmethod
-    def _clear_stale(path: Path) -> None:
-        """Remove a socket file that nobody listens on any more."""
-        try:
-            if not stat.S_ISSOCK(path.stat().st_mode):
-                return
-        except FileNotFoundError:
-            return
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(path)) != 0:
-                path.unlink()
+    @property
+    def holding(self) -> str:
+        """What is there now, for who looks for what stays."""
+        tasks = len(asyncio.all_tasks())
+        return f"{len(self.sessions)} sessions, {tasks} tasks, {len(self._opening)} clients that have not logged in"
 
     async def stop_listening(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        for path in self._unix:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        self._unix.clear()
 
     # ------------------------------------------------ one client
 
@@ -207,6 +160,8 @@ class Server:
             client.close()
 
     async def _session(self, client: Peer, startup: Startup, rest: bytes) -> None:
+        if self.limits.mark_sessions:
+            startup = startup.with_parameter(VIA, "interlock")
         if self._draining:
             self._tell(client, "57P03", "Interlock is shutting down")
             return
@@ -271,6 +226,7 @@ class Server:
             monitor=self.monitor,
         )
         self.sessions.add(session)
+        self._counts.set(self._number, len(self.sessions))
         self._opening.discard(client)
         try:
             session.join()
@@ -288,6 +244,7 @@ class Server:
                 await serves(client)
         finally:
             self.sessions.discard(session)
+            self._counts.set(self._number, len(self.sessions))
             for key in keys:
                 self._keys.pop(key, None)
             server.close()
@@ -296,7 +253,7 @@ class Server:
     def _full(self, client: Peer, user: str) -> str:
         """Why there is no room for one more; empty if there is."""
         limits, sessions = self.limits, self.sessions
-        if limits.max_clients and len(sessions) >= limits.max_clients:
+        if limits.max_clients and len(sessions) + self._counts.others(self._number) >= limits.max_clients:
             return f"sorry, too many clients already ({limits.max_clients}, max_clients)"
         if (most := limits.max_clients_per_user) and sum(s.who.user == user for s in sessions) >= most:
             return f'too many connections for user "{user}" ({most}, max_clients_per_user)'
@@ -317,9 +274,20 @@ class Server:
         """
         session = self._keys.get((request.pid, request.key))
         if session is None:
+            if self._siblings is not None:
+                await self._siblings.ask("cancel", timeout_s=CANCEL_TIMEOUT_S, request=request.raw.hex())
             return  # as Postgres: a wrong key gets no answer
         session.cancelled_by_client()
         await self._send_cancel(session.server, request.raw)
+
+    async def _cancel_for_a_sibling(self, message: Message) -> None:
+        """Another worker was told to cancel what may be running here."""
+        found = read_startup(bytes.fromhex(message["request"]))
+        if found is not None and isinstance(found[0], CancelRequest):
+            request = found[0]
+            if (session := self._keys.get((request.pid, request.key))) is not None:
+                session.cancelled_by_client()
+                await self._send_cancel(session.server, request.raw)
 
     async def _send_cancel(self, server: Peer, request: bytes) -> None:
         if reason := await upstreams.cancel(self.upstream, server, request):
@@ -340,6 +308,8 @@ class Server:
         """Take no new client, end the idle ones, and wait, bounded, for those in a transaction or a plan."""
         self._draining = True
         await self.stop_listening()
+        if self.on_drain is not None:
+            self.on_drain()
         for client in self._opening:
             client.close()
         deadline = asyncio.get_running_loop().time() + self.limits.drain_timeout_s

@@ -1,9 +1,11 @@
-"""One process a log: a lock file beside it that names its owner."""
+"""One owner a log: a lock file beside it that names it; and, among the workers of one owner, one that writes at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -52,4 +54,30 @@ class Lock:
 
     def release(self) -> None:
         self.path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An open ``.<name>.turn``, that workers lock for each record; freed by the kernel when its holder dies."""
+
+    fd: int
+
+    @classmethod
+    def open(cls, guarded: Path) -> Self:
+        path = guarded.parent / f".{guarded.name}.turn"
+        try:
+            return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        except OSError as error:
+            raise AuditError(f"cannot open audit file {guarded}: {error.strerror} ({path.parent})") from error
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        fcntl.flock(self.fd, fcntl.LOCK_EX)  # for the moment that a record takes
+        try:
+            yield
+        finally:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
         os.close(self.fd)

@@ -19,6 +19,7 @@ SECRET = (
     "password", "passwd", "pwd", "passphrase", "passfile", "secret", "token", "credential", "apikey", "api_key", "access_key"
 )  # fmt: skip
 CONNECTION = ("connection", "conninfo")  # the string after one of these is a connection string
+COMMAND = ("program", "command")  # … of the shell's, where curl has its -u: COPY … PROGRAM, archive_command
 SETTABLE = frozenset(
     {"system", "role", "user", "database", "function", "procedure", "routine"}
 )  # ALTER … SET name = value
@@ -41,6 +42,19 @@ def redact_body(source: str, *, literals: bool, standard_conforming_strings: boo
     for _, _, clean in _body(0, source, standard_conforming_strings, 0):
         source = clean
     return _redact(source, literals, standard_conforming_strings, 0) if literals else source
+
+
+def redact_line(line: str) -> str:
+    """A line for people that may quote SQL, without its secrets; where it cannot be read as SQL, up to the first."""
+    folded = fold(line)
+    if not (is_secret(folded) or has_userinfo(line) or any(word in folded for word in (*CONNECTION, *COMMAND))):
+        return line
+    try:
+        lex(line)
+    except LexError:
+        marks = (*SECRET, *CONNECTION, *COMMAND, "://")
+        return f"{line[: min(at for mark in marks if (at := folded.find(mark)) >= 0)]}…"
+    return _redact(line, False, True, 0)
 
 
 def _redact(sql: str, literals: bool, scs: bool, depth: int) -> str:
@@ -131,7 +145,7 @@ def _inside(sql: str, tokens: Sequence[Token], i: int, scs: bool, depth: int) ->
     text = sql[token.start : token.end]
     before = name_of(sql, tokens[i - 2 if i > 1 and tokens[i - 1].value in JOINTS else i - 1]) if i else ""
     body = text.startswith("$") and any(c.isspace() for c in text)
-    if any(word in before for word in CONNECTION) or (has_userinfo(text) and not body):
+    if any(word in before for word in (*CONNECTION, *COMMAND)) or (has_userinfo(text) and not body):
         yield (token.start, token.end, STRING)
     elif body and depth < DEEPEST:
         tag = text.index("$", 1) + 1

@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from proxy.audit.chain import GENESIS, AuditError, NotARecord, decode, encode
-from proxy.audit.lock import Lock
+from proxy.audit.lock import Lock, Turn
+from proxy.audit.room import reserve
 
 Fsync = Literal["always", "guarded", "never"]
 """``guarded``: only for records of statements that were not simply allowed."""
+
+RECORD_BYTES = 64 << 10  # more than nearly any record
+ROOM_BYTES = 256 << 10  # set aside at a time
 
 
 def utc_now() -> datetime:
@@ -39,6 +43,8 @@ class AuditLog:
         self._fd = -1
         self._size: int | None = None  # of the whole lines in a regular file; None for stdout, pipes and devices
         self._lock: Lock | None = None
+        self._room = 0  # up to where the file can grow for certain
+        self._turn: Turn | None = None  # among workers that write one chain
 
     @classmethod
     def open(
@@ -47,12 +53,14 @@ class AuditLog:
         *,
         fsync: Fsync = "guarded",
         max_bytes: int | None = None,
+        shared: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Open ``path`` for appending (``-`` is stdout), going on with the chain that its last whole line ends.
 
         A last line that a crash has cut short is moved to ``path.torn``, and a record of kind ``recovered`` says so.
         A file that would grow past ``max_bytes`` is renamed to ``path.<seq of its last record>`` first.
+        ``shared``: by one of the workers of a process that has opened and closed it, and holds its ``Lock``; they write one chain.
         Raises AuditError if it cannot be written, is no audit log, or is in use by another process.
         """
         log = cls(str(path), fsync=fsync, max_bytes=max_bytes, clock=clock)
@@ -61,8 +69,12 @@ class AuditLog:
             return log
         try:
             if not os.path.exists(path) or os.path.isfile(path):  # not for /dev/stderr, a pipe …
-                log._lock = Lock.take(Path(path))
-            log._open()
+                if shared:
+                    log._turn = Turn.open(Path(path))
+                else:
+                    log._lock = Lock.take(Path(path))
+            with log._in_turn():
+                log._open()
         except BaseException:
             log.close()
             raise
@@ -75,9 +87,14 @@ class AuditLog:
         """
         if self._fd < 0:
             raise AuditError(f"cannot write audit file {self.path}: it is closed")
+        with self._in_turn():
+            self._catch_up()
+            self._append(record)
+
+    def _append(self, record: Mapping[str, Any]) -> None:
         line, digest = self._line(record)
         if self._max_bytes and self._size and self._size + len(line) > self._max_bytes:
-            self.rotate()
+            self._rotate()
             line, digest = self._line(record)
         try:
             self._write(line)
@@ -89,6 +106,35 @@ class AuditLog:
         self.seq, self.head = self.seq + 1, digest
         if self._size is not None:
             self._size += len(line)
+
+    def _in_turn(self) -> AbstractContextManager[None]:
+        return self._turn.held() if self._turn is not None else nullcontext()
+
+    def _catch_up(self) -> None:
+        """Before a record: what other workers have written or renamed since ours."""
+        if self._turn is None or self._size is None:
+            return
+        with suppress(FileNotFoundError):  # renamed, and nobody has been told to reopen yet: we go on in it
+            if not os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
+                self._reopen()
+        if os.fstat(self._fd).st_size != self._size and (torn := self._resume(self._fd)):  # one died as it wrote
+            self._append({"kind": "recovered", "torn_bytes": torn, "torn_file": f"{self.path}.torn"})
+
+    def make_room(self) -> None:
+        """Make sure, before something is run, that its record can be written.  Raises AuditError.
+
+        Room is set aside behind the file's end.  Of a pipe or a device nothing can be told before it is written to.
+        """
+        if self._fd < 0 or self._size is None:
+            return
+        size = os.fstat(self._fd).st_size
+        if size + RECORD_BYTES <= self._room:
+            return
+        try:
+            reserve(self._fd, size, ROOM_BYTES)
+        except OSError as error:
+            raise AuditError(f"cannot write audit file {self.path}: {error.strerror or error}") from error
+        self._room = size + ROOM_BYTES
 
     def _line(self, record: Mapping[str, Any]) -> tuple[bytes, str]:
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -108,6 +154,11 @@ class AuditLog:
 
     def rotate(self) -> None:
         """Rename the file to ``path.<seq of its last record>`` and go on with its chain in a new one."""
+        with self._in_turn():
+            self._catch_up()
+            self._rotate()
+
+    def _rotate(self) -> None:
         if self._size is None:
             return
         name = f"{self.path}.{self.seq:09d}"
@@ -117,7 +168,7 @@ class AuditLog:
             os.rename(self.path, name)
         except OSError as error:
             raise AuditError(f"cannot rotate audit file {self.path}: {error.strerror}") from error
-        self.reopen()
+        self._reopen()
 
     def reopen(self) -> None:
         """Go on in the file that has the path now: after SIGHUP, when logrotate has renamed the old one.
@@ -125,6 +176,11 @@ class AuditLog:
         Without a file of that name a new one is made, whose first record is of kind ``continued``: its ``prev`` is the
         old one's last hash, and it shows that the file has lost nothing in front of it.  If that fails, the old file stays in use.  Raises AuditError.
         """
+        with self._in_turn():
+            self._catch_up()
+            self._reopen()
+
+    def _reopen(self) -> None:
         if self._size is None:
             return
         old = self._fd, self._size, self.seq, self.head
@@ -147,6 +203,9 @@ class AuditLog:
         if self._lock:
             self._lock.release()
             self._lock = None
+        if self._turn:
+            self._turn.close()
+            self._turn = None
 
     def __enter__(self) -> Self:
         return self
@@ -169,11 +228,11 @@ class AuditLog:
         except BaseException:
             os.close(fd)
             raise
-        self._fd = fd
+        self._fd, self._room = fd, 0
         if self._size == 0 and self.seq:
-            self.append({"kind": "continued"})
+            self._append({"kind": "continued"})
         if torn:
-            self.append({"kind": "recovered", "torn_bytes": torn, "torn_file": f"{self.path}.torn"})
+            self._append({"kind": "recovered", "torn_bytes": torn, "torn_file": f"{self.path}.torn"})
 
     def _resume(self, fd: int) -> int:
         """Take up the chain from the file's last whole line; returns how many bytes of a torn one were set aside."""

@@ -9,15 +9,19 @@ from collections.abc import Sequence
 
 import click
 
-from proxy.cli import Misuse
+from proxy.cli import Misuse, guard
 from proxy.cli.examined import Found, Patient, examine
 
 SIGNS = {"ok": ("ok", "green"), "note": ("note", "cyan"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
 
 @click.command()
+@guard.options
 @click.option(
-    "--upstream", metavar="URL", help="As interlock serve has it; with a login, if that is to be examined too."
+    "--upstream",
+    metavar="URL",
+    is_eager=True,
+    help="As interlock serve has it; with a login, if that is to be examined too.",
 )
 @click.option("--monitor", metavar="URL", help="As interlock serve has it.")
 @click.option(

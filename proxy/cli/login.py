@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -82,6 +83,24 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def warn_of_passwords(context: click.Context) -> None:
+    """A password among the arguments is in ``ps``, for everybody to see."""
+    from proxy.conninfo import ConninfoError, parse
+
+    for name in ("upstream", "monitor", "jobs"):
+        value = context.params.get(name) or ()
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        with contextlib.suppress(ConninfoError):
+            if any(parse(text).gives_password for text in ((value,) if isinstance(value, str) else value)):
+                log.warning(
+                    "the password in --%s can be read by everybody on this machine (ps); give the URL by INTERLOCK_%s or"
+                    " --config, or the password by PGPASSWORD or a password file",
+                    name,
+                    name.upper(),
+                )
 
 
 def terms(options: dict[str, Any], upstream: Upstream) -> Terms:

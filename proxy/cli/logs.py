@@ -12,7 +12,16 @@ from typing import Any
 def log_to_stderr(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(without_secrets)
     logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def without_secrets(record: logging.LogRecord) -> bool:
+    """A line may quote a statement, and a statement may hold a password."""
+    from proxy.audit.redact import redact_line
+
+    record.msg, record.args = redact_line(record.getMessage()), None
+    return True
 
 
 class Lines(logging.Formatter):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +18,17 @@ import yaml
 
 from proxy.cli import Misuse, login
 from proxy.cli.beside import admin_options, beside
+from proxy.cli.beside import check as check_admin
 from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
+    from proxy.audit.sink import AuditLog
     from proxy.policy.load import Policy
     from proxy.run.monitor import Monitor
     from proxy.server import Server
     from proxy.session.ledger import Ledger
+    from proxy.sockets import Listening
+    from proxy.workers import Worker
 
 log = logging.getLogger("interlock")
 
@@ -110,6 +115,11 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
 @admin_options
 @login.options
 @click.option(
+    "--mark-sessions",
+    is_flag=True,
+    help="Give each session at the upstream the setting interlock.via, by which the guard knows it (doctor --install-guard).",
+)
+@click.option(
     "--login-timeout",
     metavar="SECONDS",
     type=click.FloatRange(0.1),
@@ -152,6 +162,13 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     help="Refuse a statement whose text is longer.",
 )
 @click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Serve with this many processes, which share the port and the audit log. Limits per user and address count in each.",
+)
+@click.option(
     "--cross-check",
     is_flag=True,
     help="Log a warning where stock sqlglot reads a guarded statement otherwise; nothing else changes.",
@@ -179,14 +196,61 @@ def command(**options: Any) -> None:
         raise Misuse("say which Postgres to guard: --upstream URL, or --embedded for one of our own")
     if options["upstream"] and options["embedded"]:
         raise Misuse("--upstream and --embedded exclude each other")
+    login.warn_of_passwords(click.get_current_context())
     with embedded(options["embedded"]) as url:
-        story = serve({**options, "upstream": url or options["upstream"]})
-        try:
-            import uvloop
-        except ImportError:  # not on this platform
-            asyncio.run(story)
-        else:
-            uvloop.run(story)
+        run({**options, "upstream": url or options["upstream"]})
+
+
+def run(options: dict[str, Any]) -> None:
+    """Here, or in as many processes as were asked for."""
+    from proxy.sockets import CannotListen, Listen, Listening
+    from proxy.workers import Workers
+
+    number = options["workers"]
+    try:
+        places = [Listen.parse(place) for place in options["listen"]]
+        check(options)
+        listening = Listening.open(places, number, os.environ)
+    except (CannotListen, ValueError) as error:
+        raise Misuse(str(error)) from None
+    if number == 1:
+        in_loop(serve(options, listening))
+        return
+    policy = PolicyInForce.load(options["policy"])
+    with audit_log(options, policy):  # held for the workers, who write one chain
+        tell_addresses(listening)
+        code = Workers(number, lambda worker: in_loop(serve(options, listening, worker)), listening.close).run()
+    if code:
+        raise SystemExit(code)
+
+
+def in_loop(story: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform
+        asyncio.run(story)
+    else:
+        uvloop.run(story)
+
+
+def check(options: dict[str, Any]) -> None:
+    """What is wrong is to be told before anybody connects, and by one process.  Raises Misuse."""
+    from proxy.conninfo import ConninfoError, parse
+    from proxy.tls import client_context
+
+    try:
+        upstream = parse(options["upstream"])
+        if upstream.tls.mode not in ("disable", "allow"):
+            client_context(upstream.tls)  # a wrong sslrootcert is to be told now, not to the first client
+    except ConninfoError as error:
+        raise Misuse(str(error)) from None
+    login.terms(options, upstream)
+    check_admin(options)
+
+
+def tell_addresses(listening: Listening) -> None:
+    for address in listening.addresses:
+        click.echo(f"listening on {address}", err=True)
 
 
 @contextlib.contextmanager
@@ -242,48 +306,65 @@ class PolicyInForce:
         return f"policy reloaded: {self.policy.name} (sha {self.policy.sha[:8]})"
 
 
-async def serve(options: dict[str, Any]) -> None:
-    from proxy.conninfo import ConninfoError, parse
-    from proxy.server import CannotListen, Limits, Listen, Server
-    from proxy.tls import client_context
+async def serve(options: dict[str, Any], listening: Listening, worker: Worker | None = None) -> None:
+    from proxy.conninfo import parse
+    from proxy.server import Limits, Server
+    from proxy.siblings import Siblings
 
     policy = PolicyInForce.load(options["policy"])
-    try:
-        upstream = parse(options["upstream"])
-        if upstream.tls.mode not in ("disable", "allow"):
-            client_context(upstream.tls)  # a wrong sslrootcert is to be told now, not to the first client
-        places = [Listen.parse(place) for place in options["listen"]]
-    except (ConninfoError, ValueError) as error:
-        raise Misuse(str(error)) from None
+    upstream = parse(options["upstream"])
     terms = login.terms(options, upstream)
-    with ledger(options, policy) as book:
+    with ledger(options, policy, shared=worker is not None) as book, contextlib.ExitStack() as stack:
         limits = Limits(
             login_timeout_s=options["login_timeout"],
             max_statement_bytes=options["max_statement"] << 20,
             max_clients=options["max_clients"],
+            mark_sessions=options["mark_sessions"],
             max_clients_per_user=options["max_clients_per_user"],
             max_clients_per_address=options["max_clients_per_address"],
             drain_timeout_s=options["drain_timeout"],
         )
-        server = Server(upstream, policy, book, limits=limits, terms=terms, monitor=monitor(options["monitor"]))
-        try:
-            await server.listen(places)
-        except CannotListen as error:
-            raise Misuse(str(error)) from None
-        for source, exception in policy().expired(datetime.now(UTC)):
-            log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
-        log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
+        siblings = None
+        if worker is not None:
+            siblings = Siblings(worker.folder, worker.number, worker.workers)
+            siblings.open()
+            listening.keep(worker.number)
+            stack.callback(siblings.close)
+        number = worker.number if worker else 0
+        server = Server(
+            upstream,
+            policy,
+            book,
+            limits=limits,
+            terms=terms,
+            monitor=monitor(options["monitor"]),
+            siblings=siblings,
+            counts=worker.counts if worker else None,
+            number=number,
+        )
+        await server.listen(listening.of_worker[number])
+        server.on_drain = listening.close if worker is None else None
+        if number == 0:
+            for source, exception in policy().expired(datetime.now(UTC)):
+                log.warning("%s: this exception has expired (until %s): %s", source, exception.until, exception.reason)
+            log.info("upstream %s, policy %s, mode %s", upstream.redacted, policy().name, policy().mode)
 
-        def reload() -> str:
+        def read_again() -> str:
             said = policy.reload()
             login.reload(server.terms)
             book.reopen()
             return said
 
-        async with beside(options, server, policy, book, reload):
-            for address in server.addresses:
-                click.echo(f"listening on {address}", err=True)
-            await until_told(server, reload)
+        def reload() -> str:
+            """What one worker is told by the console, all are."""
+            if siblings is not None:
+                siblings.tell("reload")
+            return read_again()
+
+        if siblings is not None:
+            siblings.handlers["reload"] = lambda message: read_again()
+        async with beside(options, server, policy, book, reload, number=number, siblings=siblings):
+            await until_told(server, read_again, listening, parent=worker.parent if worker else None)
 
 
 def monitor(url: str | None) -> Monitor | None:
@@ -297,8 +378,10 @@ def monitor(url: str | None) -> Monitor | None:
         raise Misuse(f"--monitor: {' '.join(str(error).split())}") from None
 
 
-async def until_told(server: Server, reload: Callable[[], str]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second one ends at once."""
+async def until_told(
+    server: Server, read_again: Callable[[], str], listening: Listening, *, parent: int | None
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until the parent has died, then drain; a second signal ends at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     again = asyncio.Event()
@@ -306,9 +389,19 @@ async def until_told(server: Server, reload: Callable[[], str]) -> None:
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    def orphaned() -> None:
+        if parent is not None:
+            loop.remove_reader(parent)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGHUP, read_again)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: log.warning("holding %s", server.holding))
+    if parent is not None:
+        loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    if parent is None:  # else the parent does; whoever hears it may send a signal at once
+        tell_addresses(listening)
     await stop.wait()
     log.info("draining: waiting for %d sessions to end their transactions", len(server.sessions))
     drained = asyncio.ensure_future(server.drain())
@@ -323,21 +416,28 @@ async def until_told(server: Server, reload: Callable[[], str]) -> None:
 
 
 @contextlib.contextmanager
-def ledger(options: dict[str, Any], policy: PolicyInForce) -> Iterator[Ledger]:
+def ledger(options: dict[str, Any], policy: PolicyInForce, *, shared: bool) -> Iterator[Ledger]:
     """The audit log while it is open; without ``--audit`` a ledger that writes none."""
-    from proxy.audit.chain import AuditError
-    from proxy.audit.sink import AuditLog
     from proxy.session.ledger import Ledger
 
+    with audit_log(options, policy, shared=shared) as audit:
+        yield Ledger(audit)
+
+
+@contextlib.contextmanager
+def audit_log(options: dict[str, Any], policy: PolicyInForce, *, shared: bool = False) -> Iterator[AuditLog | None]:
+    from proxy.audit.chain import AuditError
+    from proxy.audit.sink import AuditLog
+
     if not options["audit"]:
-        yield Ledger(None)
+        yield None
         return
     size = options["audit_max_size"]
     try:
-        audit = AuditLog.open(options["audit"], fsync=policy().audit.fsync, max_bytes=size << 20 if size else None)
+        audit = AuditLog.open(
+            options["audit"], fsync=policy().audit.fsync, max_bytes=size << 20 if size else None, shared=shared
+        )
     except AuditError as error:
         raise Misuse(str(error)) from None
-    try:
-        yield Ledger(audit)
-    finally:
-        audit.close()
+    with audit:
+        yield audit

@@ -11,6 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from proxy.catalog.facts import Facts
 from proxy.plans.plan import Batch, Step
@@ -68,7 +69,7 @@ class Batches:
         sizes = {leaf.oid: await self._pages(leaf) for leaf in leaves}
         total, before = max(1, sum(sizes.values())), 0
         for leaf in leaves:
-            await self._through(batch, leaf, 0, sizes[leaf.oid], lambda page, b=before: (b + page) / total)  # type: ignore[misc]
+            await self._through(batch, leaf, 0, sizes[leaf.oid], partial(_share, before, total))
             before += sizes[leaf.oid]
         await self._rest(batch, {leaf.oid: leaf for leaf in leaves})
         return f"{'UPDATE' if batch.assign else 'DELETE'} {self.changed}".encode()
@@ -244,3 +245,8 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def _share(before: int, total: int, page: int) -> float:
+    """How much of all is done, with the leaves before and so many pages of this one."""
+    return (before + page) / total

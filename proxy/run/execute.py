@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxy.catalog import leftover
 from proxy.catalog.facts import Facts
@@ -209,9 +210,9 @@ class Runner:
         left: list[str] = []
         self._undoing, self._prefix = True, "taking back: "
         for step in reversed(ours):
-            for sql in (*step.undo, *await surely(lambda step=step: self._left(step))):  # type: ignore[misc]
+            for sql in (*step.undo, *await surely(partial(self._left, step))):
                 try:
-                    await surely(lambda sql=sql, step=step: self._undo_one(sql, step))  # type: ignore[misc]
+                    await surely(partial(self._undo_one, sql, step))
                     self.say(f"took back: {one_line(sql)}")
                 except ServerError as error:
                     left.append(sql)

@@ -15,6 +15,7 @@ from psycopg import pq
 
 from proxy.run.connection import ConnectionLost, Reply, ServerError
 from proxy.run.doing import Doing
+from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
 
 CANCEL_S = 5.0
@@ -63,6 +64,7 @@ class Side:
             fallback_application_name="interlock",
             prepare_threshold=None,
         )
+        await connection.execute(f"SET {VIA} = 'jobs'")  # so that the guard, where it is installed, knows us
         return cls(connection, say)
 
     async def close(self) -> None:

@@ -4,6 +4,8 @@ Migration tools hold their lock in a transaction on one connection while they mi
 build on the second waits for the snapshot of the first, and the tool, before it ends the first, for the second.
 So what waits for COMMIT runs when no session of the group is in a transaction; whose transaction was the last
 to end does it, and its answer is the one that is held back.
+
+Where several workers serve one client they tell each other when jobs wait, and ask each other who is in a transaction.
 """
 
 from __future__ import annotations
@@ -12,12 +14,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+from proxy.siblings import Message, Siblings
 
 KEPT = 1000  # groups without members that are remembered, so that who comes again need not ask again
 LOOK_S = 0.5  # how soon a cancel request is noticed
 SPOKEN_S = 60.0  # for which a tool is remembered that opens a connection for each thing that it does (Piccolo)
 AGAIN_S = 60.0  # after which it asks all the same: another proxy's job may wait
+
+
+State = tuple[bool, bool, float]  # a member's in_transaction, idle_in_transaction, since
 
 
 class Member(Protocol):
@@ -61,6 +68,8 @@ class Group:
         self.has_jobs = False  # known, as against not asked yet
         self.prepared = 0  # transactions with jobs that were prepared: whoever ends one is to look again
         self._waiting = True  # nobody has asked yet
+        self.key = ("", "", "")
+        self.tell: Callable[[Group], None] = lambda group: None  # the other workers
 
     @property
     def waiting(self) -> bool:
@@ -69,9 +78,19 @@ class Group:
     @waiting.setter
     def waiting(self, value: bool) -> None:
         self._waiting = value
-        if not value:
+        if value:
+            self.tell(self)
+        else:
             self.has_jobs = False
             self.asked = time.monotonic()
+        self._attend()
+
+    def heard(self, prepared: int) -> None:
+        """Another worker says that jobs wait, or will."""
+        self._waiting, self.prepared = True, prepared
+        self._attend()
+
+    def _attend(self) -> None:
         for member in list(self.members):
             member.attend()
 
@@ -96,6 +115,10 @@ class Group:
             if member is not but:
                 await member.let_go()
 
+    def states(self) -> list[State]:
+        """Of its members here."""
+        return [(member.in_transaction, member.idle_in_transaction, member.since) for member in self.members]
+
     def waited_s(self) -> float:
         return time.monotonic() - self.since
 
@@ -103,27 +126,109 @@ class Group:
 class Groups:
     """All groups of a process, and in which databases something is being built for them."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, siblings: Siblings | None = None) -> None:
         self._groups: dict[tuple[str, str, str], Group] = {}
         self._clock = clock
         self._builds: dict[str, int] = {}  # by database
+        self._built_elsewhere: dict[int, list[str]] = {}  # by worker
         self._over: asyncio.Condition | None = None
         self.paused = False  # no job is begun: the console's PAUSE
+        self._siblings = siblings
+        if siblings is not None:
+            siblings.handlers |= {
+                "jobs": self._heard_of_jobs,
+                "states": lambda message: self._named(message).states(),
+                "member": lambda message: any(m.token == message["token"] for m in self._named(message).members),
+                "let go": self._asked_to_let_go,
+                "builds": self._heard_of_builds,
+                "paused": self._heard_of_pause,
+            }
+            siblings.tell("builds", of=[])  # a worker before this one may have died in the midst of one
+
+    def pause(self, paused: bool) -> None:
+        """Begin no job, in no worker; or again."""
+        self.paused = paused
+        if self._siblings is not None:
+            self._siblings.tell("paused", paused=paused)
+
+    def _heard_of_pause(self, message: Message) -> None:
+        self.paused = message["paused"]
 
     def builds_in(self, database: str) -> bool:
         """Whether something is being built there concurrently."""
-        return database in self._builds
+        return database in self._builds or any(database in builds for builds in self._built_elsewhere.values())
+
+    # ------------------------------------------------ other workers
+
+    async def elsewhere(self, group: Group) -> list[State]:
+        """The states of its members in other workers."""
+        if self._siblings is None:
+            return []
+        answers = await self._siblings.ask("states", group=group.key)
+        return [(bool(inside), bool(idle), float(since)) for answer in answers for inside, idle, since in answer or ()]
+
+    async def at_rest_elsewhere(self, group: Group, *, since: float | None = None) -> bool:
+        """As ``Group.at_rest``, of the members in other workers."""
+        states = await self.elsewhere(group)
+        return not any(inside and (since is None or began < since) for inside, _, began in states)
+
+    async def has_member(self, group: Group, token: str) -> bool:
+        """Whether the session that marks its jobs with this token is still there, in any worker."""
+        if any(member.token == token for member in group.members):
+            return True
+        return self._siblings is not None and any(await self._siblings.ask("member", group=group.key, token=token))
+
+    async def let_go(self, group: Group, but: Member) -> None:
+        """As ``Group.let_go``, of all workers."""
+        await group.let_go(but)
+        if self._siblings is not None:
+            await self._siblings.ask("let go", group=group.key)
+
+    def _tell_of_jobs(self, group: Group) -> None:
+        if self._siblings is not None and (group.members or group.prepared):
+            self._siblings.tell("jobs", group=group.key, prepared=group.prepared)
+
+    def _tell_of_builds(self) -> None:
+        if self._siblings is not None:
+            self._siblings.tell("builds", of=list(self._builds))
+
+    def _heard_of_jobs(self, message: Message) -> None:
+        self._named(message).heard(message["prepared"])
+
+    async def _heard_of_builds(self, message: Message) -> None:
+        self._built_elsewhere[message["from"]] = message["of"]
+        async with self._condition():
+            self._condition().notify_all()
+
+    async def _asked_to_let_go(self, message: Message) -> None:
+        for member in list(self._named(message).members):
+            await member.let_go()
+
+    def _named(self, message: dict[str, Any]) -> Group:
+        user, database, host = message["group"]
+        return self._group((user, database, host))
+
+    def _group(self, key: tuple[str, str, str]) -> Group:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group()
+            group.key, group.tell = key, self._tell_of_jobs
+        return group
+
+    # ------------------------------------------------ builds
 
     @contextlib.asynccontextmanager
     async def building(self, database: str) -> AsyncIterator[None]:
         """Something is, while the block runs."""
         self._builds[database] = self._builds.get(database, 0) + 1
+        self._tell_of_builds()
         try:
             yield
         finally:
             self._builds[database] -= 1
             if not self._builds[database]:
                 del self._builds[database]
+            self._tell_of_builds()
             async with self._condition():
                 self._condition().notify_all()
 
@@ -139,7 +244,7 @@ class Groups:
         return self._over
 
     def join(self, member: Member, user: str, database: str, host: str) -> Group:
-        group = self._groups.setdefault((user, database, host), Group())
+        group = self._group((user, database, host))
         if not group.members and self._clock() - group.asked > AGAIN_S:
             group.waiting = True
         if not group.members and self._clock() - group.left > SPOKEN_S:

@@ -57,15 +57,21 @@ class Ledger:
 
     def refuses(self, policy: Policy) -> str:
         """Why nothing guarded may run now: records cannot be written, and the policy fails closed.  Empty if it may."""
-        if not self._waiting:
+        reason = self._write_waiting() if self._waiting else ""
+        if policy.audit.on_failure != "closed" or self.audit is None:
             return ""
-        reason = self._write_waiting()
-        return reason if policy.audit.on_failure == "closed" else ""
+        if not reason:
+            try:
+                self.audit.make_room()
+            except AuditError as error:
+                log.error("audit: %s", error)
+                return str(error)
+        return reason
 
     def record(self, who: Who, case: Case, policy: Policy) -> None:
         """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
         action = case.verdict.action.value
-        decision = told(case, policy, who=who.told(), number=self.tally.version + 1)
+        decision = told(case, policy, who=who.told(), number=self.tally.next_number)
         self.tally.add(decision)
         log.info(
             "%s: %s: %s (%s)",

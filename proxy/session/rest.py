@@ -79,7 +79,7 @@ class Rest:
     async def let_go(self) -> None:
         """Have the other sessions of this client give up the snapshots that they do not need."""
         if self.group is not None:
-            await self.group.let_go(self.member)
+            await self.groups.let_go(self.group, self.member)
 
     async def moment(self) -> bytes:
         """Do what may be done now that the client is in no transaction.
@@ -119,6 +119,7 @@ class Rest:
         if self._pending:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
+                group.tell(group)
             self._pending, self._began = False, True
             self.member.attend()
             written = [job for job in await jobs.unfinished(own) if job.session == self.guard.deferral.token]
@@ -170,7 +171,7 @@ class Rest:
         bound = time.monotonic() + self.guard.policy().jobs.wait_for_group.ms / 1000
         patience = self.guard.policy().jobs.wait_for_group.ms / 1000
         since = group.since if group.waited_s() > patience else None
-        if not group.at_rest(self.member, since=since):
+        if not group.at_rest(self.member, since=since) or not await self.groups.at_rest_elsewhere(group, since=since):
             return False  # theirs is the moment: when the last of them ends, it is the one to wait
         said = False
         while True:
@@ -180,6 +181,8 @@ class Rest:
             if any(holder.wait_event == "advisory" for holder in holders):
                 return False  # another node, which waits for the migration lock of this very session
             if not group.at_rest(self.member, since=since) or time.monotonic() > bound:
+                return False
+            if not await self.groups.at_rest_elsewhere(group, since=since):
                 return False
             if not said:
                 said = True
@@ -210,9 +213,13 @@ class Rest:
         while True:
             await asyncio.sleep(min(1.0, patience))
             now = time.monotonic()
-            for member in group.members:
-                stays = member is not self.member and member.idle_in_transaction
-                if stays and member.since > begun and now - member.since > patience:
+            here = [
+                (False, member.idle_in_transaction, member.since)
+                for member in group.members
+                if member is not self.member
+            ]
+            for _, idle, since in (*here, *await self.groups.elsewhere(group)):
+                if idle and since > begun and now - since > patience:
                     self.member.stop_build()
                     return
 
@@ -280,7 +287,7 @@ class Rest:
                 guard.cancelled.clear()
                 self._say_left([job])
                 return b""
-            return self._failed(job, failed, mine=mine)
+            return self._failed(job, failed, mine=mine or await self._is_ours(job))
         finally:
             case.took_ms = (time.monotonic() - begun) * 1000
             guard.ledger.record(guard.who, case, policy)
@@ -296,15 +303,14 @@ class Rest:
             )
             return b""
         self._told.add(job.id)
-        if mine or self._is_ours(job):
+        if mine:
             return self.guard.voice.error(fields)
         said = answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
         return self.guard.voice.notice(said)
 
-    def _is_ours(self, job: Job) -> bool:
+    async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
-        group = self.group
-        return group is not None and any(member.token == job.session for member in group.members)
+        return self.group is not None and await self.groups.has_member(self.group, job.session)
 
 
 __all__ = ["ConnectionLost", "Rest"]

@@ -55,6 +55,13 @@ class Startup:
     parameters: Mapping[str, str]
     raw: bytes
 
+    def with_parameter(self, name: str, value: str) -> Startup:
+        """The same with one more parameter, all else as it came; unchanged if the server would find it too long."""
+        raw = self.raw[4:-1] + f"{name}\0{value}\0".encode() + b"\0"
+        if len(raw) + 4 > MAX_STARTUP_BYTES:
+            return self
+        return Startup(self.version, {**self.parameters, name: value}, _INT.pack(len(raw) + 4) + raw)
+
     @property
     def user(self) -> str:
         return self.parameters.get("user", "")

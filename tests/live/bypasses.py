@@ -88,6 +88,12 @@ TEXTS: dict[str, Attempt] = {
     "its rows": q("TRUNCATE t"),
     "its rows, without TABLE": q("TRUNCATE ONLY t, t"),
     "its column": q("ALTER TABLE t DROP a"),
+    "with its schema": q("DROP SCHEMA public CASCADE"),
+    "its column with a type": q("DROP TYPE e CASCADE", before=("CREATE TYPE e AS ENUM ('x')", "ALTER TABLE t ADD e e")),
+    "its column with a domain": q("DROP DOMAIN d CASCADE", before=("CREATE DOMAIN d AS int", "ALTER TABLE t ADD d d")),
+    "its column with an extension": q(
+        "DROP EXTENSION citext CASCADE", before=("CREATE EXTENSION citext SCHEMA public", "ALTER TABLE t ADD c citext")
+    ),
     "its column's name": q("ALTER TABLE t RENAME a TO gone"),
     "an index": q("CREATE INDEX ON t (a)"),
     "an index as a constraint": q("ALTER TABLE t ADD UNIQUE (a)"),
@@ -367,11 +373,8 @@ UNSEEN: dict[str, Attempt] = {
 # ------------------------------------------------------------------------------------ what Interlock sees and has no rule about (docs/limits.md)
 
 WITHOUT_RULE: dict[str, Attempt] = {
-    "with its schema": q("DROP SCHEMA public CASCADE"),
     "with its owner": q("DROP OWNED BY leaver CASCADE", before=("ALTER TABLE t OWNER TO leaver",)),
-    "its column with a type": q("DROP TYPE e CASCADE", before=("CREATE TYPE e AS ENUM ('x')", "ALTER TABLE t ADD e e")),
-    "its column with a domain": q("DROP DOMAIN d CASCADE", before=("CREATE DOMAIN d AS int", "ALTER TABLE t ADD d d")),
-    "its column with an extension": q(
-        "DROP EXTENSION citext CASCADE", before=("CREATE EXTENSION citext SCHEMA public", "ALTER TABLE t ADD c citext")
+    "its column with a collation": q(
+        "DROP COLLATION c CASCADE", before=('CREATE COLLATION c FROM "C"', "ALTER TABLE t ADD x text COLLATE c")
     ),
 }

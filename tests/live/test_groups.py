@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests.live.conftest import POLICY, through
+from tests.live.conftest import POLICY, start_guard, through
 from tests.live.raw import Raw, error, kinds
 from tests.live.test_wire_traps import S, b, cs, dp, ds, e, p, q
+from tests.live.workers import apart
 from tests.proxies import Proxy
+from tests.servers import database_name
 
 H = m.flush()
 LOCK = b'LOCK TABLE "schema_migrations" IN SHARE UPDATE EXCLUSIVE MODE'
@@ -25,20 +28,34 @@ INDEX = b'CREATE INDEX "orders_email_index" ON "orders" ("email")'
 CONCURRENTLY = b'CREATE INDEX CONCURRENTLY "orders_email_index" ON "orders" ("email")'
 
 
+MORE = "jobs: { wait_for_group: 2s }\n"
+
+
 @pytest.fixture
-def guarded(orders: str, share_proxy: Callable[[str], Proxy]) -> str:
+def guarded(migrated: str, share_proxy: Callable[[str], Proxy]) -> str:
+    return through(share_proxy(POLICY + MORE), migrated)
+
+
+@pytest.fixture
+def migrated(orders: str) -> str:
     with psycopg.connect(orders, autocommit=True) as connection:
         connection.execute(
             'CREATE TABLE "schema_migrations" ("version" bigint PRIMARY KEY, "inserted_at" timestamp(0))'
         )
-    return through(share_proxy(POLICY + "jobs: { wait_for_group: 2s }\n"), orders)
+    return orders
 
 
-@pytest.fixture
-def pair(guarded: str) -> Iterator[tuple[Raw, Raw]]:
-    """The two connections of a tool's pool."""
-    with Raw(guarded) as one, Raw(guarded) as other:
-        yield one, other
+@pytest.fixture(params=["one process", "two workers"])
+def pair(request: pytest.FixtureRequest, migrated: str, tmp_path: Path) -> Iterator[tuple[Raw, Raw]]:
+    """The two connections of a tool's pool, through one process and each through another worker of one Interlock."""
+    if request.param == "one process":
+        guarded = request.getfixturevalue("guarded")
+        with Raw(guarded) as one, Raw(guarded) as other:
+            yield one, other
+        return
+    proxy = start_guard(request.getfixturevalue("start_proxy"), tmp_path, MORE, "--workers", "2")
+    with apart(proxy, lambda: Raw(through(proxy, migrated))) as both:
+        yield both
 
 
 def ecto(raw: Raw, sql: bytes) -> str:
@@ -110,9 +127,10 @@ def test_the_lock_connection_hears_of_a_job_that_fails(pair: tuple[Raw, Raw], or
     assert valid(orders) is None
 
 
-def test_ecto_on_two_nodes(pair: tuple[Raw, Raw], guarded: str, orders: str) -> None:
+def test_ecto_on_two_nodes(pair: tuple[Raw, Raw], orders: str) -> None:
     lock, work = pair
-    with Raw(guarded) as other_lock:
+    host, port = lock.address
+    with Raw(f"postgresql://postgres@{host}:{port}/{database_name(orders)}") as other_lock:
         locks(lock)
         ask(other_lock, b"BEGIN")
         other_lock.send(p(LOCK) + ds() + H)

@@ -25,7 +25,7 @@ RESET = """
 DO $$ DECLARE name text; BEGIN
   FOR name IN SELECT evtname FROM pg_event_trigger WHERE evtname = 'x' LOOP EXECUTE 'DROP EVENT TRIGGER ' || name; END LOOP;
 END $$;
-DROP EXTENSION IF EXISTS dblink, citext;
+DROP EXTENSION IF EXISTS dblink, citext CASCADE;
 DO $$ BEGIN CREATE ROLE leaver; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 DROP SCHEMA IF EXISTS public, s, evil CASCADE;
 CREATE SCHEMA public;

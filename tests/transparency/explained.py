@@ -15,7 +15,7 @@ def because(suite: str, version: int, way: str, difference: Difference) -> str:
         if suite == known_suite and difference.test.startswith(test) and way in ways:
             return reason
     one, other = difference.direct, difference.through
-    alike = suite == "PostgreSQL" and one and other and one.status == other.status
-    if alike and one.said.splitlines() == regress.without_ours(other.said).splitlines():
+    same = suite == "PostgreSQL" and one is not None and other is not None and one.status == other.status
+    if same and one.said.splitlines() == regress.without_ours(other.said).splitlines():
         return "but for Interlock's own notices"
     return ""

@@ -53,13 +53,14 @@ await attempt("copy out", async () => {
   return bytes;
 });
 await attempt("listen", async () => {
+  const sql = postgres(url, { max: 2, onnotice: () => {} });
   const heard = [];
   let enough;
   const all = new Promise(done => { enough = done; });
   const listening = await sql.listen("news", payload => { heard.push(payload); if (heard.length === 20) enough(); });
   for (let n = 0; n < 20; n++) await sql.notify("news", `${n}`);
   await all;
-  await listening.unlisten();
+  await sql.end({ timeout: 1 });
   return heard;
 });
 await attempt("cancelled", async () => {
