@@ -26,6 +26,9 @@ from tests.live.test_patience import until
 from tests.proxies import Proxy
 
 
+pytestmark = pytest.mark.sampled(2)  # make operating runs them all
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments], env={"INTERLOCK_UPSTREAM": ""})
 
