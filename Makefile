@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench soak wheel operating package docs clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput soak wheel operating package docs clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -79,9 +79,13 @@ same-transactions: $(READY) ## random transactions, direct and through Interlock
 cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
 	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)
 
-bench: $(READY) ## application latency during each migration: direct, by hand, by a peer, through Interlock
+bench: $(READY) ## who is held up by a migration; then throughput beside pgbouncer (ROUNDS=5 SECONDS=5 ROWS=2000000)
 	$(BIN)/python -m bench.blocking $(ARGS)
-	@echo "So far: blocking only. Throughput beside pgbouncer is not measured here yet."
+	$(MAKE) throughput
+
+throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn (ROUNDS=5 SECONDS=5 ROWS=2000000 CONNECTIONS=10000)
+	$(BIN)/python -m bench.throughput $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(ROWS),--rows $(ROWS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
 
 soak:            ## hours under load with faults
 	@echo "There is no soak test yet." >&2; exit 1
@@ -99,6 +103,12 @@ package: $(READY) ## what is published, in an empty environment: a wheel and a s
 
 docs: $(READY)  ## site/: the documentation as a site
 	$(BIN)/mkdocs build --strict --quiet
+
+compiled: $(READY) ## dist/*.whl for this machine with proxy/wire compiled (needs a C compiler), and its tests
+	rm -rf build/compiled && mkdir -p build/compiled
+	git ls-files -z --cached --others --exclude-standard | tar c --null --files-from - | tar x -C build/compiled
+	cd build/compiled && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../../$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir ../../dist .
+	cd build/compiled && ../../$(BIN)/python -m pytest tests/unit/wire tests/wire tests/live/test_wire_traps.py $(ARGS)
 
 clean:           ## remove what make made (the embedded Postgres's data stays: rm -r .interlock)
 	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-COLOURS = {"pgbouncer": "#95a5a6", "Interlock": "#1f618d"}
+COLOURS = {"pgbouncer": "#95a5a6", "Interlock": "#1f618d", "Interlock, compiled": "#5dade2"}
 LABEL, WIDTH, BAR, GAP, TOP = 330, 420, 11, 8, 44
 MOST = 1.4
 

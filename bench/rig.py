@@ -19,6 +19,8 @@ from pathlib import Path
 
 from tests import proxies, servers
 
+COMPILED = Path(__file__).parent.parent / "build/compiled"  # by make compiled; measured too if it is there
+COMPILED_ENV = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(COMPILED)}
 MAX_CONNECTIONS = 1200
 SETTINGS = {
     "fsync": "off",  # the disk is nobody's subject here
@@ -65,10 +67,6 @@ class Way:
         """What the process in between has spent on a processor so far, its workers included; 0 without one."""
         return sum(_cpu_s(pid) for pid in self.pids()) if self.pid else 0.0
 
-    def cpu_user_s(self) -> float:
-        """Of that, outside the kernel."""
-        return sum(_cpu_s(pid, kernel=False) for pid in self.pids()) if self.pid else 0.0
-
     def pss_kb(self) -> int:
         """The memory of the process in between, in KiB; shared pages count by their share."""
         return sum(_pss_kb(pid) for pid in self.pids()) if self.pid else 0
@@ -80,10 +78,9 @@ class Way:
         return found
 
 
-def _cpu_s(pid: int, *, kernel: bool = True) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(fields[11]) + (int(fields[12]) if kernel else 0)
-    return ticks / os.sysconf("SC_CLK_TCK")
+def _cpu_s(pid: int) -> float:
+    """User and system time of all its threads."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def _pss_kb(pid: int) -> int:
@@ -117,10 +114,12 @@ def ways(server: servers.Server, *serve: str, pooled: bool = False) -> Iterator[
             found.append(stack.enter_context(_bouncer(server, "pgbouncer", pooled=False)))
             if pooled:
                 found.append(stack.enter_context(_bouncer(server, "pgbouncer, pooled", pooled=True)))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        proxy = proxies.start(server, folder, "--log-level", "warning", *serve)
-        stack.callback(proxy.stop)
-        found.append(Way("Interlock", proxy.port, proxy.process.pid))
+        builds = {"Interlock": {}, **({"Interlock, compiled": COMPILED_ENV} if COMPILED.exists() else {})}
+        for name, env in builds.items():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            proxy = proxies.start(server, folder, "--log-level", "warning", *serve, env=env)
+            stack.callback(proxy.stop)
+            found.append(Way(name, proxy.port, proxy.process.pid))
         yield found
 
 

@@ -1,9 +1,9 @@
-"""How costs grow: deciding with the number of statements, tables, partitions and exceptions; passing with the number of connections.
+"""How the cost of deciding grows with the number of statements and the length of a text.
 
     python -m bench.scale                  all curves
     python -m bench.scale --only history   those with this in their name
 
-CPU seconds of this process (of the proxy, for connections), so that a busy machine changes little.  The last column is what an
+CPU seconds of this process, which a busy machine changes less than the clock.  The last column is what an
 exponent would be: 1 is linear, 0 does not grow, 2 is quadratic.
 """
 
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from proxy.catalog.facts import Facts
 from proxy.judge import judge
-from proxy.policy.load import Policy, load
+from proxy.policy.load import load
 from proxy.session.prepared import Prepared
 from proxy.session.reading import Reading
 from proxy.sql.read import read
@@ -52,14 +52,10 @@ def one_transaction(number: int) -> str:
     return "BEGIN;\n" + history(number) + "COMMIT;\n"
 
 
-def dump(megabytes: float) -> str:
+def dump(megabytes: int) -> str:
     """What pg_dump --inserts writes: a table and its rows."""
     row = "INSERT INTO t0 VALUES (1, 'it''s a line of some length, such as people have in their tables', '2026-01-01', NULL);\n"
     return "CREATE TABLE t0 (id int, line text, day date, other text);\n" + row * round(megabytes * 1e6 / len(row))
-
-
-def judged(text: str, policy: Policy) -> None:
-    judge(text, policy=policy, facts_for=lambda _: FACTS)
 
 
 def gated(text: str, certain: bool = True) -> None:
@@ -76,10 +72,13 @@ def cpu_s(run: Callable[[], object]) -> float:
     return min(found)
 
 
-def curve(name: str, unit: str, sizes: Sequence[float], run: Callable[[float], Callable[[], object]]) -> None:
-    times = [cpu_s(run(size)) for size in sizes]
+def curve(name: str, unit: str, sizes: Sequence[int], make: Callable[[int], str], run: Callable[[str], object]) -> None:
+    times = []
+    for size in sizes:
+        text = make(size)
+        times.append(cpu_s(lambda text=text: run(text)))  # type: ignore[misc]
     growth = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
-    cells = " | ".join(f"{size:,g}: {1000 * took:,.0f} ms" for size, took in zip(sizes, times, strict=True))
+    cells = " · ".join(f"{size:,}: {1000 * took:,.0f} ms" for size, took in zip(sizes, times, strict=True))
     print(f"| {name} | {unit} | {cells} | {growth:.2f} |", flush=True)
 
 
@@ -88,21 +87,19 @@ def main() -> int:
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     policy = load("recommended")
-    counts = (500, 1000, 2000, 4000, 8000)
-    for name, unit, sizes, run in (
-        ("read a history", "statements", counts, lambda n: lambda text=history(int(n)): read(text)),
-        ("judge a history", "statements", counts, lambda n: lambda text=history(int(n)): judged(text, policy)),
-        (
-            "judge one transaction",
-            "statements",
-            counts[:4],
-            lambda n: lambda text=one_transaction(int(n)): judged(text, policy),
-        ),
-        ("the gate, a dump in one Query", "MB", (1, 2, 5, 10), lambda n: lambda text=dump(n): gated(text)),
-        ("judge a dump in one Query", "MB", (1, 2, 5, 10), lambda n: lambda text=dump(n): judged(text, policy)),
+
+    def judged(text: str) -> None:
+        judge(text, policy=policy, facts_for=lambda _: FACTS)
+
+    statements, megabytes = (500, 1000, 2000, 4000), (1, 2, 5, 10)
+    for name, unit, sizes, make, run in (
+        ("read a history", "statements", statements, history, read),
+        ("judge a history", "statements", statements, history, judged),
+        ("judge one transaction", "statements", statements, one_transaction, judged),
+        ("the gate, a dump in one Query", "MB", megabytes, dump, gated),
     ):
         if options.only in name:
-            curve(name, unit, sizes, run)
+            curve(name, unit, sizes, make, run)
     return 0
 
 

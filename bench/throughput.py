@@ -59,30 +59,30 @@ def measure(row: Row, way: Way, seconds: float) -> None:
         row.cpu_us[way.name].append((way.cpu_s() - before) * 1e6 / figure.operations)
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    """Markdown: rates, ratios, and CPU an operation."""
-    lines = [
-        "| | unit | direct | pgbouncer | Interlock | of direct | of pgbouncer | CPU pgbouncer | CPU Interlock |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+def table(rows: Sequence[Row], ways: Sequence[str]) -> list[str]:
+    """Markdown: rates; what each of ours is of the direct rate and of pgbouncer's; CPU an operation."""
+    ours = [way for way in ways if way.startswith("Interlock")]
+    heads = ["", "unit", *ways, *(f"{way}: of {other}" for way in ours for other in ("direct", "pgbouncer"))]
+    heads += [f"CPU {way}" for way in ways if way != "direct"]
+    lines = [f"| {' | '.join(heads)} |", f"|---|---|{'--:|' * (len(heads) - 2)}"]
     for row in rows:
-        cells = [row.case.name, row.case.unit]
-        cells += [_number(row.rate(way)) if row.figures[way] else "" for way in ("direct", "pgbouncer", "Interlock")]
-        cells += [_ratio(row.ratio("Interlock", "direct")), _ratio(row.ratio("Interlock", "pgbouncer"))]
-        cells += [_cpu(row.cpu("pgbouncer")), _cpu(row.cpu("Interlock"))]
+        cells = [row.case.name, row.case.unit, *(_number(row.rate(way)) for way in ways)]
+        cells += [_ratio(row.ratio(way, other)) for way in ours for other in ("direct", "pgbouncer")]
+        cells += [_cpu(row.cpu(way)) for way in ways if way != "direct"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def latency(rows: Sequence[Row]) -> list[str]:
-    lines = ["| one client | direct p50 | pgbouncer adds | Interlock adds | at p99 |", "|---|--:|--:|--:|--:|"]
+def latency(rows: Sequence[Row], ways: Sequence[str]) -> list[str]:
+    """Markdown: how much longer a round trip of one client takes than directly."""
+    others = [way for way in ways if way != "direct"]
+    lines = [f"| added at p50 (p99) | direct | {' | '.join(others)} |", f"|---|--:|{'--:|' * len(others)}"]
     for row in rows:
-        if not isinstance(row.case, cases.Pgbench) or not row.case.latency:
-            continue
-        direct = statistics.median(figure.p50_us for figure in row.figures["direct"])
-        theirs = f"{row.added_us('pgbouncer')[0]:.0f} µs" if row.figures["pgbouncer"] else ""
-        p50, p99 = row.added_us("Interlock")
-        lines.append(f"| {row.case.name} | {direct:.0f} µs | {theirs} | {p50:.0f} µs | {p99:.0f} µs |")
+        if isinstance(row.case, cases.Pgbench) and row.case.latency:
+            direct = statistics.median(figure.p50_us for figure in row.figures["direct"])
+            added = (row.added_us(way) for way in others)
+            cells = [f"{direct:.0f} µs", *(f"{p50:.0f} µs ({p99:,.0f} µs)" for p50, p99 in added)]
+            lines.append(f"| {row.case.name} | {' | '.join(cells)} |")
     return lines
 
 
@@ -108,7 +108,8 @@ def main() -> int:
     parser.add_argument(
         "--rows", type=int, default=2_000_000, help="of the narrow result; the large COPY is a MB for 2000"
     )
-    parser.add_argument("--connections", type=int, default=10_000, help="short ones; a tenth as many idle ones")
+    parser.add_argument("--connections", type=int, default=10_000, help="short ones")
+    parser.add_argument("--idle", type=int, default=1000, help="connections that do nothing, for the memory of each")
     parser.add_argument("--only", default="", help="only cases with this in their name")
     parser.add_argument(
         "--serve", action="append", default=[], help="another argument for interlock serve (--serve=--workers=2)"
@@ -119,7 +120,7 @@ def main() -> int:
     options = parser.parse_args()
     rows = [Row(case) for case in cases.cases(options.rows, options.connections) if options.only in case.name]
     with rig.postgres(options.pg) as server, rig.ways(server, *options.serve) as ways:
-        idle_lines = [] if options.only and options.only not in "idle" else idle.table(ways, options.connections // 10)
+        idle_lines = [] if options.only and options.only not in "idle" else idle.table(ways, options.idle)
         cases.prepare(ways[0].url)
         for number in range(options.rounds):
             for row in rows:
@@ -128,9 +129,9 @@ def main() -> int:
                     measure(row, way, options.seconds)
                 told = "  ".join(f"{way.name} {_number(row.figures[way.name][-1].rate)}" for way in ways)
                 print(f"round {number + 1}: {row.case.name}: {told}", file=sys.stderr, flush=True)
-        about = rig.machine(server)
+        about, names = rig.machine(server), [way.name for way in ways]
     head = f"{', '.join(about)}; {options.rounds} rounds, medians of ratios."
-    lines = [head, "", *table(rows), "", *latency(rows), "", *idle_lines]
+    lines = [head, "", *table(rows, names), "", *latency(rows, names), "", *idle_lines]
     print("\n".join(lines))
     if options.write:
         picture = options.write.with_suffix(".svg")
@@ -140,7 +141,7 @@ def main() -> int:
 
 
 def _bars(row: Row) -> dict[str, float]:
-    return {way: ratio for way in ("pgbouncer", "Interlock") if (ratio := row.ratio(way, "direct")) is not None}
+    return {way: ratio for way in bars.COLOURS if (ratio := row.ratio(way, "direct")) is not None}
 
 
 if __name__ == "__main__":

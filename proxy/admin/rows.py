@@ -16,13 +16,14 @@ from proxy.admin import parts
 from proxy.admin.databases import Look, NotDone
 from proxy.admin.source import Running, Source
 from proxy.admin.table import Table, Value, columns, table
+from proxy.audit.redact import redact_line
 from proxy.catalog.blockers import Blocker
 from proxy.plans.plan import Lock
 from proxy.rules.base import rules
+from proxy.run import words
 from proxy.run.doing import Doing
 from proxy.run.jobs import Job
 from proxy.run.progress import Progress
-from proxy.run.words import one_line
 from proxy.session.session import Session
 from proxy.session.tally import Decision, Tally
 
@@ -58,6 +59,11 @@ RULES = columns("rule, action, source, total int8, summary")
 CONFIG = columns("key, value, default, changeable")
 VERSION = columns("version")
 HELP = columns("command, what")
+
+
+def one_line(sql: str) -> str:
+    """SQL, or an error that quotes it, without secrets: who may look at a page may not know them."""
+    return words.one_line(redact_line(sql))
 
 
 def utc(seconds: float) -> str:
@@ -212,7 +218,7 @@ async def job(source: Source, target: str) -> Table:
     here = next((row for row in running if tuple(row[:2]) == (database.name, number)), None)
     row = table("job", JOBS, [_job(look, found, here)])
     values = [(key, _text(value)) for key, value in next(row.dicts()).items() if value not in (None, "")]
-    values[-1] = ("statement", found.statement)
+    values[-1] = ("statement", redact_line(found.statement))
     values += [(f"step {n}", one_line(sql)) for n, step in enumerate(found.steps, 1) for sql in step.statements]
     values += [
         (name, found.error[key])

@@ -25,7 +25,6 @@ from tests.live.test_jobs_command import UNIQUE, left
 from tests.live.test_patience import until
 from tests.proxies import Proxy
 
-
 pytestmark = pytest.mark.sampled(2)  # make operating runs them all
 
 

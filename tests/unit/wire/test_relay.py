@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.wire import messages as m
-from proxy.wire.conversation import Conversation
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.relay import FIRST_BYTES, Message, Relay
 from proxy.wire.runs import end_of_run
@@ -90,6 +89,13 @@ cuts = st.randoms(use_true_random=False)
 hold = st.sampled_from(["pass", "drop", "replace"])
 
 
+# Of a Conversation, by name: a compiled one has no __dict__.
+STATE = (
+    *("status", "pipeline_open", "executes", "skipping", "copying", "last_tag", "suspended", "parameters"),
+    *("backend_key", "unexpected", "_ignored_sync", "unsure", "_owed"),
+)
+
+
 class Played:
     """What became of a script: bytes out on both sides, what was shown to watch, the end state or the error."""
 
@@ -126,7 +132,7 @@ class Played:
 
     @property
     def outcome(self) -> dict[str, object]:
-        state = {name: value for name, value in vars(self.relay).items() if name in vars(Conversation())}
+        state = {name: getattr(self.relay, name) for name in STATE}
         if self.error:
             return {"error": self.error}
         return {**state, "to_server": self.to_server, "to_client": self.to_client, "shown": self.shown}
