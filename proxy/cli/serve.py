@@ -395,6 +395,7 @@ async def until_told(
         stop.set()
 
     loop.add_signal_handler(signal.SIGHUP, read_again)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: log.warning("holding %s", server.holding))
     if parent is not None:
         loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):
