@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel package docs clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel package docs operating clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -97,6 +97,10 @@ soak:            ## hours under load with faults
 wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
+
+operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
+	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
+	  tests/live/test_page.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
