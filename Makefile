@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput soak wheel docs clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput soak wheel package docs clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,9 @@ serve: $(READY) ## run Interlock, before INTERLOCK_UPSTREAM or a Postgres 18 of 
 	  echo "    CREATE INDEX orders_email_idx ON orders (email);"; \
 	  exec $(BIN)/interlock serve --listen $(LISTEN) --embedded .interlock/postgres $(ARGS); \
 	fi
+
+demo: $(READY)  ## what it does, in two minutes, on a Postgres of its own
+	@exec $(BIN)/interlock demo $(ARGS)
 
 psql: $(READY)  ## psql through the Interlock that make serve runs
 	@exec "$$($(BIN)/python -c 'from tests.binaries import client; print(client("psql"))')" \
@@ -90,6 +93,9 @@ soak:            ## hours under load with faults
 wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
+
+package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
+	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
 
 docs: $(READY)  ## site/: the documentation as a site
 	$(BIN)/mkdocs build --strict --quiet

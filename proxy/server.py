@@ -110,6 +110,12 @@ class Server:
             else:
                 self._listeners.append(await loop.create_server(accept, sock=one, backlog=BACKLOG))
 
+    @property
+    def holding(self) -> str:
+        """What is there now, for who looks for what stays."""
+        tasks = len(asyncio.all_tasks())
+        return f"{len(self.sessions)} sessions, {tasks} tasks, {len(self._opening)} clients that have not logged in"
+
     async def stop_listening(self) -> None:
         for listener in self._listeners:
             listener.close()

@@ -56,6 +56,7 @@ class Workers:
                 (signal.SIGTERM, self._stop),
                 (signal.SIGINT, self._stop),
                 (signal.SIGHUP, self._pass),
+                (signal.SIGUSR1, self._pass),
             ):
                 signal.signal(told, handler)
             for number in range(self._number):
@@ -94,7 +95,8 @@ class Workers:
             os.close(self._pipe[1])
             for told in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(told, lambda number, frame: os._exit(0))  # until it serves, nothing has to be ended well
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            for told in (signal.SIGHUP, signal.SIGUSR1):
+                signal.signal(told, signal.SIG_IGN)
             os.setpgid(0, 0)  # Ctrl-C in a terminal is for the parent, which tells us
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             self._work(Worker(number, self._number, folder, self._pipe[0], self._counts))
@@ -112,9 +114,9 @@ class Workers:
         self._tell(signal.SIGTERM)
 
     def _pass(self, number: int, frame: object) -> None:
-        self._tell(signal.SIGHUP)
+        self._tell(number)
 
-    def _tell(self, number: int) -> None:
+    def _tell(self, told: int) -> None:
         for pid in list(self._running):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, told)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 import yaml
 
-from proxy.cli import COMMANDS
+from proxy.cli import COMMANDS, main
 from proxy.rules.base import Context, rules
 
 ROOT = Path(__file__).parent.parent
@@ -129,7 +131,7 @@ def test_the_site_can_be_built(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site/rules/index.html").read_text()
-    assert all(f'id="{name}"' in page for name in rules())
+    assert not [name for name in rules() if f'id="{name}"' not in page]
 
 
 def test_every_page_is_in_the_menu() -> None:
@@ -148,9 +150,41 @@ def test_messages_that_are_explained_are_said() -> None:
     """Titles of docs/when-it-stops.md are the program's own words, but for names, numbers and what is left out."""
     sources = [*(ROOT / "proxy").rglob("*.py")]
     said = "\n".join(re.sub(r'"\s*\n\s*(?:# .*\n\s*)?f?r?"', "", path.read_text()) for path in sources)
-    theirs = ("does not exist", "unrecognized configuration parameter", "server closed the connection")  # Postgres's
+    theirs = (
+        "does not exist",
+        "unrecognized configuration parameter",
+        "server closed the connection",
+        "old snapshots",
+    )  # Postgres's
     for title in re.findall(r"^### (.*)$", (ROOT / "docs/when-it-stops.md").read_text(), re.MULTILINE):
         for message in re.findall(r"`([^`]{12,})`", title):
             parts = re.split(r'…|"\w+"|\b\d+\b|\[[\w-]+\]|ACCESS EXCLUSIVE|\(app\)|CREATE INDEX|FOO', message)
             longest = max((part.strip(" :,.;") for part in parts), key=len)
             assert longest in said or any(words in message for words in theirs), f"nobody says {longest!r} ({title})"
+
+
+def _commands(page: Path) -> list[str]:
+    """Each command of ours in a shell block, without the prompt, comments and what is behind a pipe."""
+    blocks = [*_blocks(page.read_text(), "sh"), *_blocks(page.read_text(), "console")]
+    lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [re.split(r" [#|>&]|  --", line)[0] for line in lines if line.startswith("interlock ")]
+
+
+@each_page
+def test_commands_are_taken_as_they_stand(page: Path) -> None:
+    """Every option of every command that a page shows exists, and is spelt like that; files need not be there."""
+    for line in _commands(page):
+        if "…" in line or "[" in line:
+            continue
+        words = shlex.split(line)[1:]
+        command: click.Command | None = main
+        context = click.Context(main)
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            command = command.get_command(context, words.pop(0))
+        assert command is not None, f"{page.name}: {line}"
+        try:
+            command.make_context("interlock", words)
+        except (click.NoSuchOption, click.BadOptionUsage, click.MissingParameter) as error:
+            pytest.fail(f"{page.name}: {line}: {error.message}")
+        except (click.ClickException, click.exceptions.Exit):
+            pass  # a file that is not there, --help

@@ -26,7 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.package
 @pytest.mark.timeout(300)
 def test_the_wheel_has_what_the_program_reads_and_works_by_itself(built: Path, tmp_path: Path) -> None:
     [wheel] = built.glob("*.whl")
@@ -52,7 +52,7 @@ def test_the_wheel_has_what_the_program_reads_and_works_by_itself(built: Path, t
     subprocess.run([run / "python", "-c", page], check=True, cwd=tmp_path, timeout=60)
 
 
-@pytest.mark.slow
+@pytest.mark.package
 def test_the_source_archive_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:
     [archive] = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:

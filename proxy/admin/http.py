@@ -206,7 +206,7 @@ class Site:
 
     async def metrics(self, request: Request) -> Response:
         up = not await self.trouble()
-        text = metrics.exposition(self.source, await rows.jobs(self.source, await self.looks()), up)
+        text = await metrics.exposition(self.source, await self.looks(), up)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def document(self, request: Request) -> Response:
@@ -244,7 +244,7 @@ class Site:
 
     async def decision(self, request: Request) -> Response:
         number = request.path_params["number"]
-        found = next((one for one in self.source.tally.decisions if one.number == number), None)
+        found = next((one for one in await rows.newest(self.source) if one.number == number), None)
         if found is None:
             return page.render(
                 "missing.html", 404, what=f"Decision {number} is not kept in memory any more; the audit log has it."
@@ -304,7 +304,7 @@ class Site:
         return RedirectResponse(f"/job/{target}", 303)
 
     async def policy(self, request: Request) -> Response:
-        view = page.policy(self.source, request.query_params.get("file", ""))
+        view = await page.policy(self.source, request.query_params.get("file", ""))
         return page.render("policy.html", **view, role=self.role(request), tokens=self.access.tokens)
 
     async def rule(self, request: Request) -> Response:

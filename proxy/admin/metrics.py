@@ -21,22 +21,25 @@ from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.admin import rows
+from proxy.admin.databases import Look
 from proxy.admin.source import Source
 from proxy.admin.table import Table
 from proxy.policy.units import Duration, Size
-from proxy.session.tally import Histogram
+from proxy.session.tally import Histogram, Tally
 
 
 class Scrape(Collector):
-    """``jobs`` as ``rows.jobs`` found them; ``upstream_up`` as somebody has just tried."""
+    """``upstream_up`` as somebody has just tried."""
 
-    def __init__(self, source: Source, jobs: Table, upstream_up: bool) -> None:
+    def __init__(self, source: Source, tally: Tally, clients: Table, jobs: Table, upstream_up: bool) -> None:
         self.source = source
+        self.tally = tally
+        self.clients = clients
         self.jobs = jobs
         self.upstream_up = upstream_up
 
     def collect(self) -> Iterator[Metric]:
-        tally = self.source.tally
+        tally = self.tally
         yield _gauge("interlock_up", "This proxy answers", 1)
         yield InfoMetricFamily("interlock_build", "This Interlock", {"version": __version__})
         yield _gauge("interlock_upstream_up", "The upstream takes connections", int(self.upstream_up))
@@ -73,7 +76,7 @@ class Scrape(Collector):
         yield from self._policy()
 
     def _clients(self) -> Metric:
-        found = Counter(str(row["state"]) for row in rows.clients(self.source).dicts())
+        found = Counter(str(row["state"]) for row in self.clients.dicts())
         clients = GaugeMetricFamily("interlock_clients", "Clients, by what they are about", labels=("state",))
         for state in rows.STATES:
             clients.add_metric((state,), found[state])
@@ -138,8 +141,11 @@ def _buckets(histogram: Histogram) -> tuple[Sequence[tuple[str, float]], float]:
     return found, histogram.sum
 
 
-def exposition(source: Source, jobs: Table, upstream_up: bool) -> bytes:
+async def exposition(source: Source, looks: Sequence[Look], upstream_up: bool) -> bytes:
     """The text of ``/metrics``."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Scrape(source, jobs, upstream_up))
+    scrape = Scrape(
+        source, await rows.tally(source), await rows.clients(source), await rows.jobs(source, looks), upstream_up
+    )
+    registry.register(scrape)
     return generate_latest(registry)

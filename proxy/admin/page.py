@@ -80,29 +80,30 @@ async def view(source: Source, looks: Sequence[Look], asked: Mapping[str, str]) 
     jobs = list((await rows.jobs(source, looks)).dicts())
     now = time.time()
     wanted = {name: asked.get(name, "") for name in ("action", "q", "outcome")}
-    found = [one for one in reversed(source.tally.decisions) if _wanted(one, wanted)]
+    newest = await rows.newest(source)
+    found = [one for one in newest if _wanted(one, wanted)]
+    tally = await rows.tally(source)
     policy = source.policy()
     return {
         "running": [row for row in jobs if row["state"] == "running"],
-        "waits": list(rows.waits(source).dicts()),
         "jobs": [row for row in jobs if row["state"] != "running"],
         "failed": sum(row["state"] == "failed" for row in jobs),
         "waiting": sum(row["state"] == "waiting" for row in jobs),
         "troubles": [look for look in looks if look.trouble],
         "looked_at": [look.database for look in looks],
         "paused": source.paused,
-        "clients": len(source.server.sessions),
+        "clients": len((await rows.clients(source)).rows),
         "upstream": source.server.upstream.redacted,
         "policy": policy,
         "decisions": found[:SHOWN],
-        "of": len(source.tally.decisions),
+        "of": len(newest),
         "shown": len(found),
         "asked": wanted,
         "actions": rows.ACTIONS,
         "charts": (
-            chart("Time to decide", source.tally.latencies, now),
-            chart("Application blocked at most", [(at, blocked) for at, _, blocked in source.tally.waits], now),
-            chart("Waited for locks, without queueing", [(at, waited) for at, waited, _ in source.tally.waits], now),
+            chart("Time to decide", tally.latencies, now),
+            chart("Application blocked at most", [(at, blocked) for at, _, blocked in tally.waits], now),
+            chart("Waited for locks, without queueing", [(at, waited) for at, waited, _ in tally.waits], now),
         ),
         "query": "&".join(f"{name}={value}" for name, value in wanted.items() if value),
     }
@@ -117,7 +118,7 @@ def _wanted(one: Any, asked: Mapping[str, str]) -> bool:
     return not asked["q"] or any(asked["q"].lower() in word.lower() for word in words)
 
 
-def policy(source: Source, file: str) -> dict[str, Any]:
+async def policy(source: Source, file: str) -> dict[str, Any]:
     """The policy in force: one of its files with numbered lines, and every effective value."""
     found = source.policy()
     chosen = file if file in found.files else found.files[0] if found.files else ""
@@ -127,7 +128,7 @@ def policy(source: Source, file: str) -> dict[str, Any]:
         "file": chosen,
         "lines": text_of(chosen).splitlines() if chosen else [],
         "values": values,
-        "rules": list(rows.all_rules(source).dicts()),
+        "rules": list((await rows.all_rules(source)).dicts()),
     }
 
 

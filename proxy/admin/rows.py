@@ -12,18 +12,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proxy import __version__
+from proxy.admin import parts
 from proxy.admin.databases import Look, NotDone
 from proxy.admin.source import Running, Source
 from proxy.admin.table import Table, Value, columns, table
+from proxy.audit.redact import redact_line
 from proxy.catalog.blockers import Blocker
 from proxy.plans.plan import Lock
 from proxy.rules.base import rules
+from proxy.run import words
 from proxy.run.doing import Doing
 from proxy.run.jobs import Job
 from proxy.run.progress import Progress
-from proxy.run.words import one_line
 from proxy.session.session import Session
-from proxy.session.tally import Decision
+from proxy.session.tally import Decision, Tally
 
 STATES = ("login", "idle", "active", "transaction", "held")
 JOB_STATES = ("waiting", "running", "failed", "done", "cancelled")
@@ -37,6 +39,7 @@ JOBS = columns(
     "database, job int8, state, kind, relations, user, step int8, steps int8, lock, phase, progress float8, eta_s float8,"
     " waits_for, waits_s float8, running_s float8, attempts int8, created_at, started_at, finished_at, tool, error, statement"
 )
+NOW = slice(6, 15)  # of JOBS: from step to running_s
 JOB = columns("key, value")
 WAITS = columns(
     "database, job int8, user, statement, lock, relations, wait_s float8, blocker_pid int8, blocker_user,"
@@ -58,6 +61,11 @@ VERSION = columns("version")
 HELP = columns("command, what")
 
 
+def one_line(sql: str) -> str:
+    """SQL, or an error that quotes it, without secrets: who may look at a page may not know them."""
+    return words.one_line(redact_line(sql))
+
+
 def utc(seconds: float) -> str:
     """A Unix time as ISO 8601."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -77,9 +85,14 @@ def state(session: Session) -> str:
     return "idle" if session.idle else "active"
 
 
-def clients(source: Source) -> Table:
+async def clients(source: Source) -> Table:
+    rows = [row for part in await source.gather("clients", clients_here(source)) for row in part]
+    return table("clients", CLIENTS, sorted(rows, key=lambda row: str(row[6])))
+
+
+def clients_here(source: Source) -> list[Sequence[Value]]:
     now = time.monotonic()
-    rows = []
+    rows: list[Sequence[Value]] = []
     for one in sorted(source.server.sessions, key=lambda session: session.who.since):
         addr, _, port = one.who.client.rpartition(":")
         number = int(port) if port.isdigit() else None
@@ -91,7 +104,7 @@ def clients(source: Source) -> Table:
                 round(now - one.since, 1), one.who.tls, one.who.application_name, one.who.tool or "", pid,
             )
         )  # fmt: skip
-    return table("clients", CLIENTS, rows)
+    return rows
 
 
 # ---------------------------------------------------------------- jobs
@@ -114,17 +127,21 @@ async def looks(source: Source) -> list[Look]:
 
 async def jobs(source: Source, found: Sequence[Look] | None = None) -> Table:
     """What runs, then what waits or has failed, then what was done lately."""
-    running = source.running()
     found = await looks(source) if found is None else found
-    here = {(one.database, one.doing.job): one for one in running if one.doing.job is not None}
+    running = [tuple(row) for part in await source.gather("running", running_here(source)) for row in part]
+    here = {row[:2]: row for row in running if row[1] is not None}
     rows: list[Sequence[Value]] = []
-    known: set[tuple[str, int | None]] = set()
+    known: set[tuple[Value, ...]] = set()
     for look in found:
         known |= {(look.database, job.id) for job in look.jobs}
         rows += [_job(look, job, here.get((look.database, job.id))) for job in shown(look.jobs)]
-    rows = [_running(one) for one in running if (one.database, one.doing.job) not in known] + rows
+    rows = [row for row in running if row[:2] not in known] + rows
     rank = {name: place for place, name in enumerate(("running", "failed", "waiting", "done", "cancelled"))}
     return table("jobs", JOBS, sorted(rows, key=lambda row: rank.get(str(row[2]), 9)))
+
+
+def running_here(source: Source) -> list[Sequence[Value]]:
+    return [_running(one) for one in source.running()]
 
 
 def shown(found: Iterable[Job]) -> list[Job]:
@@ -157,9 +174,10 @@ def _running(one: Running) -> Sequence[Value]:
     )  # fmt: skip
 
 
-def _job(look: Look, job: Job, here: Running | None) -> Sequence[Value]:
+def _job(look: Look, job: Job, here: Sequence[Value] | None) -> Sequence[Value]:
+    """``here``: its row among those that run, if a worker of this Interlock does it."""
     relations = ", ".join(".".join(part for part in pair if part) for pair in job.relations)
-    now = _now(here.doing) if here is not None else _elsewhere(job, look.progress.get(job.id))
+    now = tuple(here[NOW]) if here is not None else _elsewhere(job, look.progress.get(job.id))
     error = f"left to the Interlock that wrote it: {job.unreadable}" if job.unreadable else job.error.get("M", "")
     return (
         look.database, job.id, job.state, job.kind, relations, job.login, *now, job.attempts, iso(job.created_at),
@@ -196,10 +214,11 @@ async def job(source: Source, target: str) -> Table:
     found = next((one for one in look.jobs if one.id == number), None)
     if found is None:
         raise NotDone(f"there is no job {number} in {database.name}")
-    here = next((one for one in source.running() if (one.database, one.doing.job) == (database.name, number)), None)
+    running = [row for part in await source.gather("running", running_here(source)) for row in part]
+    here = next((row for row in running if tuple(row[:2]) == (database.name, number)), None)
     row = table("job", JOBS, [_job(look, found, here)])
     values = [(key, _text(value)) for key, value in next(row.dicts()).items() if value not in (None, "")]
-    values[-1] = ("statement", found.statement)
+    values[-1] = ("statement", redact_line(found.statement))
     values += [(f"step {n}", one_line(sql)) for n, step in enumerate(found.steps, 1) for sql in step.statements]
     values += [
         (name, found.error[key])
@@ -214,10 +233,14 @@ async def job(source: Source, target: str) -> Table:
 # ---------------------------------------------------------------- waits
 
 
-def waits(source: Source) -> Table:
+async def waits(source: Source) -> Table:
     """Who of those that run waits for whom, one row for each blocker."""
+    return table("waits", WAITS, [row for part in await source.gather("waits", waits_here(source)) for row in part])
+
+
+def waits_here(source: Source) -> list[Sequence[Value]]:
     now = time.monotonic()
-    rows = []
+    rows: list[Sequence[Value]] = []
     for one in source.running():
         for blocker in one.doing.waits_for:
             relations = ".".join(blocker.relation) if blocker.relation else ""
@@ -229,16 +252,23 @@ def waits(source: Source) -> Table:
                     blocker.state, round(blocker.state_age_ms / 1000, 1),
                 )
             )  # fmt: skip
-    return table("waits", WAITS, rows)
+    return rows
 
 
 # ---------------------------------------------------------------- what was decided
 
 
-def stats(source: Source) -> Table:
+async def tally(source: Source) -> Tally:
+    """The sums of all workers."""
+    if source.peers is None:
+        return source.tally
+    return parts.tally_of(await source.gather("tally", parts.of_tally(source.tally)))
+
+
+async def stats(source: Source) -> Table:
     """A row for each database.  Times in microseconds, as pgbouncer's."""
     rows: list[Sequence[Value]] = []
-    for name, sums in sorted(source.tally.databases.items()):
+    for name, sums in sorted((await tally(source)).databases.items()):
         total = sums.actions.total()
         rows.append(
             (
@@ -257,9 +287,18 @@ def decision(one: Decision) -> Sequence[Value]:
     )  # fmt: skip
 
 
-def decisions(source: Source) -> Table:
-    """The newest first, as many as are kept in memory."""
-    return table("decisions", DECISIONS, [decision(one) for one in reversed(source.tally.decisions)])
+async def newest(source: Source) -> list[Decision]:
+    """The newest first, as many as are kept in memory, or as several workers tell each other."""
+    own = list(reversed(source.tally.decisions))
+    if source.peers is None:
+        return own
+    others = (await source.gather("decisions", []))[1:]
+    told = [parts.decision_of(one) for part in others for one in part]
+    return sorted([*own, *told], key=lambda one: -one.at)
+
+
+async def decisions(source: Source) -> Table:
+    return table("decisions", DECISIONS, [decision(one) for one in await newest(source)])
 
 
 # ---------------------------------------------------------------- policy, rules, configuration
@@ -288,11 +327,11 @@ def policy(source: Source) -> Table:
     return table("policy", POLICY, [*head, *values, *expired])
 
 
-def all_rules(source: Source) -> Table:
+async def all_rules(source: Source) -> Table:
     """Every rule, what is done about it, and how often it has settled a statement since the proxy began."""
     found = source.policy()
     counted: Counter[str] = Counter()
-    for (_, name), count in source.tally.statements.items():
+    for (_, name), count in (await tally(source)).statements.items():
         counted[name] += count
     rows: list[Sequence[Value]] = [
         (
@@ -318,8 +357,24 @@ def version(source: Source) -> Table:
 async def everything(source: Source, found: Sequence[Look]) -> dict[str, Any]:
     """All tables as one document; it only ever grows."""
     tables = (
-        clients(source), await jobs(source, found), waits(source), stats(source), decisions(source), all_rules(source), policy(source),
-        config(source),
+        await clients(source), await jobs(source, found), await waits(source), await stats(source), await decisions(source),
+        await all_rules(source), policy(source), config(source),
     )  # fmt: skip
     head = {"version": 1, "interlock": __version__, "at": utc(time.time()), "paused": source.paused}
     return head | {one.name: one.document() for one in tables}
+
+
+def part(source: Source, name: str) -> Any:
+    """What another worker asks this one for."""
+    match name:
+        case "clients":
+            return parts.cut(clients_here(source))
+        case "running":
+            return parts.cut(running_here(source))
+        case "waits":
+            return parts.cut(waits_here(source))
+        case "tally":
+            return parts.of_tally(source.tally)
+        case "decisions":
+            return parts.of_decisions(reversed(source.tally.decisions))
+    return None

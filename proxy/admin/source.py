@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from proxy.admin.databases import Database, NotDone
 from proxy.policy.load import Policy
@@ -39,6 +39,18 @@ class Running:
     session: Session | None = None
 
 
+class Peers(Protocol):
+    """The other workers of this Interlock; ``handlers`` answer what they ask."""
+
+    handlers: dict[str, Callable[[dict[str, Any]], Awaitable[Any] | Any]]
+
+    def tell(self, what: str, **rest: Any) -> None:
+        """Tell all others."""
+
+    async def ask(self, what: str, *, timeout_s: float = 1.0, **rest: Any) -> list[Any]:
+        """The others' answers."""
+
+
 @dataclass(slots=True)
 class Source:
     """One process's.  ``reload`` reads the policy again and says what became of that."""
@@ -52,6 +64,7 @@ class Source:
     admins: frozenset[str] = frozenset()
     watchers: frozenset[str] = frozenset()
     started: float = field(default_factory=time.time)
+    peers: Peers | None = None
 
     def role(self, user: str) -> Role | None:
         """What a login may do here: ``admin`` everything, ``stats`` look."""
@@ -95,7 +108,18 @@ class Source:
         return self.server.groups.paused
 
     def pause(self, paused: bool) -> None:
+        """In all workers."""
         self.server.groups.pause(paused)
+
+    def join(self, peers: Peers, number: int, workers: int) -> None:
+        """Be one of several workers: ``number`` from 0."""
+        self.peers = peers
+        self.tally.first, self.tally.every = number + 1, workers
+
+    async def gather(self, part: str, own: Any) -> list[Any]:
+        """A part of each worker's, this one's first."""
+        others = await self.peers.ask("admin part", part=part) if self.peers is not None else []
+        return [own, *(other for other in others if other is not None)]
 
     async def close(self) -> None:
         for database in self.databases:
@@ -106,4 +130,4 @@ def _names(found: Sequence[Database]) -> str:
     return ", ".join(one.name for one in found)
 
 
-__all__ = ["NotDone", "Role", "Running", "Setting", "Source"]
+__all__ = ["NotDone", "Peers", "Role", "Running", "Setting", "Source"]

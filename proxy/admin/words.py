@@ -69,13 +69,13 @@ async def _help(source: Source) -> Table:
 
 
 SHOWN: Mapping[str, Shown] = {
-    "CLIENTS": Shown(rows.CLIENTS, _of(rows.clients), "who is connected, and what each is about"),
+    "CLIENTS": Shown(rows.CLIENTS, rows.clients, "who is connected, and what each is about"),
     "JOBS": Shown(rows.JOBS, rows.jobs, "what runs now with its progress, what waits for its turn, what has failed"),
-    "WAITS": Shown(rows.WAITS, _of(rows.waits), "what waits for a lock or for old snapshots, and who is in its way"),
-    "DECISIONS": Shown(rows.DECISIONS, _of(rows.decisions), "the newest statements that were decided about"),
-    "STATS": Shown(rows.STATS, _of(rows.stats), "statements and waits since the proxy began, by database"),
+    "WAITS": Shown(rows.WAITS, rows.waits, "what waits for a lock or for old snapshots, and who is in its way"),
+    "DECISIONS": Shown(rows.DECISIONS, rows.decisions, "the newest statements that were decided about"),
+    "STATS": Shown(rows.STATS, rows.stats, "statements and waits since the proxy began, by database"),
     "POLICY": Shown(rows.POLICY, _of(rows.policy), "every value of the policy in force, and the line that it comes from"),
-    "RULES": Shown(rows.RULES, _of(rows.all_rules), "every rule, what is done about it, and how often it was"),
+    "RULES": Shown(rows.RULES, rows.all_rules, "every rule, what is done about it, and how often it was"),
     "CONFIG": Shown(rows.CONFIG, _of(rows.config), "the options of interlock serve"),
     "VERSION": Shown(rows.VERSION, _of(rows.version), "this Interlock"),
     "HELP": Shown(rows.HELP, _help, "this"),

@@ -13,6 +13,7 @@ from proxy.catalog.column_state import STATE
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
+from proxy.plans.target import is_own
 from proxy.sql.names import clip
 from proxy.sql.statements import Explain, Statement
 from proxy.sql.written import written
@@ -132,6 +133,8 @@ def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
     needed = (asked.parts or asked.detail) and any(r.partitioned or r.is_partition for r in facts.relations.values())
     needed |= asked.retypes and any(r.has_children for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
+    # What an interrupted run has left is gone on with, whatever there is still to do.
+    needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
     if not needed and (asked.writes or asked.swaps):
         foretold = effect(statement, facts)
         needed = foretold.work != "none" or len(foretold.relations) + len(foretold.others) > 1

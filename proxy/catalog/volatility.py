@@ -58,7 +58,7 @@ def is_volatile(expression: str, facts: Facts, into: str = "") -> tuple[bool, bo
     verdicts = [
         _verdict(call, facts)
         for call in found
-        if not (facts.live and facts.major < 14 and _is_of_timestamps(call, found, expression))
+        if not (facts.live and facts.major < 15 and _is_of_timestamps(call, found, expression))
     ]
     if (True, True) in verdicts:
         return True, True
@@ -72,7 +72,7 @@ TIMETZ = frozenset({"timetz", "time", "current_time"})
 
 
 def _is_of_timestamps(call: FunctionCall, found: list[FunctionCall], expression: str) -> bool:
-    """Whether it is ``timezone('utc', now())`` or the like: of its overloads 13 calls that of a timetz volatile."""
+    """Whether it is ``timezone('utc', now())`` or the like: of its overloads, 13 and 14 call that of a timetz volatile."""
     if call.name.parts[-1] != "timezone" or call.name.schema not in (None, "pg_catalog"):
         return False
     others = all(one.name.name in HARMLESS for one in found)

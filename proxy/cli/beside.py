@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,14 @@ import click
 from proxy.cli import Misuse
 
 if TYPE_CHECKING:
-    from proxy.admin.source import Setting, Source
+    from proxy.admin.access import Access
+    from proxy.admin.source import Peers, Setting, Source
     from proxy.policy.load import Policy
     from proxy.server import Server
     from proxy.session.ledger import Ledger
+    from proxy.sockets import Listen
+
+log = logging.getLogger("interlock")
 
 SECRET = ("password", "sslpassword", "passfile", "sslkey")
 INSTALL = "pip install 'interlock[admin]'"
@@ -89,11 +94,9 @@ async def beside(
     reload: Callable[[], str],
     *,
     number: int = 0,
+    siblings: Peers | None = None,
 ) -> AsyncIterator[None]:
-    """Show the running proxy while the block runs; ``number`` is the worker's, whose page is on the port so much higher.
-
-    Raises Misuse.
-    """
+    """Show the running proxy while the block runs; ``number`` is the worker's, ``siblings`` are the others.  Raises Misuse."""
     if options["tracing"]:
         try:
             from proxy.admin.tracing import trace
@@ -109,15 +112,20 @@ async def beside(
         yield
         return
     source = _source(options, server, policy, book, reload, urls, admins)
+    if siblings is not None:
+        from proxy.admin import rows
+
+        source.join(siblings, number, options["workers"])
+        siblings.handlers["admin part"] = lambda message: rows.part(source, message["part"])
     try:
         if source.admins or source.watchers:
             from proxy.admin.door import Door
 
             server.console = Door(source)
-        if not options["admin"]:
+        if not options["admin"] or number:  # one page does for all workers
             yield
             return
-        async with _http(options, source, number):
+        async with _http(options, source):
             yield
     finally:
         await source.close()
@@ -153,13 +161,18 @@ def _source(
     )
 
 
-@contextlib.asynccontextmanager
-async def _http(options: dict[str, Any], source: Source, number: int) -> AsyncIterator[None]:
+def check(options: dict[str, Any]) -> None:
+    """What is wrong is to be told before anybody connects, and by one process.  Raises Misuse."""
+    if options["admin"]:
+        _place_and_access(options)
+
+
+def _place_and_access(options: dict[str, Any]) -> tuple[Listen, Access]:
     from proxy.sockets import Listen
 
     try:
+        from proxy.admin import http  # noqa: F401  # whether it can be imported
         from proxy.admin.access import Access
-        from proxy.admin.http import CannotServe, serving
     except ImportError as error:
         raise Misuse(f"--admin needs the extra 'admin' ({error.name} is not installed): {INSTALL}") from None
     try:
@@ -172,12 +185,24 @@ async def _http(options: dict[str, Any], source: Source, number: int) -> AsyncIt
             f"--admin {options['admin']}: what is not on loopback asks for a token: --stats-token-file FILE to look,"
             " --admin-token-file FILE to look and to act"
         )
-    try:
-        async with serving(source, access, place.host or "*", place.port and place.port + number) as address:
+    return place, access
+
+
+@contextlib.asynccontextmanager
+async def _http(options: dict[str, Any], source: Source) -> AsyncIterator[None]:
+    place, access = _place_and_access(options)
+    from proxy.admin.http import CannotServe, serving
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            address = await stack.enter_async_context(serving(source, access, place.host or "*", place.port))
+        except CannotServe as error:
+            if source.peers is None:
+                raise Misuse(str(error)) from None
+            log.error("no status page: %s", error)  # workers that go on are better than none
+        else:
             click.echo(f"status and metrics on http://{address}", err=True)
-            yield
-    except CannotServe as error:
-        raise Misuse(str(error)) from None
+        yield
 
 
 def _token(path: str | None) -> str:

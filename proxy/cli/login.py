@@ -89,13 +89,12 @@ def warn_of_passwords(context: click.Context) -> None:
     """A password among the arguments is in ``ps``, for everybody to see."""
     from proxy.conninfo import ConninfoError, parse
 
-    for name in ("upstream", "monitor"):
-        source = context.get_parameter_source(name)
-        text = context.params.get(name)
-        if not text or source is not click.core.ParameterSource.COMMANDLINE:
+    for name in ("upstream", "monitor", "jobs"):
+        value = context.params.get(name) or ()
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
             continue
         with contextlib.suppress(ConninfoError):
-            if parse(text).gives_password:
+            if any(parse(text).gives_password for text in ((value,) if isinstance(value, str) else value)):
                 log.warning(
                     "the password in --%s can be read by everybody on this machine (ps); give the URL by INTERLOCK_%s or"
                     " --config, or the password by PGPASSWORD or a password file",

@@ -18,6 +18,7 @@ import yaml
 
 from proxy.cli import Misuse, login
 from proxy.cli.beside import admin_options, beside
+from proxy.cli.beside import check as check_admin
 from proxy.cli.logs import log_to_stderr
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ def check(options: dict[str, Any]) -> None:
     except ConninfoError as error:
         raise Misuse(str(error)) from None
     login.terms(options, upstream)
+    check_admin(options)
 
 
 def tell_addresses(listening: Listening) -> None:
@@ -361,7 +363,7 @@ async def serve(options: dict[str, Any], listening: Listening, worker: Worker | 
 
         if siblings is not None:
             siblings.handlers["reload"] = lambda message: read_again()
-        async with beside(options, server, policy, book, reload, number=number):
+        async with beside(options, server, policy, book, reload, number=number, siblings=siblings):
             await until_told(server, read_again, listening, parent=worker.parent if worker else None)
 
 
@@ -393,6 +395,7 @@ async def until_told(
         stop.set()
 
     loop.add_signal_handler(signal.SIGHUP, read_again)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: log.warning("holding %s", server.holding))
     if parent is not None:
         loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):

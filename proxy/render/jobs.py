@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from proxy.audit.redact import redact_line
 from proxy.render.text import printable
 from proxy.run.jobs import Job
 from proxy.run.progress import Progress
@@ -20,12 +21,15 @@ def document(job: Job, progress: Progress | None) -> dict[str, Any]:
         "id": job.id,
         "state": job.state,
         "kind": job.kind,
-        "statement": job.statement,
+        "statement": redact_line(job.statement),
         "relations": [".".join(relation) for relation in job.relations],
         "login": job.login,
         "role": job.role,
-        "steps": [{"sql": s.sql, "lock": s.lock.value, "transaction": s.transaction, "why": s.why} for s in job.steps],
-        "give_up": list(job.give_up),
+        "steps": [
+            {"sql": redact_line(s.sql), "lock": s.lock.value, "transaction": s.transaction, "why": s.why}
+            for s in job.steps
+        ],
+        "give_up": [redact_line(sql) for sql in job.give_up],
         "settings": job.settings,
         "attempts": job.attempts,
         "error": {
@@ -72,7 +76,7 @@ def lines(job: Job, progress: Progress | None) -> Iterator[str]:
     """All about one job, line by line, and what can be done about it."""
     said = note(job, progress)
     yield f"job {job.id}: {job.state}" + (f": {said}" if said else "")
-    for line in job.statement.splitlines():
+    for line in redact_line(job.statement).splitlines():
         yield f"  {printable(line)}"
     facts = {
         "tables": ", ".join(".".join(relation) for relation in job.relations),
@@ -93,7 +97,7 @@ def lines(job: Job, progress: Progress | None) -> Iterator[str]:
         yield "steps:" if job.state in WAITING else "steps that it is made of:"
     for number, step in enumerate(job.steps, 1):
         for sql in step.statements:
-            yield f"  {number}. {printable(one_line(sql))}"
+            yield f"  {number}. {printable(one_line(redact_line(sql)))}"
     yield from _ways(job)
 
 
@@ -110,6 +114,6 @@ def _ways(job: Job) -> Iterator[str]:
     if job.state in ("failed", "waiting"):
         if job.give_up:
             yield f"to give it up:  interlock jobs cancel {job.id}, which runs"
-            yield from (f"  {printable(one_line(sql))}" for sql in job.give_up)
+            yield from (f"  {printable(one_line(redact_line(sql)))}" for sql in job.give_up)
         else:
             yield f"to give it up:  interlock jobs cancel {job.id}"

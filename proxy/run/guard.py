@@ -20,6 +20,7 @@ DROP EVENT TRIGGER IF EXISTS interlock_guard_end;
 DROP EVENT TRIGGER IF EXISTS interlock_guard_drop;
 DROP EVENT TRIGGER IF EXISTS interlock_guard_rewrite;
 DROP FUNCTION IF EXISTS interlock_guard.check();
+DROP FUNCTION IF EXISTS interlock_guard.decide(text, text);
 DROP FUNCTION IF EXISTS interlock_guard.is_new(oid);
 DROP SCHEMA IF EXISTS interlock_guard;
 """
@@ -47,7 +48,8 @@ def installed(connection: psycopg.Connection) -> Mode | None:
     """How it is installed; None if it is not, or not enabled."""
     row = connection.execute(
         "SELECT p.prosrc LIKE '%stop CONSTANT boolean := true;%' FROM pg_catalog.pg_event_trigger t"
-        " JOIN pg_catalog.pg_proc p ON p.oid = t.evtfoid WHERE t.evtname = 'interlock_guard_end' AND t.evtenabled <> 'D'"
+        " JOIN pg_catalog.pg_proc e ON e.oid = t.evtfoid"
+        " JOIN pg_catalog.pg_proc p ON p.pronamespace = e.pronamespace AND p.proname = 'decide' WHERE t.evtname = 'interlock_guard_end' AND t.evtenabled <> 'D'"
     ).fetchone()
     return None if row is None else "stop" if row[0] else "report"
 

@@ -71,7 +71,7 @@ class Ledger:
     def record(self, who: Who, case: Case, policy: Policy) -> None:
         """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
         action = case.verdict.action.value
-        decision = told(case, policy, who=who.told(), number=self.tally.version + 1)
+        decision = told(case, policy, who=who.told(), number=self.tally.next_number)
         self.tally.add(decision)
         log.info(
             "%s: %s: %s (%s)",

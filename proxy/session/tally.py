@@ -134,8 +134,13 @@ class Tally:
         self.lock_timeouts = 0
         self.latencies: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
         self.waits: deque[tuple[float, float, float]] = deque(maxlen=SAMPLES)
+        self.first, self.every = 1, 1  # numbers of decisions, where several workers give them
         self.version = 0  # changes whenever something was added
         self.listener: Callable[[Decision], None] | None = None
+
+    @property
+    def next_number(self) -> int:
+        return self.first + self.version * self.every
 
     def decided(self, seconds: float) -> None:
         """How long it took from a statement's coming to the verdict."""

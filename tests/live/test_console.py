@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
+import httpx
 import psycopg
 import psycopg2
 import pytest
@@ -16,6 +17,7 @@ from proxy.admin.words import SHOWN, TOLD
 from tests import proxies, servers
 from tests.binaries import client
 from tests.live.conftest import start_guard, through
+from tests.live.test_admin_http import site
 from tests.live.test_jobs_command import UNIQUE, left
 from tests.live.test_patience import Background, until
 from tests.live.test_progress import holding
@@ -218,3 +220,40 @@ def test_pause(proxied: Proxy, orders: str, console: Callable[[str], Rows]) -> N
         migration.commit()
     [job] = console("SHOW JOBS")
     assert job["state"] == "done"
+
+
+def test_several_workers_are_one(
+    orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path, postgres: Server
+) -> None:
+    """Whichever of them a connection meets: the same rows, sums of all, one page, one PAUSE."""
+    flags = ("--workers", "3", "--admin", "127.0.0.1:0", "--admin-users", "postgres", "--jobs", orders)
+    proxy = start_guard(start_proxy, tmp_path, "", *flags)
+    clients = [psycopg.connect(through(proxy, orders), autocommit=True, application_name=f"c{n}") for n in range(6)]
+    for n, one in enumerate(clients):
+        one.execute(f"CREATE INDEX i{n} ON orders (email)".encode())
+    until(lambda: site(proxy) != "", "the page should be there")
+
+    def shown(command: str) -> Rows:
+        with psycopg.connect(proxy.url("interlock"), autocommit=True, row_factory=psycopg.rows.dict_row) as console:
+            cursor = console.execute(command.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    for _ in range(5):
+        assert {row["application_name"] for row in shown("SHOW CLIENTS")} == {f"c{n}" for n in range(6)}
+        assert [row["total_rewrite"] for row in shown("SHOW STATS")] == [6]
+        assert len({row["number"] for row in shown("SHOW DECISIONS")}) == 6
+    assert (
+        'interlock_statements_total{action="rewrite",rule="index-not-concurrent"} 6.0'
+        in httpx.get(f"{site(proxy)}/metrics").text
+    )
+    shown("PAUSE")
+    for one in clients:
+        with one.transaction():
+            one.execute("CREATE TEMPORARY TABLE IF NOT EXISTS t (a int)")
+    with clients[0].transaction():
+        clients[0].execute("CREATE INDEX paused ON orders (total)")
+    assert [row["state"] for row in shown("SHOW JOBS")] == ["waiting"]
+    assert "RELOAD" not in str(shown("RELOAD"))
+    until(lambda: proxy.stderr_text().count("policy reloaded") == 3, "all should read it again")
+    for one in clients:
+        one.close()

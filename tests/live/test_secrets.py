@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
+from proxy.admin.words import SHOWN
 from proxy.wire import messages as m
 from tests import proxies
 from tests.live.conftest import POLICY, through
 from tests.live.raw import Raw
 from tests.live.secured import FRONT, private, secured
+from tests.live.test_admin_http import site
 from tests.proxies import Proxy
 from tests.servers import Server
 
@@ -94,7 +98,8 @@ def lines_with(text: str, canary: str = CANARY) -> list[str]:
 def test_statements(orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path, postgres: Server) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
-    proxy = start_proxy("--log-level", "debug", policy=policy)
+    shown = ("--admin", "127.0.0.1:0", "--admin-users", "postgres", "--jobs", orders)
+    proxy = start_proxy("--log-level", "debug", *shown, policy=policy)
     with psycopg.connect(orders, autocommit=True) as direct:
         direct.execute("CREATE TABLE other (a text)")
         direct.execute("CREATE EXTENSION dblink; CREATE EXTENSION postgres_fdw")
@@ -127,6 +132,8 @@ def test_statements(orders: str, start_proxy: Callable[..., Proxy], tmp_path: Pa
     assert audit.count('"kind": "ALTER ROLE"') + audit.count('"kind":"ALTER ROLE"') > 5, "it has been written down"
     assert not lines_with(proxy.stderr_text())
     assert not lines_with(audit)
+    assert not lines_with(console(proxy))
+    assert not lines_with(pages(proxy))
     for arguments in (
         ("audit", "tail", str(proxy.audit)),
         ("audit", "report", str(proxy.audit)),
@@ -135,6 +142,26 @@ def test_statements(orders: str, start_proxy: Callable[..., Proxy], tmp_path: Pa
         ("unfinished",),
     ):
         assert not lines_with(printed(*arguments, url=orders)), arguments
+
+
+def console(proxy: Proxy) -> str:
+    """All that the console shows."""
+    with psycopg.connect(proxy.url("interlock"), autocommit=True) as session:
+        return "\n".join(str(session.execute(f"SHOW {name}".encode()).fetchall()) for name in SHOWN)
+
+
+def pages(proxy: Proxy) -> str:
+    """The status page and all that it leads to, and the metrics."""
+    seen: dict[str, str] = {}
+    with httpx.Client(base_url=site(proxy), timeout=20, follow_redirects=True) as client:
+        wanted = ["/", "/metrics"]
+        while wanted and len(seen) < 200:
+            path = wanted.pop()
+            if path not in seen:
+                seen[path] = client.get(path).text
+                wanted += re.findall(r'href="(/[^"]*)"', seen[path])
+    assert len(seen) > 10, list(seen)
+    return "\n".join(seen.values())
 
 
 def test_the_upstreams_password(postgres: Server, tmp_path: Path) -> None:

@@ -342,3 +342,17 @@ def test_by_certificate(server: Server, tmp_path: Path) -> None:
         assert "Traceback" not in proxy.stderr_text()
     finally:
         proxy.stop()
+
+
+def test_the_console_behind_a_login_that_interlock_checks(server: Server, begin: Callable[..., Proxy]) -> None:
+    """The client has proven itself to Interlock; the server still says that there is no such database."""
+    running = begin(
+        "".join(f'"{name}" "{verifier(server, name)}"\n' for name in ("scram", "other")), "--admin-users", "scram"
+    )
+    with psycopg.connect(running.url("interlock", user="scram"), password=PASSWORD, autocommit=True) as console:
+        assert console.execute("SHOW VERSION").fetchone()
+        assert console.execute("SHOW CLIENTS").fetchall() == []
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(running.url("interlock", user="scram"), password="wrong")
+    with pytest.raises(psycopg.OperationalError, match='database "interlock" does not exist'):
+        psycopg.connect(running.url("interlock", user="other"), password=PASSWORD)

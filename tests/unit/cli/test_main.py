@@ -50,6 +50,20 @@ def test_checking_a_file_needs_no_database_driver(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
 
+@pytest.mark.parametrize(
+    "words", [["serve"], ["status"], ["policy", "replay"], ["audit", "report"], ["doctor"], ["demo"]]
+)
+def test_what_the_page_needs_is_imported_by_nobody_else(words: list[str]) -> None:
+    program = (
+        "import sys\nfrom proxy.cli import main\n"
+        f"try: main([*{words}, '--help'], prog_name='interlock')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'starlette', 'uvicorn', 'jinja2', 'prometheus_client', 'opentelemetry', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+
 def helps(*words: str) -> str:
     """The help of a command and of those below it."""
     result = CliRunner().invoke(main, [*words, "--help"], prog_name="interlock")

@@ -1,0 +1,1 @@
+"""Hours, or minutes, of everything at once through one Interlock, and what is left of it in the end: nothing."""
