@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput soak wheel package docs clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel package docs operating clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,10 @@ sql-oracle: $(READY) ## our reading of SQL at length: whole corpus, mutants, fuz
 sqlglot-versions: $(READY) ## what touches sqlglot, with the oldest and newest that we allow, plain and compiled
 	$(BIN)/python -m tests.sqlglot_versions $(ARGS)
 
+security: $(READY) ## TLS, logins, channel binding, who may connect, attempts to get around, the guard, passwords: all of it
+	$(BIN)/python -m pytest --full --numprocesses $(JOBS) tests/live/test_front.py tests/live/test_upstream_tls.py tests/live/test_binding.py \
+	  tests/live/test_terminated.py tests/live/test_access.py tests/live/test_no_way_around.py tests/live/test_guard.py tests/live/test_secrets.py $(ARGS)
+
 same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schema, nothing under a lock, interrupted at every point
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
 	  tests/live/test_new_types.py tests/live/test_gently.py tests/live/test_parts.py tests/live/test_part_faults.py \
@@ -93,6 +97,10 @@ soak:            ## hours under load with faults
 wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
+
+operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
+	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
+	  tests/live/test_page.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)

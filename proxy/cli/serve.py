@@ -145,14 +145,14 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     metavar="N",
     type=click.IntRange(0),
     default=0,
-    help="Likewise of one user; 0 for no limit.",
+    help="Likewise of one user, of each worker; 0 for no limit.",
 )
 @click.option(
     "--max-clients-per-address",
     metavar="N",
     type=click.IntRange(0),
     default=0,
-    help="Likewise from one address; 0 for no limit.",
+    help="Likewise from one address, in each worker; 0 for no limit.",
 )
 @click.option(
     "--max-statement",

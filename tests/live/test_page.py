@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from proxy.cli import main
 from tests import proxies, servers
 from tests.live.conftest import POLICY
 from tests.live.test_admin_http import ADMIN, site, tokens
@@ -198,7 +200,9 @@ def test_it_can_be_used_without_a_mouse_and_without_sight(page: Page, proxied: P
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_cut_off(browser: Browser, proxied: Proxy, shop: str, scheme: str) -> None:
+def test_on_a_phone_nothing_is_cut_off(
+    browser: Browser, proxied: Proxy, shop: str, scheme: str, tmp_path: Path
+) -> None:
     history(proxied, shop)
     left(shop, "CREATE UNIQUE INDEX orders_email ON orders (email)")
     with browser.new_context(viewport={"width": 400, "height": 800}, color_scheme=scheme) as context:
@@ -207,6 +211,10 @@ def test_on_a_phone_nothing_is_cut_off(browser: Browser, proxied: Proxy, shop: s
         for path in ("/status", "/policy", "/decision/2"):
             page.goto(site(proxied) + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        report = tmp_path / "report.html"
+        assert CliRunner().invoke(main, ["audit", "report", str(proxied.audit), "--output", str(report)]).exit_code == 0
+        page.goto(report.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
         # Text stands out from its ground (WCAG AA for text of this size: 4.5).
         page.goto(site(proxied) + "/status")
         for chosen in ("body", ".meta", ".tag.rewrite", ".tag.reject", "a"):

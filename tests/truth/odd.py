@@ -20,8 +20,10 @@ ALTER TABLE cut_1 ADD CONSTRAINT only_part CHECK (c <> 'q'); CREATE INDEX ON cut
 CREATE TABLE many (id int, c varchar(5)[], d varchar(5)[], e varchar(5)[], m mood, t varchar(5));
 CREATE INDEX ON many USING hash (c); CREATE INDEX ON many USING gin (d); CREATE INDEX ON many (e);
 CREATE INDEX ON many USING hash (m); CREATE INDEX ON many USING hash (t);
+CREATE TABLE called (c name, d text); CREATE INDEX ON called (c); CREATE INDEX ON called (d);
 INSERT INTO w SELECT i, i FROM generate_series(1, 100) AS i;
 INSERT INTO youngest (c, d) SELECT 'c', i FROM generate_series(1, 100) AS i;
+INSERT INTO called SELECT i::text, i::text FROM generate_series(1, 100) AS i;
 INSERT INTO many (id) SELECT generate_series(1, 100);
 """
 
@@ -34,6 +36,10 @@ ALTER TABLE w ADD COLUMN z tagged DEFAULT 1
 ALTER TABLE w ADD COLUMN z text DEFAULT 1::tagged::text
 ALTER TABLE w ADD COLUMN z text DEFAULT CAST(1 AS public.tagged)::text
 ALTER TABLE w ADD COLUMN z tagged
+ALTER TABLE called ALTER c TYPE name
+ALTER TABLE called ALTER c TYPE name COLLATE "C"
+ALTER TABLE called ALTER c TYPE name COLLATE "default"
+ALTER TABLE called ALTER d TYPE text COLLATE "C"
 ALTER TABLE w ADD COLUMN z text DEFAULT 'tagged'
 ALTER TABLE w ADD COLUMN z int DEFAULT steady()
 ALTER TABLE w ADD COLUMN z timestamp DEFAULT timezone('utc', now())

@@ -20,6 +20,7 @@ from proxy.catalog.routines import Opening
 from proxy.plans.compose import compose
 from proxy.plans.plan import Lock
 from proxy.rules.base import UNTIMED, Finding, examine, rules
+from proxy.sql.lexer import lex
 from proxy.sql.read import read
 from proxy.sql.routine import Created, created
 from proxy.sql.statements import Statement, Unreadable
@@ -160,6 +161,39 @@ def test_messages_are_fit_to_print() -> None:
                 assert finding.detail.endswith(".")
                 said = f"{finding.problem} {finding.detail} {finding.hint}".lower()
                 assert not {"please", "dangerous", "!"} & set(re.findall(r"\w+|!", said))
+
+
+# What it speaks of has no name.
+NAMELESS = {"concurrently-in-transaction"}
+
+
+def own_names(statement: Statement, known: Facts) -> set[str]:
+    """Whatever the author may call by its name: the words of the text, and what hangs on the tables in it."""
+    names = {token.value for token in lex(statement.text) if token.kind in ("word", "quoted")}
+    names |= set(re.findall(r"\w+", statement.text))
+    for relation in known.relations.values():
+        names |= {relation.name, relation.schema, *relation.columns, *relation.constraints, *relation.indexes}
+        names |= {name for _, name in (*relation.parents, *relation.referenced_by, *relation.detaching)}
+        names |= {c.references[1] for c in relation.constraints.values() if c.references}
+    return names | {name for type_ in known.types.values() for _, name in type_.users}
+
+
+DEFAULT_NAME = re.compile(
+    r"\w+_(check|fkey|key|pkey|excl|idx|not_null)\d*"
+)  # Postgres gives it, where the author gives none
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_a_problem_is_told_with_the_authors_own_names(rule: str) -> None:
+    """Each name that it quotes is one of them, and there is one, so that the first line alone says what it is about."""
+    for block in blocks(rule):
+        for statement, found in examined(block):
+            own = own_names(statement, facts(statement, block.version))
+            for finding in (f for _, f in found if f.rule == rule):
+                quoted = {part for name in re.findall(r'"([^"]+)"', finding.problem) for part in name.split(".")}
+                others = {name for name in quoted - own if not DEFAULT_NAME.fullmatch(name)}
+                assert not others, (finding.problem, others)
+                assert quoted or rule in NAMELESS or finding.relation.name in finding.problem, finding.problem
 
 
 LOCKS = {
