@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -15,7 +13,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from proxy.cli import main
-from tests import proxies, servers
+from tests import binaries, proxies, servers
 from tests.live.conftest import POLICY
 from tests.live.test_admin_http import ADMIN, site, tokens
 from tests.live.test_jobs_command import left as left_here
@@ -24,7 +22,6 @@ from tests.live.test_progress import holding
 from tests.proxies import Proxy
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SHOP = """
 CREATE TABLE customers (id bigint PRIMARY KEY, name text, email text);
 CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint, email text, total numeric, placed_at timestamp);
@@ -33,23 +30,12 @@ INSERT INTO orders SELECT g, g % 2000 + 1, g % 4999 || '@example.com', g, now() 
 """
 
 
-def executable() -> str:
-    """A Chromium of this machine; a test that needs it fails without, it is never skipped."""
-    if own := os.environ.get("INTERLOCK_TEST_CHROMIUM"):
-        return own
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail(
-            "the status page is tested in Chromium, and there is none here: apt-get install chromium, or set"
-            " INTERLOCK_TEST_CHROMIUM to the path of a Chromium or Chrome"
-        )
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox", "--disable-gpu"])
+        running = playwright.chromium.launch(
+            executable_path=binaries.chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         yield running
         running.close()
 
