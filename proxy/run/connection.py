@@ -124,7 +124,7 @@ class Connection:
     async def fetch_row(self, sql: str, *parameters: str | bytes | None) -> list[bytes | None]:
         """The one row of a query that always has one.  Raises ServerProtocolError if it has not, and as ``fetch``."""
         rows = await self.fetch(sql, *parameters)
-        if len(rows) != 1 or not rows[0]:
+        if not rows or not rows[0]:
             raise ServerProtocolError("a query of Interlock's own was answered by something else")
         return rows[0]
 

@@ -23,6 +23,7 @@ from typing import Any
 from proxy.run.asking import Asking, hexed, unhexed
 from proxy.run.connection import SET_CONFIG
 from proxy.sql.statements import quote_identifier
+from proxy.wire.errors import ServerProtocolError
 
 VERSION = 1
 MAKING = 0x494E544D  # "INTM": held while the table is made
@@ -201,7 +202,10 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
 
 
 async def _inspect(own: Asking) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(unhexed((await own.fetch(INSPECT))[0][0]))
+    rows = await own.fetch(INSPECT)
+    if not rows:
+        raise ServerProtocolError("a query of Interlock's own was answered by something else")
+    answer: dict[str, Any] = json.loads(unhexed(rows[0][0]))
     return answer
 
 

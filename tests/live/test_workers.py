@@ -192,7 +192,7 @@ def test_a_restart_that_refuses_nobody(workers: int, postgres: Server, database:
         try:
             for _ in range(3):
                 before = len(served)
-                eventually("clients are served", lambda before=before: len(served) > before + 10)  # type: ignore[misc]
+                eventually("clients are served", lambda before=before: len(served) > before + 10, 60)  # type: ignore[misc]
                 running.send_signal(signal.SIGTERM)
                 assert running.wait(20) == 0
                 running = activated(listening, postgres, tmp_path, workers)

@@ -89,8 +89,8 @@ def ledger(soak: Soak, number: int) -> None:
 def pgbench(mode: str) -> Callable[[Soak], None]:
     def run(soak: Soak) -> None:
         while not soak.stop.is_set():
-            run_client("pgbench", "-n", "-M", mode, "-c", "4", "-R", "40", "-T", "15", url=soak.through)
-            soak.done["pgbench transactions, about"] += 40 * 15
+            run_client("pgbench", "-n", "-M", mode, "-c", "4", "-R", "40", "-T", "5", url=soak.through)
+            soak.done["pgbench transactions, about"] += 40 * 5
             soak.stop.wait(1)
 
     return run
