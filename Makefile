@@ -9,7 +9,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema truth same-transactions cuts bench throughput soak wheel package docs clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel package docs operating transparency faults fuzz clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,13 +56,16 @@ format: $(READY) ## write what make lint asks for
 conformance: $(READY) ## our reading of SQL against Postgres's own parser; migration tools directly and through Interlock
 	$(BIN)/python -m pip install --quiet --editable '.[dev,conformance]'
 	$(BIN)/python -m pytest -m "conformance or not conformance" tests/unit/sql/test_against_pglast.py tests/tools $(ARGS)
-	@echo "Not run here yet: the drivers' and Postgres's own test suites."
 
 sql-oracle: $(READY) ## our reading of SQL at length: whole corpus, mutants, fuzzed texts (N=1000000 of each, or MINUTES=10)
 	$(BIN)/python -m tests.oracle $(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 sqlglot-versions: $(READY) ## what touches sqlglot, with the oldest and newest that we allow, plain and compiled
 	$(BIN)/python -m tests.sqlglot_versions $(ARGS)
+
+security: $(READY) ## TLS, logins, channel binding, who may connect, attempts to get around, the guard, passwords: all of it
+	$(BIN)/python -m pytest --full --numprocesses $(JOBS) tests/live/test_front.py tests/live/test_upstream_tls.py tests/live/test_binding.py \
+	  tests/live/test_terminated.py tests/live/test_access.py tests/live/test_no_way_around.py tests/live/test_guard.py tests/live/test_secrets.py $(ARGS)
 
 same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schema, nothing under a lock, interrupted at every point
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
@@ -87,12 +90,26 @@ throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn
 	$(BIN)/python -m bench.throughput $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(ROWS),--rows $(ROWS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
 
-soak:            ## hours under load with faults
-	@echo "There is no soak test yet." >&2; exit 1
+transparency: $(READY) ## drivers' and Postgres's own test suites, directly and through Interlock (ARGS="--pg 18 asyncpg")
+	$(BIN)/python -m tests.transparency $(ARGS)
+
+faults: $(READY) ## servers, networks, disks and peers on their worst day; 1,000 connections
+	$(BIN)/python -m pytest -m "conformance or not conformance" -s --timeout 300 tests/faults tests/live/test_workers.py $(ARGS)
+
+soak: $(READY)   ## mixed load for 20 minutes (MINUTES=5), and what was lost, altered or left behind
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(ARGS)
+
+fuzz: $(READY)   ## any bytes for the wire codec and for SQL, a minute each (MINUTES=10), by coverage where atheris installs
+	-@$(BIN)/python -m pip install --quiet atheris 2>/dev/null
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),1) $(ARGS)
 
 wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and the rules' pages
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
+
+operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
+	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
+	  tests/live/test_page.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)

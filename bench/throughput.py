@@ -11,6 +11,7 @@ CPU is what the process in between spent on one operation, which a busy machine 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import sys
 from collections import defaultdict
@@ -57,6 +58,15 @@ def measure(row: Row, way: Way, seconds: float) -> None:
     row.figures[way.name].append(figure)
     if way.pid:
         row.cpu_us[way.name].append((way.cpu_s() - before) * 1e6 / figure.operations)
+
+
+def run_round(number: int, rows: Sequence[Row], ways: Sequence[Way], seconds: float) -> None:
+    """Every case by every way, which come in the other order in every other round."""
+    for row in rows:
+        for way in ways if number % 2 == 0 else ways[::-1]:
+            measure(row, way, seconds)
+        told = "  ".join(f"{way.name} {_number(row.figures[way.name][-1].rate)}" for way in ways)
+        print(f"round {number + 1}: {row.case.name}: {told}", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Row], ways: Sequence[str]) -> list[str]:
@@ -122,14 +132,11 @@ def main() -> int:
     with rig.postgres(options.pg) as server, rig.ways(server, *options.serve) as ways:
         idle_lines = [] if options.only and options.only not in "idle" else idle.table(ways, options.idle)
         cases.prepare(ways[0].url)
-        for number in range(options.rounds):
-            for row in rows:
-                order = ways if number % 2 == 0 else ways[::-1]
-                for way in order:
-                    measure(row, way, options.seconds)
-                told = "  ".join(f"{way.name} {_number(row.figures[way.name][-1].rate)}" for way in ways)
-                print(f"round {number + 1}: {row.case.name}: {told}", file=sys.stderr, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # what has been measured until then is told
+            for number in range(options.rounds):
+                run_round(number, rows, ways, options.seconds)
         about, names = rig.machine(server), [way.name for way in ways]
+    rows = [row for row in rows if all(row.figures[name] for name in names)]
     head = f"{', '.join(about)}; {options.rounds} rounds, medians of ratios."
     lines = [head, "", *table(rows, names), "", *latency(rows, names), "", *idle_lines]
     print("\n".join(lines))

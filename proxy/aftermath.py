@@ -46,6 +46,7 @@ class Aftermath:
         self._relations: dict[Parts, Relation] = {}  # the new ones, by every name
         self._names: dict[tuple[str, str], list[Parts]] = {}  # of the new ones, by (schema, name)
         self._stated: dict[Parts, dict[str, Constraint]] = {}
+        self._snapshot: tuple[dict[Parts, Relation], dict[Parts, dict[str, Constraint]]] | None = None
 
     def seen_by(self, facts: Facts, new: frozenset[Parts], altered: tuple[Altered, ...]) -> Facts:
         """The facts of the database with all that on top of them."""
@@ -56,15 +57,26 @@ class Aftermath:
                 for one in self._by_table.get(known.qualified, ()):
                     known = one.to(known)
             relations[parts] = known
-        missing = {
-            parts: one
-            for parts, one in self._relations.items()
-            if parts not in relations or not relations[parts].exists
-        }
-        return replace(facts, relations=relations | missing, stated={**facts.stated, **self._stated})
+        new_ones, stated = self._as_they_are()
+        if relations:
+            new_ones = {
+                parts: one for parts, one in new_ones.items() if parts not in relations or not relations[parts].exists
+            }
+        return replace(
+            facts,
+            relations={**relations, **new_ones} if relations else new_ones,
+            stated={**facts.stated, **stated} if facts.stated else stated,
+        )
+
+    def _as_they_are(self) -> tuple[dict[Parts, Relation], dict[Parts, dict[str, Constraint]]]:
+        """What is known now, in mappings that stay as they are; the same ones as long as nothing has changed."""
+        if self._snapshot is None:
+            self._snapshot = dict(self._relations), dict(self._stated)
+        return self._snapshot
 
     def forget(self, parts: Parts, new: frozenset[Parts], altered: tuple[Altered, ...]) -> None:
         """The table of that name is gone, or is called otherwise; ``new`` and ``altered`` are what it knows, less that table."""
+        self._snapshot = None
         for alias in {alias for made in self._new - new for alias in self._aliases(made)}:
             gone = self._relations.pop(alias)
             self._names[gone.qualified].remove(alias)
@@ -93,6 +105,7 @@ class Aftermath:
         self._altered = altered
 
     def _make(self, parts: Parts) -> None:
+        self._snapshot = None
         for alias in self._aliases(parts):
             if alias in self._relations:
                 continue
@@ -104,6 +117,7 @@ class Aftermath:
             self._names.setdefault(made.qualified, []).append(alias)
 
     def _alter(self, one: Altered) -> None:
+        self._snapshot = None
         if one.table is not None:
             self._by_table.setdefault(one.table, []).append(one)
             for parts in self._names.get(one.table, ()):

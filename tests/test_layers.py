@@ -46,6 +46,7 @@ NEIGHBOURS: frozenset[tuple[str, str]] = frozenset(
     {
         ("plans", "catalog"),  # a plan is made from facts
         ("catalog", "plans.plan"),  # Lock: facts about locks use a plan's words
+        ("catalog", "plans.target"),  # which names are Interlock's own
         ("catalog", "plans.build_parts"),  # which indexes of partitions Postgres takes, a plan knows best
         ("login", "conninfo"),
         ("login", "net"),

@@ -18,6 +18,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         callback=_remove,
         expose_value=False,
+        allow_from_autoenv=False,
         help="Take that out of the database again.",
     )(command)
     return click.option(

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("interlock")
 
+RELOAD_S = 1.0  # between two readings of the policy
+
 
 def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Make the keys of a config file (the flags' names) the defaults of the other options."""
@@ -145,14 +147,14 @@ def read_config(context: click.Context, parameter: click.Parameter, path: Path |
     metavar="N",
     type=click.IntRange(0),
     default=0,
-    help="Likewise of one user; 0 for no limit.",
+    help="Likewise of one user, of each worker; 0 for no limit.",
 )
 @click.option(
     "--max-clients-per-address",
     metavar="N",
     type=click.IntRange(0),
     default=0,
-    help="Likewise from one address; 0 for no limit.",
+    help="Likewise from one address, in each worker; 0 for no limit.",
 )
 @click.option(
     "--max-statement",
@@ -389,12 +391,27 @@ async def until_told(
     def told() -> None:
         (again if stop.is_set() else stop).set()
 
+    reading: asyncio.TimerHandle | None = None
+    last = loop.time() - RELOAD_S
+
+    def read() -> None:
+        nonlocal reading, last
+        reading = None
+        read_again()
+        last = loop.time()
+
+    def hung_up() -> None:
+        """At once, but of a storm only one a second: to read a policy takes the time of some thousand queries."""
+        nonlocal reading
+        if reading is None:
+            reading = loop.call_at(last + RELOAD_S, read)
+
     def orphaned() -> None:
         if parent is not None:
             loop.remove_reader(parent)
         stop.set()
 
-    loop.add_signal_handler(signal.SIGHUP, read_again)
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     loop.add_signal_handler(signal.SIGUSR1, lambda: log.warning("holding %s", server.holding))
     if parent is not None:
         loop.add_reader(parent, orphaned)

@@ -23,6 +23,7 @@ h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5r
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1.5rem 0; padding: 0; list-style: none; } .figures b { display: block; font-size: 1.8rem; line-height: 1.1; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; } th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; overflow-wrap: anywhere; }
 thead th { color: var(--soft); font-size: .82rem; } .n { text-align: right; white-space: nowrap; }
+.scroll { overflow-x: auto; } p { overflow-wrap: anywhere; }
 pre { background: var(--code); padding: .4rem .6rem; border-radius: 5px; white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem/1.4 ui-monospace, monospace; margin: .3rem 0; }
 article { border-top: 1px solid var(--line); padding: .7rem 0; break-inside: avoid; } .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .sides > div { min-width: 0; }
 @media (max-width: 40rem) { .sides { grid-template-columns: 1fr; } }
@@ -70,10 +71,7 @@ def html(records: Sequence[Record], *, title: str, verified: str, intact: bool) 
         *_section("Blocked longest", _longest(records)),
         *_section("Exceptions and overrides used", _exceptions(records)),
         *_section("What ended badly", _listed([r for r in records if r.get("outcome") in ("rejected", "failed")])),
-        *_section(
-            "What ran otherwise than written",
-            _listed([r for r in records if r["action"] in ("rewrite", "defer") and r.get("steps")]),
-        ),
+        *_section("What ran otherwise than written", _listed([r for r in records if _instead(r)])),
         *_section("Everything else", _rest(records)),
         f"<h2>The log</h2><p{'' if intact else ' class=bad'}>{escape(verified)}</p>",
     ]
@@ -83,6 +81,11 @@ def html(records: Sequence[Record], *, title: str, verified: str, intact: bool) 
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+
+
+def _instead(record: Record) -> bool:
+    """Whether something else ran, and well."""
+    return record["action"] in ("rewrite", "defer") and record.get("outcome") not in ("failed", "rejected")
 
 
 def _period(first: str, last: str) -> str:
@@ -95,7 +98,7 @@ def _figures(records: Sequence[Record], every: Sums) -> str:
     failed = sum(record.get("outcome") == "failed" for record in records)
     figures = [
         (f"{len(records):,}", "statements"),
-        (f"{every.actions['rewrite'] + every.actions['defer']:,}", "ran without blocking instead"),
+        (f"{sum(map(_instead, records)):,}", "ran without blocking instead"),
         (f"{every.actions['reject']:,}", "rejected"),
         (f"{failed:,}", "failed"),
         (duration(every.blocked_ms), "the longest that one blocked"),
@@ -129,14 +132,14 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) ->
     head = "".join(
         f'<th scope="col"{" class=n" if i >= first else ""}>{escape(name)}</th>' for i, name in enumerate(heads)
     )
-    yield f"<table><thead><tr>{head}</tr></thead><tbody>"
+    yield f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>"
     for row in rows:
         yield (
             "<tr>"
             + "".join(f"<td{' class=n' if i >= first else ''}>{escape(cell)}</td>" for i, cell in enumerate(row))
             + "</tr>"
         )
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def _by(records: Sequence[Record], heads: Sequence[str], key: Any) -> Iterator[str]:
@@ -199,12 +202,7 @@ def _listed(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _rest(records: Sequence[Record]) -> Iterator[str]:
-    rest = [
-        r
-        for r in records
-        if r.get("outcome") not in ("rejected", "failed")
-        and not (r["action"] in ("rewrite", "defer") and r.get("steps"))
-    ]
+    rest = [r for r in records if not _instead(r) and r.get("outcome") not in ("rejected", "failed")]
     counted = Counter((r["kind"], r["action"]) for r in rest)
     yield from _table(
         ("statement", "action", "statements"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from proxy.net import Peer
 from proxy.wire import messages
+from proxy.wire.errors import ServerProtocolError
 from proxy.wire.messages import Message
 from proxy.wire.relay import Relay
 
@@ -119,6 +120,13 @@ class Connection:
         """The rows of one query, as text.  Raises ServerError, ConnectionLost."""
         replies = await self.run([(sql, parameters)], notices=False)
         return replies[0].rows
+
+    async def fetch_row(self, sql: str, *parameters: str | bytes | None) -> list[bytes | None]:
+        """The one row of a query that always has one.  Raises ServerProtocolError if it has not, and as ``fetch``."""
+        rows = await self.fetch(sql, *parameters)
+        if len(rows) != 1 or not rows[0]:
+            raise ServerProtocolError("a query of Interlock's own was answered by something else")
+        return rows[0]
 
     async def run(
         self,

@@ -186,8 +186,8 @@ class Examiner:
             return unknown
         try:
             while asked is not None:
-                rows = await self.own.fetch(asked.sql, asked.parameter)
-                facts = lookup.decode((rows[0][0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
+                row = await self.own.fetch_row(asked.sql, asked.parameter)
+                facts = lookup.decode((row[0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
                 asked = lookup.more(asked, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:

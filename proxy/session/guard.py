@@ -328,7 +328,7 @@ class Guard:
         if not isinstance(case.statement.node, Unreadable) or not simple or self.examiner.walsender:
             return None  # in the extended protocol the client's own Parse has let it pass
         try:
-            await self.own.parse_only(case.statement.sql)
+            await self.own.parse_only(with_semicolon(case.statement))
         except ServerError as error:
             # Several commands in one Parse give the same SQLSTATE, but that the server could read them.
             return error.fields if error.fields.get("R") != "exec_parse_message" else None
@@ -361,3 +361,10 @@ class Guard:
 
 
 __all__ = ["ConnectionLost", "Guard", "Outcome"]
+
+
+def with_semicolon(statement: Statement) -> str:
+    """Its text with the semicolon that stands right behind it, at which the server may say that the error is."""
+    after = statement.text[statement.span.end :]
+    gap = len(after) - len(after.lstrip())
+    return statement.sql + (after[: gap + 1] if after[gap : gap + 1] == ";" else "")

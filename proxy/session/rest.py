@@ -194,9 +194,9 @@ class Rest:
 
         Their client may be waiting for our answer.  One that is not ours to see has hidden its state.
         """
-        rows = await self.guard.own.fetch(blockers.SNAPSHOTS, blockers.builder())
+        row = await self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder())
         try:
-            found = blockers.decode((rows[0][0] or b"").decode())
+            found = blockers.decode((row[0] or b"").decode())
         except UnreadableAnswer as error:
             log.warning("cannot tell whose snapshots are held: %s", error)
             return []

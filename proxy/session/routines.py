@@ -100,8 +100,8 @@ class Routines:
         if self._cannot_ask() or not sought:
             return unknown
         try:
-            rows = await self._own.fetch(routine_lookup.SQL, routine_lookup.parameter(sought))
-            return routine_lookup.decode((rows[0][0] or b"").decode(), sought)
+            row = await self._own.fetch_row(routine_lookup.SQL, routine_lookup.parameter(sought))
+            return routine_lookup.decode((row[0] or b"").decode(), sought)
         except (ServerError, UnreadableAnswer) as error:
             if self._own.relay.skipping or self._own.relay.status == b"E":
                 raise

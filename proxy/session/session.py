@@ -369,6 +369,9 @@ class Session:
             self._say_lost()
         except ClientProtocolError as error:
             self._refuse(error)
+        except ServerProtocolError as error:
+            log.error("%s: the server broke the protocol: %s", self.who.label, error)
+            self._end()
         except Exception:
             log.exception("%s: internal error; both connections are closed, nothing is guessed", self.who.label)
             self.client.write(fatal.internal_error())

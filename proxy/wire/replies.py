@@ -90,18 +90,18 @@ class Replies(Conversation):
             if end > size or length < 4:
                 break
             says = says_of[kind]
-            if says == _COUNT:
+            if not says:
+                if alike and size - end > WORTH * length:
+                    first, end = end, end_of_run(data, at)
+                    alike = end > first
+            elif says == _COUNT:
                 if not self.answered(kind):
                     self.unexpected += 1
                 if self.held is not None:
                     self._refuse_in_copy(self.held)
-            elif says == _READ:
-                if not self._read(kind, data[at + 5 : end]):
-                    before += data[start:at] + self._instead(kind, data[at:end])
-                    start = end
-            elif alike and size - end > WORTH * length:
-                first, end = end, end_of_run(data, at)
-                alike = end > first
+            elif not self._read(kind, data[at + 5 : end]):
+                before += data[start:at] + self._instead(kind, data[at:end])
+                start = end
             at = end
         if size - at >= 5 and says_of[data[at]] != _READ:  # passed as it comes, and counted when it is through
             kind, length = header(data, at)

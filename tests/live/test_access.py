@@ -9,10 +9,12 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
+from tests import proxies
 from tests.live.conftest import start_guard
 from tests.live.raw import Raw, error, eventually
-from tests.live.secured import SAME
+from tests.live.secured import SAME, private
 from tests.proxies import Proxy
+from tests.servers import Server
 
 LIST = """
 access:
@@ -74,3 +76,20 @@ def test_limits(database: str, start_proxy: Callable[..., Proxy]) -> None:
     finally:
         with psycopg.connect(database, autocommit=True) as direct:
             direct.execute("DROP ROLE limited_other")
+
+
+def test_who_is_logging_in_counts(postgres: Server, tmp_path: Path) -> None:
+    users = private(tmp_path / "users.txt", '"slow" "a password"\n')
+    flags = ("--auth", "scram", "--auth-users", users, "--max-clients-per-user", "2")
+    proxy = proxies.start(postgres, tmp_path, *flags)
+    try:
+        with Raw(proxy.url(), login=False) as one, Raw(proxy.url(), login=False) as two:
+            for raw in (one, two):
+                raw.send(m.startup({"user": "slow"}))
+                assert raw.next()[0] == "R"
+            assert answer(proxy, user="slow")["C"] == "53300"
+        with Raw(proxy.url(), login=False) as raw:
+            raw.send(m.startup({"user": "another"}))
+            assert raw.next()[0] == "R"
+    finally:
+        proxy.stop()

@@ -22,6 +22,8 @@ from tests.live.test_progress import holding
 from tests.proxies import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.sampled(2)  # make operating runs them all
+
 ROOT = Path(__file__).parents[2]
 ADMIN, STATS = "an-admin-token-of-a-test", "a-stats-token-of-a-test"
 WHERE = re.compile(r"status and metrics on (http://\S+)")

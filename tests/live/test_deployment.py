@@ -164,11 +164,15 @@ def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")
     if program is None:
         pytest.fail("the unit is checked by systemd-analyze, and there is none here: apt-get install systemd")
+    shutil.copy(ROOT / "examples/systemd/interlock.socket", tmp_path)
     (tmp_path / "interlock.service").write_text(text.replace("/opt/interlock/bin/interlock", f"{FOLDER}/interlock"))
     done = subprocess.run(
-        [program, "verify", str(tmp_path / "interlock.service")], capture_output=True, text=True, timeout=60
+        [program, "verify", str(tmp_path / "interlock.service"), str(tmp_path / "interlock.socket")],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "interlock.service" in line]
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "interlock." in line]
     assert not said, said
 
 

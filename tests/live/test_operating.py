@@ -25,6 +25,8 @@ from tests.live.test_jobs_command import UNIQUE, left
 from tests.live.test_patience import until
 from tests.proxies import Proxy
 
+pytestmark = pytest.mark.sampled(2)  # make operating runs them all
+
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments], env={"INTERLOCK_UPSTREAM": ""})

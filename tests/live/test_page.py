@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -11,9 +9,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests import proxies, servers
+from proxy.cli import main
+from tests import binaries, proxies, servers
 from tests.live.conftest import POLICY
 from tests.live.test_admin_http import ADMIN, site, tokens
 from tests.live.test_jobs_command import left as left_here
@@ -22,7 +22,6 @@ from tests.live.test_progress import holding
 from tests.proxies import Proxy
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SHOP = """
 CREATE TABLE customers (id bigint PRIMARY KEY, name text, email text);
 CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint, email text, total numeric, placed_at timestamp);
@@ -31,23 +30,12 @@ INSERT INTO orders SELECT g, g % 2000 + 1, g % 4999 || '@example.com', g, now() 
 """
 
 
-def executable() -> str:
-    """A Chromium of this machine; a test that needs it fails without, it is never skipped."""
-    if own := os.environ.get("INTERLOCK_TEST_CHROMIUM"):
-        return own
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail(
-            "the status page is tested in Chromium, and there is none here: apt-get install chromium, or set"
-            " INTERLOCK_TEST_CHROMIUM to the path of a Chromium or Chrome"
-        )
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox", "--disable-gpu"])
+        running = playwright.chromium.launch(
+            executable_path=binaries.chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         yield running
         running.close()
 
@@ -198,7 +186,9 @@ def test_it_can_be_used_without_a_mouse_and_without_sight(page: Page, proxied: P
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_cut_off(browser: Browser, proxied: Proxy, shop: str, scheme: str) -> None:
+def test_on_a_phone_nothing_is_cut_off(
+    browser: Browser, proxied: Proxy, shop: str, scheme: str, tmp_path: Path
+) -> None:
     history(proxied, shop)
     left(shop, "CREATE UNIQUE INDEX orders_email ON orders (email)")
     with browser.new_context(viewport={"width": 400, "height": 800}, color_scheme=scheme) as context:
@@ -207,6 +197,10 @@ def test_on_a_phone_nothing_is_cut_off(browser: Browser, proxied: Proxy, shop: s
         for path in ("/status", "/policy", "/decision/2"):
             page.goto(site(proxied) + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        report = tmp_path / "report.html"
+        assert CliRunner().invoke(main, ["audit", "report", str(proxied.audit), "--output", str(report)]).exit_code == 0
+        page.goto(report.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
         # Text stands out from its ground (WCAG AA for text of this size: 4.5).
         page.goto(site(proxied) + "/status")
         for chosen in ("body", ".meta", ".tag.rewrite", ".tag.reject", "a"):

@@ -603,3 +603,15 @@ def test_and_the_server_would_have_run_it(name: str, strict: Twins) -> None:
     with Raw(strict.direct) as raw:
         play(raw, [*HIDDEN[name], (q(b"COMMIT"), "Z")])
     assert "i" in indexes(strict.direct)
+
+
+@pytest.mark.parametrize(
+    "text", ["drop table;", "drop table ;", "drop table", "SELECT 1; alter table rename; SELECT 2"]
+)
+def test_a_typing_error_is_told_as_the_server_tells_it(text: str, twins: Twins) -> None:
+    told = []
+    for url in (twins.direct, twins.proxy.url(twins.through)):
+        with Raw(url) as raw:
+            fields = error(raw.query(text))
+            told.append([fields[key] for key in "SCMP"])
+    assert told[0] == told[1]

@@ -92,10 +92,10 @@ def _left(proxy: Proxy, database: str, samples: list[Usage], idle: Usage) -> lis
     if (tasks := after.tasks - idle.tasks) > 0:
         wrong.append(f"{tasks} tasks are left")
     third = max(1, len(samples) // 3)
-    first, last = (statistics.median(u.resident_kb for u in part) for part in (samples[:third], samples[-third:]))
-    print(
-        f"memory of all workers: {idle.resident_kb >> 10} MB idle, {first / 1024:.0f} MB in the first third, {last / 1024:.0f} MB in the last"
-    )
+    parts = (samples[:third], samples[third : 2 * third] or samples, samples[-third:])
+    first, second, last = (statistics.median(u.resident_kb for u in part) for part in parts)
+    thirds = ", ".join(f"{kb / 1024:.1f}" for kb in (first, second, last))
+    print(f"memory of all workers: {idle.resident_kb >> 10} MB idle; {thirds} MB in the first, second and last third")
     print(
         f"at the end: {after.sessions} sessions, {after.tasks} tasks (idle: {idle.tasks}), {after.sockets} sockets (idle: {idle.sockets})"
     )

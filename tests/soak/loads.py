@@ -145,14 +145,22 @@ def migrations(soak: Soak) -> None:
 def cancels(soak: Soak) -> None:
     with psycopg.connect(soak.through, autocommit=True) as session:
         while not soak.stop.wait(0.5):
-            timer = threading.Timer(0.1, session.cancel_safe)
-            timer.start()
+            over = threading.Event()
+            canceller = threading.Thread(target=_cancel_until, args=(session, over))
+            canceller.start()
             try:
                 session.execute("SELECT pg_sleep(60)")
                 soak.wrong.append("a cancelled statement went on")
             except psycopg.errors.QueryCanceled:
                 soak.done["statements cancelled"] += 1
-            timer.join()
+            over.set()
+            canceller.join()
+
+
+def _cancel_until(session: psycopg.Connection, over: threading.Event) -> None:
+    """Again and again: one that comes before its statement cancels nothing, directly as well."""
+    while not over.wait(0.2):
+        session.cancel_safe()
 
 
 def listening(soak: Soak) -> None:
