@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 LISTEN ?= 127.0.0.1:6432
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean
@@ -70,7 +70,8 @@ security: $(READY) ## TLS, logins, channel binding, who may connect, attempts to
 same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schema, nothing under a lock, interrupted at every point
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
 	  tests/live/test_new_types.py tests/live/test_gently.py tests/live/test_parts.py tests/live/test_part_faults.py \
-	  tests/live/test_many_rows.py tests/live/test_hints.py tests/live/test_dependents.py $(ARGS)
+	  tests/live/test_many_rows.py tests/live/test_hints.py tests/live/test_dependents.py \
+	  tests/live/test_rewrites.py tests/live/test_batches.py $(ARGS)
 
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
@@ -92,9 +93,10 @@ throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn
 
 transparency: $(READY) ## drivers' and Postgres's own test suites, directly and through Interlock (ARGS="--pg 18 asyncpg")
 	$(BIN)/python -m tests.transparency $(ARGS)
+	$(BIN)/python -m pytest --full --numprocesses $(JOBS) tests/live/test_wire_traps.py tests/live/test_transparency.py
 
 faults: $(READY) ## servers, networks, disks and peers on their worst day; 1,000 connections
-	$(BIN)/python -m pytest -m "conformance or not conformance" -s --timeout 300 tests/faults tests/live/test_workers.py $(ARGS)
+	$(BIN)/python -m pytest --full -m "conformance or not conformance" -s --timeout 300 tests/faults tests/live/test_workers.py $(ARGS)
 
 soak: $(READY)   ## mixed load for 20 minutes (MINUTES=5), and what was lost, altered or left behind
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(ARGS)
@@ -109,7 +111,7 @@ wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and th
 
 operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
-	  tests/live/test_page.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
+	  tests/live/test_page.py tests/live/test_progress.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)

@@ -352,6 +352,7 @@ LIES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", LIES)
 def test_a_server_that_lies(name: str, own: Server, guard: Callable[..., Proxy]) -> None:
     """It says what it likes and hangs up: the client hears of an end, and the next session is none the worse."""

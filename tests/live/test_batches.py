@@ -18,6 +18,8 @@ from tests.live.test_patience import until
 from tests.proxies import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.sampled(2)  # make same-schema runs them all
+
 ROWS = 5000
 NUMBERED = "ALTER TABLE orders ADD COLUMN n bigint NOT NULL DEFAULT number()"
 GATE = 4711  # while somebody holds this advisory lock, no row gets a number

@@ -24,6 +24,8 @@ from tests.live.test_progress import holding
 from tests.proxies import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.sampled(2)  # make operating runs them all
+
 Rows = list[dict[str, object]]
 
 

@@ -134,7 +134,7 @@ def ways(postgres: Server, share_proxy: Callable[[str], Proxy]) -> tuple[str, st
     return (*names, share_proxy(POLICY))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 @pytest.mark.parametrize("statements", SAME, ids=[" / ".join(s)[:80] for s in SAME])
 def test_it_ends_as_it_would_directly(

@@ -203,7 +203,7 @@ every_plan = pytest.mark.parametrize("story", PLANS, indirect=True, ids=[sql[:60
 CLIENT = "import psycopg, sys; psycopg.connect(sys.argv[1], autocommit=True).execute(sys.argv[2])"
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("victim", VICTIMS)
 @every_plan
 def test_the_same_migration_again_completes(victim: str, story: Story) -> None:
@@ -274,7 +274,7 @@ def is_alive(session: psycopg.Connection) -> bool:
     return False
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @every_plan
 def test_a_cancel_at_each_point_takes_all_back(story: Story) -> None:
     for number, where in story.points:

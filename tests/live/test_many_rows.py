@@ -73,7 +73,7 @@ STATEMENTS = [
 ]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_it_ends_as_the_statement_would(sql: str, many: str, batching: str, other: str) -> None:
     with psycopg.connect(other, autocommit=True) as direct, psycopg.connect(batching, autocommit=True) as client:

@@ -227,7 +227,7 @@ CREATE DOMAIN small AS bigint CHECK (value > 0); CREATE DOMAIN three AS bigint D
 """
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", [*REFUSED, *MORE])
 def test_what_could_not_be_kept_is_named_before_anything_is_done(
     what: str, postgres: Server, keyed: str, swapping: str
@@ -266,6 +266,7 @@ def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed:
     assert lines(postgres.dump(keyed.rpartition("/")[2], schema_only=False)) == before
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "meanwhile",
     [

@@ -92,14 +92,14 @@ every_form = pytest.mark.parametrize("form", FORMS, indirect=True)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("victim", VICTIMS)
 @every_form
 def test_the_same_statement_again_completes(victim: str, form: str, story: Story) -> None:
     strike(story, victim, points(story, form), ALREADY)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.timeout(300)
 @every_form
 def test_a_cancel_takes_all_back_or_says_what_is_left(form: str, story: Story) -> None:

@@ -102,7 +102,7 @@ def chosen(name: str, postgres: Server) -> Form:
     return FORMS[name]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("client", [by_psycopg, by_psycopg_prepared, by_wire], ids=lambda c: c.__name__)
 @pytest.mark.parametrize("name", FORMS)
 def test_it_ends_as_it_would_directly(
@@ -182,7 +182,7 @@ IN_TRANSACTION: list[Sequence[str]] = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 @pytest.mark.parametrize("statements", IN_TRANSACTION, ids=[" / ".join(s)[:80] for s in IN_TRANSACTION])
 def test_a_transaction_ends_as_it_would_directly(

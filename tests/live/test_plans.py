@@ -129,7 +129,7 @@ def cases(chosen: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", chosen, ids=[f"{n}-{case.id}" for n, case in enumerate(chosen)])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @cases(EVERY)
 def test_same_schema_and_no_work_under_lock(case: Case, copies: Copies, opened: Opened) -> None:
     direct, through = opened.both(case)
@@ -196,7 +196,7 @@ def leftovers(session: Session) -> list[str]:
     return [row[0] for row in rows]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @cases([case for case in EVERY if case.bad])
 def test_failure_says_what_postgres_says_and_leaves_nothing(case: Case, copies: Copies, opened: Opened) -> None:
     direct, through = opened.both(case, bad=True)
@@ -220,7 +220,7 @@ def shown(error: psycopg.Error, plan: Plan) -> tuple[str | None, str | None]:
     return error.sqlstate, error.diag.message_primary
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(14)
 @cases([case for case in EVERY if case.repeats or case.replans])
 def test_interrupted_after_any_step(case: Case, copies: Copies, opened: Opened) -> None:
     """The connection dies after a step: the same plan, or the same statement sent again, goes on from there."""

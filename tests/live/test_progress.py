@@ -20,6 +20,8 @@ from tests.live.test_patience import Background, until, value
 from tests.proxies import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.sampled(2)  # make operating runs them all
+
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 BUILD = "CREATE INDEX i ON orders (email)"
 

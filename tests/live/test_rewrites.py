@@ -90,6 +90,7 @@ def name_of(url: str) -> str:
     return url.rpartition("/")[2]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda c: c.__name__)
 def test_every_rewrite_by(client: Run, postgres: Server, orders: str, guarded: str) -> None:
     direct = postgres.create_database()

@@ -24,6 +24,8 @@ from tests.live.test_admin_http import site
 from tests.proxies import Proxy
 from tests.servers import Server
 
+pytestmark = pytest.mark.sampled(2)  # make security runs them all
+
 CANARY = "c4n4ry-hunter2"
 ROOT = Path(__file__).parent.parent.parent
 

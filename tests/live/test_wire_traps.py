@@ -250,6 +250,7 @@ def test_what_is_not_guarded_answers_as_the_server_itself(name: str, twins: Twin
         assert fair(play(through, steps)) == fair(wanted)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", UNGUARDED)
 def test_and_in_single_bytes(name: str, twins: Twins) -> None:
     """Any chunking of the client's bytes gives the same answers."""
@@ -398,6 +399,7 @@ def unguarded(twins: Twins, since: int) -> list[str]:
     return [sql for sql in ran if "CREATE INDEX" in sql and "CONCURRENTLY" not in sql and "_interlock_re_" not in sql]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", GUARDED)
 def test_a_migration_gets_the_replies_of_the_server(name: str, twins: Twins) -> None:
     since = twins.server.log_bytes
@@ -529,6 +531,7 @@ def schema(url: str) -> list[tuple[str, ...]]:
         ).fetchall()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", DEFERRED)
 def test_a_migration_in_a_transaction_is_answered_as_by_the_server(name: str, twins: Twins) -> None:
     if twins.server.version == 18 and name == "Query behind an INSERT in the pipeline":

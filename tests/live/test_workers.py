@@ -24,6 +24,8 @@ from tests.live.workers import apart, of_port, pids
 from tests.proxies import Proxy
 from tests.servers import Server, database_name
 
+pytestmark = pytest.mark.sampled(2)  # make faults runs them all
+
 TABLES = 15
 
 

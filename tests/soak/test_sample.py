@@ -8,6 +8,7 @@ from tests.servers import Server
 from tests.soak.__main__ import soak
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_few_seconds(postgres: Server) -> None:
