@@ -33,11 +33,15 @@ SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalo
 
 
 class ServerError(Exception):
-    """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them."""
+    """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them.
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
+    ``at``: which statement of the flight it was, from 0.
+    """
+
+    def __init__(self, fields: Mapping[str, str], at: int = 0) -> None:
         super().__init__(fields.get("M", "error"))
         self.fields = dict(fields)
+        self.at = at
 
     @property
     def sqlstate(self) -> str:
@@ -151,7 +155,7 @@ class Connection:
         out += messages.flush() if flush_only else messages.sync()
         self.relay.capture = True
         self.server.write(self.relay.own(bytes(out)))
-        return await self._replies(len(statements), flush_only, notices)
+        return (await self._replies(len(statements), flush_only, notices))[: len(statements)]
 
     async def _replies(self, count: int, flush_only: bool, notices: bool) -> list[Reply]:
         replies: list[Reply] = [Reply()]
@@ -171,7 +175,7 @@ class Connection:
                     if notices and self.on_notice is not None:
                         self.on_notice(message.body)
                 case "E":
-                    error = ServerError(messages.read_fields(message.body))
+                    error = ServerError(messages.read_fields(message.body), len(replies) - 1)
                     if flush_only:
                         raise error
                 case "3":

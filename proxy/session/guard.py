@@ -301,6 +301,7 @@ class Guard:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
             await run_inside(runner, step, savepoint=in_block)
+            self.deferral.noted.ran(case.statement, step.relations)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except (PlanFailed, ServerError) as failed:
