@@ -66,7 +66,7 @@ class Deferral:
         self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
-        self.noted = Noted(own.relay)
+        self.noted = Noted()
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""

@@ -8,43 +8,35 @@ from __future__ import annotations
 
 from proxy.session.pending import Pending
 from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Statement
-from proxy.wire.relay import Relay
 
 OURS = "interlock"
 
 
 class Noted:
-    """What was written down in the open transaction; nothing is known once anything of the client's own has run.
+    """What was written down in the open transaction; to be forgotten once anything of the client's own has run.
 
     Whoever inserts into the table holds a lock on it till the end of the transaction that lets nobody else change it.  The
-    client itself may (ROLLBACK TO, DROP, DELETE, a function): so each CommandComplete that was passed to it ends what is
-    known.  Errors need not: they fail the transaction, and only a ROLLBACK leads on.  What is not noticed in time fails
-    the insertion, and the transaction with it.
+    client itself may (ROLLBACK TO, DROP, DELETE, a function).  What is not noticed in time fails the insertion, and the
+    transaction with it.
     """
 
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
+    def __init__(self) -> None:
         self._known: list[Pending] | None = None
         self._written = False
 
     @property
     def known(self) -> list[Pending] | None:
         """What waits for the COMMIT of the transaction that is open; None: it has to be asked for."""
-        return list(self._known) if self._known is not None and self._holds else None
+        return list(self._known) if self._known is not None else None
 
     @property
     def is_usable(self) -> bool:
         """Whether the table has been written to since it was looked at, and can be written to again."""
-        return self._written and self._holds
-
-    @property
-    def _holds(self) -> bool:
-        return self._relay.status == b"T" and not self._relay.last_tag
+        return self._written
 
     def found(self, pending: list[Pending]) -> None:
         """It has been asked for."""
         self._known, self._written = list(pending), False
-        self._relay.last_tag = b""
 
     def add(self, one: Pending, *, first: bool) -> None:
         """It has been written down; ``first``: nothing had been before in this transaction, as is known for certain."""
