@@ -180,7 +180,9 @@ class Examiner:
 
     async def _facts(self, statement: Statement, in_transaction: bool, *, keep: bool = False) -> Facts:
         """``keep`` how to ask.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        asked: lookup.Request | None = lookup.request(statement, in_transaction=in_transaction)
+        asked = lookup.request(statement, in_transaction=in_transaction)
+        if keep:
+            asked = replace(asked, shared=True)
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
@@ -188,11 +190,12 @@ class Examiner:
         if self.cannot_ask:
             return unknown
         try:
-            while asked is not None:
+            further: lookup.Request | None = asked
+            while further is not None:
                 ask = self.kept.fetch_row if keep else self.own.fetch_row
-                row = await ask(asked.sql, asked.parameter)
-                facts = lookup.decode((row[0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
-                asked = lookup.more(asked, statement, facts)
+                row = await ask(further.sql, further.parameter)
+                facts = lookup.decode((row[0] or b"").decode(), further, now=now, in_transaction=in_transaction)
+                further = lookup.more(further, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":
