@@ -63,7 +63,7 @@ class Examiner:
         self.policy = policy
         self.pending = pending
         self.kept = Kept(own)
-        self.keeps = False  # the statement before was one of ours too, and in this transaction: the next may be as well
+        self.keeps = False  # a transaction block is open: the next statement may be one of ours, too
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
 

@@ -137,8 +137,8 @@ class Guard:
         ROLLBACK leads on.
         """
         relay = self.own.relay
-        self.examiner.keeps = in_block and not relay.last_tag
-        if not self.examiner.keeps:
+        self.examiner.keeps = in_block
+        if relay.last_tag or not in_block:
             self.deferral.noted.forget()
             self.examiner.kept.doubt()
         relay.last_tag = b""
@@ -167,6 +167,8 @@ class Guard:
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
+        except JobsUnusable as error:
+            return await self._refuse(answers.unseen(error), simple=simple)
         cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
         if not cases:
             return Outcome.PASS
