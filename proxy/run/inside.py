@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from proxy.plans.plan import Plan, Step
 from proxy.run.connection import SET_CONFIG, Reply, ServerError
 from proxy.run.doing import doing
-from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout
+from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, surely
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
 from proxy.run.settings import as_before
@@ -34,8 +34,8 @@ async def run_inside(
 
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
     transaction block has none) once.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
-    returned is the answer to ``then``.  Raises PlanFailed; ServerError, if it was one of those that failed: the transaction
-    is then in the failed state.
+    returned is the answer to ``then``.  Raises PlanFailed; ServerError, if it was one of those that failed.  The transaction
+    is then in the failed state, or (with ``savepoint``) to be brought into it.
     """
     with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
         now.begin(1, step.sql)
@@ -74,11 +74,13 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
             except ServerError as error:
                 if not at <= error.at < behind:
                     raise _Beside(error) from None
+                if savepoint and error.at > at:
+                    # What has failed is what stands behind the savepoint: all else would keep its locks until ROLLBACK.
+                    await surely(lambda: own.run([(ROLLBACK, ()), (RELEASE, ())]))
                 if not is_lock_timeout(error.fields):
                     raise
-            if waiting.over() or not savepoint or own.skipping:
+            if waiting.over() or not savepoint:
                 raise ServerError(_gave_up(step, waiting, result.attempts))
-            await own.run([(ROLLBACK, ()), (RELEASE, ())])
             await locks.pause(patience.pause(result.attempts), waiting, result)
     except _Beside as beside:
         result.outcome, result.sqlstate = "failed", beside.error.sqlstate

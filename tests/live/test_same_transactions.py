@@ -94,7 +94,7 @@ def heard(said: Sequence[Answer], gid: str) -> Heard:
     return Heard(tuple(found))
 
 
-def send(raw: Raw, flight: Flight, gid: str) -> Heard:
+def send(raw: Raw, flight: Flight, gid: str = "same_gid") -> Heard:
     """Send a flight as its way says, and hear the answers to all of it."""
     return heard(fly(raw, flight, gid), gid)
 
