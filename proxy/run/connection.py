@@ -294,6 +294,7 @@ class Connection:
             if message.type == ord("E"):
                 client.write(messages.error_response(reword(messages.read_fields(message.body))))
             elif message.type == ord("C"):
+                self.relay.last_tag = messages.read_tag(message.body)
                 client.write(retag(message.raw))
             else:
                 client.write(message.raw)
