@@ -121,14 +121,13 @@ class Guard:
         relay = self.own.relay
         in_block = relay.status == b"T" and not relay.executes  # what was executed since may have ended it
         self._since_then(in_block=in_block)
-        try:
-            return await self._settle(
-                text, readable=readable, simple=simple, alone=alone, prepared=prepared, in_block=in_block
-            )
-        finally:
-            if relay.status != b"T":
-                await self.put_away()
-            self.attend()
+        outcome = await self._settle(
+            text, readable=readable, simple=simple, alone=alone, prepared=prepared, in_block=in_block
+        )
+        if relay.status != b"T":
+            await self.put_away()
+        self.attend()
+        return outcome
 
     def _since_then(self, *, in_block: bool) -> None:
         """What the statement before has learnt holds only if nothing of the client's own has run since.

@@ -257,7 +257,7 @@ class Session:
         elif kind == DESCRIBE:
             return False
         elif kind == TERMINATE:
-            return self._rest.wanted
+            return relay.keeps_ready and self._rest.wanted
         return self._prepared.holds(kind, body, self._reading_now)
 
     def _reading(self) -> Reading:
