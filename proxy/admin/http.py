@@ -27,7 +27,7 @@ from proxy import upstream as upstreams
 from proxy.admin import metrics, page, rows
 from proxy.admin.access import COOKIE, LASTS_S, Access, is_local
 from proxy.admin.databases import Look
-from proxy.admin.source import NotDone, Role, Source
+from proxy.admin.source import NotDone, Role, Source, Teller
 from proxy.upstream import UpstreamUnavailable
 
 log = logging.getLogger("interlock")
@@ -282,7 +282,8 @@ class Site:
         work = {"retry": database.retry, "cancel": database.cancel}.get(what)
         if work is None:
             return page.render("missing.html", 404, what=f"A job cannot be told to {what}.")
-        log.info("[%s] page: %s job %s", request.client.host if request.client else "?", what, target)
+        teller = Teller("page", "admin token", request.client.host if request.client else "?", "interlock status page")
+        log.info("[%s] page: %s job %s", teller.client, what, target)
 
         def say(text: str) -> None:
             self.said[target] = text
@@ -290,7 +291,7 @@ class Site:
 
         async def story() -> None:
             try:
-                say(await work(number, say))
+                say(await work(number, say, teller))
             except NotDone as error:
                 say(str(error))
             except Exception:

@@ -146,7 +146,7 @@ def _source(
     from proxy.admin.source import Source
 
     try:
-        databases = [Database(url, policy) for url in urls]
+        databases = [Database(url, policy, book) for url in urls]
     except psycopg.ProgrammingError:
         raise Misuse("--jobs: this is no connection URL; write postgres://user@host:port/database") from None
     return Source(

@@ -46,7 +46,11 @@ class Reader:
         self.stdin = ""
         self.proxy: Proxy | None = None
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "INTERLOCK_", "GITHUB_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("PG", "INTERLOCK_", "GITHUB_"))
+            },
             "PATH": f"{folder / 'bin'}:{PROGRAMS}:{Path(client('psql')).parent}:{os.environ['PATH']}",
             "HOME": str(folder),
             "NO_COLOR": "1",
@@ -79,7 +83,9 @@ class Reader:
         """What is to be typed here."""
         at = f"127.0.0.1:{self.server.port}"
         text = text.replace("--upstream …", f"--upstream {self.url()}").replace("--mark-sessions …", "--mark-sessions")
-        text = re.sub(r"postgres(?:ql)?://(?:(\w+)@)?(?:…|[\w.]*\.example)/(\w+)(\?[^\s']*)?", rf"postgresql://\1@{at}/\2", text)
+        text = re.sub(
+            r"postgres(?:ql)?://(?:(\w+)@)?(?:…|[\w.]*\.example)/(\w+)(\?[^\s']*)?", rf"postgresql://\1@{at}/\2", text
+        )
         text = text.replace("postgresql://@", "postgresql://postgres@")
         text = text.replace("127.0.0.1:6432/postgres", f"127.0.0.1:{self.port}/{self.shop}")
         text = re.sub(r"(127\.0\.0\.1)?:6432\b", f"127.0.0.1:{self.port}", text).replace("-p 6432", f"-p {self.port}")

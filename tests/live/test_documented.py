@@ -39,8 +39,14 @@ ELSEWHERE = {  # what a reader cannot do here, and what does it instead
     "alembic upgrade 0041:head --sql | interlock check - --pg-version 17": PIPES,
     "python manage.py sqlmigrate shop 0002 | interlock check -": PIPES,
 }
-PAGE_OF_A_TOOL = {page: f"tests/tools/kit/{page.stem.replace('-', '_')}.py" for page in TOOLS.glob("*.md") if page.stem != "index"}
-READ = [page for page in PAGES if any(c.text not in ELSEWHERE for c in commands(page)) and (page.parent != TOOLS or page.stem == "psql")]
+PAGE_OF_A_TOOL = {
+    page: f"tests/tools/kit/{page.stem.replace('-', '_')}.py" for page in TOOLS.glob("*.md") if page.stem != "index"
+}
+READ = [
+    page
+    for page in PAGES
+    if any(c.text not in ELSEWHERE for c in commands(page)) and (page.parent != TOOLS or page.stem == "psql")
+]
 
 ROWS = """
 CREATE TABLE orders (id bigint PRIMARY KEY, email text, note text);
@@ -100,11 +106,15 @@ def serving(reader: Reader, more: str = "") -> None:
 def a_project(reader: Reader) -> None:
     """A repository with migrations, two of which ``origin/main`` has not."""
     for folder in ("migrations", "db/migrations", "prisma/migrations/20260101000000_init"):
-        reader.has(f"{folder}/{'migration' if 'prisma' in folder else '0001'}.sql", "CREATE TABLE z (id bigint PRIMARY KEY);\n")
+        reader.has(
+            f"{folder}/{'migration' if 'prisma' in folder else '0001'}.sql", "CREATE TABLE z (id bigint PRIMARY KEY);\n"
+        )
     copied(ROOT / "tests/unit/cli/folders/goose", reader.folder / "goose")
     copied(ROOT / "examples", reader.folder / "examples")
     git = "git -c user.name=me -c user.email=me@example.com"
-    script = f"git init -q && git add migrations db && {git} commit -qm x && git update-ref refs/remotes/origin/main HEAD"
+    script = (
+        f"git init -q && git add migrations db && {git} commit -qm x && git update-ref refs/remotes/origin/main HEAD"
+    )
     subprocess.run(["sh", "-c", script], cwd=reader.folder, check=True, env=reader.environment)
     reader.has("migrations/0042.sql", SQL)
     reader.has("db/migrations/0042.sql", SQL)
@@ -145,7 +155,12 @@ def a_monitor(reader: Reader) -> None:
 
 def psqls_files(reader: Reader) -> None:
     serving(reader, "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject } }\n")
-    reader.environment |= {"PGHOST": "127.0.0.1", "PGPORT": str(reader.port), "PGUSER": "postgres", "PGDATABASE": reader.shop}
+    reader.environment |= {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(reader.port),
+        "PGUSER": "postgres",
+        "PGDATABASE": reader.shop,
+    }
     reader.has("migration.sql", "ALTER TABLE users ADD COLUMN age int;\n")
     reader.has("05_not_null.sql", "ALTER TABLE users ALTER COLUMN email SET NOT NULL;\n")
     slug = "ALTER TABLE posts ADD COLUMN slug text;\nCREATE INDEX posts_slug_idx ON posts (slug);\n"
@@ -229,7 +244,9 @@ def test_a_reader_types_it(page: Path, reader: Reader) -> None:
         BEFORE.get(command.text, lambda reader: None)(reader)
         code, printed = reader.types(command)
         assert code == FAILS.get(command.text, 0), f"{command.text}\n{printed}"
-        assert not (line := lacks(command.shown, printed.replace(reader.shop, "shop"))), f"{command.text}\ndoes not print: {line}\n{printed}"
+        assert not (line := lacks(command.shown, printed.replace(reader.shop, "shop"))), (
+            f"{command.text}\ndoes not print: {line}\n{printed}"
+        )
         AFTER.get(command.text, lambda reader, printed: None)(reader, printed)
 
 
@@ -269,7 +286,9 @@ def test_what_is_not_typed_is_run_elsewhere() -> None:
     for command, where in ELSEWHERE.items():
         assert (ROOT / where).exists(), where
         if where == PIPES:
-            assert command.removesuffix(" --pg-version 17") in (ROOT / where).read_text(), f"{where} does not run {command}"
+            assert command.removesuffix(" --pg-version 17") in (ROOT / where).read_text(), (
+                f"{where} does not run {command}"
+            )
     assert not (HAS.keys() - {name(page) for page in READ})
     assert not ((BEFORE | AFTER).keys() | FAILS.keys()) - shown
     for page, kit in PAGE_OF_A_TOOL.items():
