@@ -132,7 +132,7 @@ class AuditLog:
         """Before a record: what others have written or renamed since ours."""
         if self._turn is None or self._size is None:
             return
-        with suppress(FileNotFoundError):  # renamed, and nobody has been told to reopen yet: we go on in it
+        with suppress(FileNotFoundError, AuditError):  # renamed, and nobody has been told to reopen yet: we go on in it
             if not os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
                 self._reopen()
         if os.fstat(self._fd).st_size != self._size and (torn := self._resume(self._fd)):  # one died as it wrote

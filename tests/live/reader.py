@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psycopg
@@ -42,6 +43,7 @@ class Reader:
         self.server = server
         self.shop = shop
         self.port, self.admin = free_port(), free_port()
+        self.postgres = tempfile.TemporaryDirectory(prefix="reader-")  # pytest's own folder is closed to who runs it
         self.session = ""
         self.stdin = ""
         self.proxy: Proxy | None = None
@@ -128,7 +130,7 @@ class Reader:
         """``interlock serve`` or ``make serve``, until the next one or the end."""
         self.stop()
         if text.startswith("make"):
-            text += f" LISTEN=127.0.0.1:{self.port} ARGS='--embedded {self.folder}/postgres'"
+            text += f" LISTEN=127.0.0.1:{self.port} ARGS='--embedded {self.postgres.name}/postgres'"
         elif "--listen" not in text:
             text += f" --listen 127.0.0.1:{self.port}"
         made = text.startswith("make")
@@ -163,6 +165,10 @@ class Reader:
             self.proxy.stop()
             assert "Traceback" not in self.proxy.stderr_text(), self.proxy.stderr_text()
         self.proxy = None
+
+    def leave(self) -> None:
+        self.stop()
+        self.postgres.cleanup()
 
 
 def copied(source: Path, into: Path) -> Path:

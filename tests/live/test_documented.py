@@ -90,7 +90,7 @@ def reader(server: Server, filled: str, tmp_path: Path) -> Iterator[Reader]:
     one = Reader(tmp_path, server, shop)
     one.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC", "GRANT ALL ON SCHEMA public TO PUBLIC")
     yield one
-    one.stop()
+    one.leave()
     server.drop_database(shop)
 
 
