@@ -15,7 +15,7 @@ USER 10001
 WORKDIR /home/interlock
 EXPOSE 6432
 HEALTHCHECK --interval=10s --timeout=6s --start-period=10s \
-  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['INTERLOCK_ADMIN'].rpartition(':')[2] + '/readyz', timeout=6)"]
+  CMD ["python", "-c", "import os, ssl, urllib.request as r; e = os.environ; r.urlopen(('https' if e.get('INTERLOCK_ADMIN_TLS') else 'http') + '://127.0.0.1:' + e['INTERLOCK_ADMIN'].rpartition(':')[2] + '/readyz', timeout=6, context=ssl._create_unverified_context())"]
 # An exec form, so that SIGTERM drains and SIGHUP reloads.
 ENTRYPOINT ["interlock"]
 CMD ["serve", "--listen", "0.0.0.0:6432"]

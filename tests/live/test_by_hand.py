@@ -41,7 +41,16 @@ def test_console_page_and_command_write_one_chain(
     orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
 ) -> None:
     proxy = start_guard(
-        start_proxy, tmp_path, "", "--admin", "127.0.0.1:0", *tokens(tmp_path), "--jobs", orders, "--admin-users", "postgres"
+        start_proxy,
+        tmp_path,
+        "",
+        "--admin",
+        "127.0.0.1:0",
+        *tokens(tmp_path),
+        "--jobs",
+        orders,
+        "--admin-users",
+        "postgres",
     )
     with psycopg.connect(orders, autocommit=True) as straight:
         straight.execute("UPDATE orders SET email = 'e1' WHERE id = 2")
@@ -58,7 +67,9 @@ def test_console_page_and_command_write_one_chain(
     assert done.exit_code == 0, done.output
     third = left(orders, "CREATE INDEX third ON orders (email)")
     assert interlock("jobs", "run", "--database", orders, "--audit", proxy.audit).exit_code == 0
-    with psycopg.connect(through(proxy, orders), autocommit=True) as migration:  # the proxy goes on behind the command's
+    with psycopg.connect(
+        through(proxy, orders), autocommit=True
+    ) as migration:  # the proxy goes on behind the command's
         migration.execute("CREATE INDEX fourth ON orders (total)")
 
     name = orders.rpartition("/")[2]
@@ -102,7 +113,9 @@ def test_what_cannot_be_written_down_is_not_done(
     done = interlock("jobs", "retry", number, "--database", orders, "--audit", missing, "--policy", lenient)
     assert done.exit_code == 0, done.output
     assert "not written down: cannot open audit file" in done.stderr
-    proxy = start_guard(start_proxy, tmp_path, "", "--audit", "/dev/full", "--jobs", orders, "--admin-users", "postgres")
+    proxy = start_guard(
+        start_proxy, tmp_path, "", "--audit", "/dev/full", "--jobs", orders, "--admin-users", "postgres"
+    )
     other = left(orders, "CREATE INDEX another ON orders (email)")
     with psycopg.connect(proxy.url("interlock"), autocommit=True) as console:
         console.execute(f"CANCEL JOB {other}".encode())  # of a device it cannot be known before
