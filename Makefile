@@ -117,7 +117,7 @@ package: $(READY) ## what is published, in an empty environment: a wheel and a s
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
 
 docs: $(READY)  ## site/: the documentation as a site
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 compiled: $(READY) ## dist/*.whl for this machine with proxy/wire compiled (needs a C compiler), and its tests
 	rm -rf build/compiled && mkdir -p build/compiled
