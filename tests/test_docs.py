@@ -168,7 +168,8 @@ def _in_blocks(page: Path) -> list[str]:
 def _in_text(page: Path) -> list[str]:
     """Each that is mentioned; it may be no whole command."""
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"`(interlock [a-z][^`\n]*)`", text)
+    found = re.findall(r"`(interlock [a-z][^`\n]*)`", text)
+    return [line for line in found if not re.search(r"\||^interlock \w+ …", line)]  # of several commands
 
 
 @each_page
