@@ -7,6 +7,7 @@ READY := $(VENV)/.installed
 LISTEN ?= 127.0.0.1:6432
 ARGS ?=
 JOBS ?= 4
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of hundreds of processes would compile all of our source again
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean

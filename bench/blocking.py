@@ -335,7 +335,7 @@ def _own_servers(version: int) -> Iterator[tuple[str, str]]:
     )
     try:
         with tempfile.TemporaryDirectory() as folder:
-            proxy = proxies.start(server, Path(folder))
+            proxy = proxies.start(server, Path(folder), forked=False)
             try:
                 name = server.create_database()
                 yield server.url(name), proxy.url(name)
