@@ -6,6 +6,7 @@ ones, folders of the system by the reader's, job 12 by the newest.  Nothing else
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -154,11 +155,14 @@ class Reader:
             [*BASH, f"exec {text}"], cwd=self.folder, env=self.environment, stdin=its, stdout=its, stderr=its
         )
         os.close(its)
-        first = os.read(ours, 4096).decode("utf-8", "replace")
+        printed = os.read(ours, 4096)
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while more := os.read(ours, 4096):
+                printed += more
         os.close(ours)
-        return 0, first
+        process.wait(20)
+        return 0, printed.decode("utf-8", "replace")
 
     def stop(self) -> None:
         if self.proxy is not None and self.proxy.process.poll() is None:
