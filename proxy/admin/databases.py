@@ -187,13 +187,8 @@ class Database:
             raise NotDone(f"a job of {self.name} is being done from here just now; wait for its end")
         self._busy = True
         try:
-            own = self.working = await Side.connect(self._url, say, timeout_s=CONNECT_S)
-        except psycopg.Error as error:
-            self._busy = False
-            raise NotDone(f"{self.name} cannot be reached: {' '.join(str(error).split())}") from None
-        own.monitor = Monitor(self._url)
-        try:
-            yield own
+            async with self._connected(say) as own:
+                yield own
         except JobsUnusable as error:
             raise NotDone(f"{error}. {error.hint}") from None
         except ServerError as error:
@@ -201,9 +196,22 @@ class Database:
         except ConnectionLost as error:
             raise NotDone(f"the connection was lost; what was begun waits in interlock.jobs: {error}") from None
         finally:
-            self.working, self._busy = None, False
+            self._busy = False
             self._looked = (float("-inf"), self._looked[1])
-            await own.monitor.close()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, say: Callable[[str], None]) -> AsyncIterator[Side]:
+        try:
+            own = await Side.connect(self._url, say, timeout_s=CONNECT_S)
+        except psycopg.Error as error:
+            raise NotDone(f"{self.name} cannot be reached: {' '.join(str(error).split())}") from None
+        monitor = own.monitor = Monitor(self._url)
+        self.working = own
+        try:
+            yield own
+        finally:
+            self.working = None
+            await monitor.close()
             with contextlib.suppress(psycopg.Error, OSError):
                 await own.close()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from proxy import __version__
-from proxy.admin import rows
+from proxy.admin import job_row, rows
 from proxy.admin.source import NotDone, Role, Source, Teller
 from proxy.admin.table import Column, Table, Value, table
 
@@ -70,7 +70,7 @@ async def _help(source: Source) -> Table:
 
 SHOWN: Mapping[str, Shown] = {
     "CLIENTS": Shown(rows.CLIENTS, rows.clients, "who is connected, and what each is about"),
-    "JOBS": Shown(rows.JOBS, rows.jobs, "what runs now with its progress, what waits for its turn, what has failed"),
+    "JOBS": Shown(job_row.JOBS, rows.jobs, "what runs now with its progress, what waits for its turn, what has failed"),
     "WAITS": Shown(rows.WAITS, rows.waits, "what waits for a lock or for old snapshots, and who is in its way"),
     "DECISIONS": Shown(rows.DECISIONS, rows.decisions, "the newest statements that were decided about"),
     "STATS": Shown(rows.STATS, rows.stats, "statements and waits since the proxy began, by database"),

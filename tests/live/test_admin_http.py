@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from proxy.admin import metrics, rows
 from proxy.admin.table import table
 from proxy.cli import main
+from proxy.rules.base import rules
 from proxy.session.tally import Tally
 from tests import proxies
 from tests.live.conftest import start_guard, through
@@ -64,7 +65,7 @@ def samples(text: str) -> Samples:
     found: Samples = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()  # type: ignore[union-attr]
+            [(name, labels, value)] = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", line)
             found.setdefault(name, []).append((dict(re.findall(r'(\w+)="([^"]*)"', labels or "")), float(value)))
     return found
 
@@ -213,6 +214,15 @@ def test_https_with_the_clients_certificate_that_is_renewed(
         with pytest.raises(httpx.ConnectError, match="not valid for 'localhost'"):
             httpx.get(f"{url}/healthz", verify=ssl.create_default_context(cafile=str(CA)))
     assert "--admin-tls needs --admin and --tls-cert" in serve(*UPSTREAM, "--admin-tls").stderr
+
+
+def test_rules_are_laid_out(http: httpx.Client) -> None:
+    for name in rules():
+        page = http.get(f"/rule/{name}")
+        assert f"<h1>{name}</h1>" in page.text
+        assert "```" not in page.text
+        assert ".md" not in page.text, "links lead to pages of this site"
+    assert http.get("/rule/no-such-rule").status_code == 404
 
 
 def test_the_console_and_the_page_show_the_same_rows(

@@ -24,7 +24,7 @@ import yaml
 from proxy.cli import COMMANDS, main
 from tests import proxies, servers
 from tests.binaries import client
-from tests.live.test_admin_http import WHERE
+from tests.live.test_admin_http import site
 from tests.servers import Server
 from tests.unit.cli.test_main import options_of
 
@@ -111,7 +111,7 @@ def test_compose_without_docker(shop: str, server: Server, tmp_path: Path) -> No
                 [client("psql"), "-X", address, "-c", sql], capture_output=True, text=True, timeout=60
             )
             assert done.returncode == 0, done.stderr
-        port = WHERE.search(running.stderr_text())[1].rpartition(":")[2]  # type: ignore[index]
+        port = site(running).rpartition(":")[2]
         check = re.search(r"^  CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert check is not None
         health = [sys.executable, *json.loads(check[1])[1:]]
