@@ -8,7 +8,7 @@ RUN python -m venv /opt/interlock && /opt/interlock/bin/pip install --no-cache-d
 
 FROM python:3.11-slim
 # A number, so that Kubernetes can tell that it is not root.
-RUN useradd --system --uid 10001 --create-home interlock && install -d -o interlock /var/log/interlock
+RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin interlock && install -d -o interlock /var/log/interlock
 COPY --from=build /opt/interlock /opt/interlock
 ENV PATH=/opt/interlock/bin:$PATH PYTHONUNBUFFERED=1 INTERLOCK_ADMIN=127.0.0.1:9127
 USER 10001

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -149,14 +148,14 @@ class Reader:
         return 0, self.proxy.stderr_text()
 
     def _watches(self, text: str) -> tuple[int, str]:
-        """Its first lines, at a terminal; then Ctrl-C."""
+        """Its first lines, at a terminal, until it is ended."""
         ours, its = os.openpty()
         process = subprocess.Popen(
             [*BASH, f"exec {text}"], cwd=self.folder, env=self.environment, stdin=its, stdout=its, stderr=its
         )
         os.close(its)
         printed = os.read(ours, 4096)
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not SIGINT, which is ignored below a shell's background job
         with contextlib.suppress(OSError):  # the end of a terminal
             while more := os.read(ours, 4096):
                 printed += more
