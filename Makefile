@@ -111,9 +111,10 @@ wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and th
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
 
-operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
+operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, what the docs show, on all versions
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
-	  tests/live/test_page.py tests/live/test_progress.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
+	  tests/live/test_page.py tests/live/test_progress.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py \
+	  tests/live/test_by_hand.py tests/live/test_documented.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
