@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ import yaml
 from proxy.cli import COMMANDS, main
 from proxy.rules.base import Context, rules
 from tests.documented import PAGES, ROOT, blocks, commands, name
+from tests.unit.cli.test_main import options_of
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
@@ -51,6 +53,36 @@ def test_commands_and_targets_exist(page: Path) -> None:
         assert command in COMMANDS, f"{page.name}: there is no command `interlock {command}`"
     for target in re.findall(r"(?:^|[`\s])make ([a-z-]+)\b", code):
         assert target in targets, f"{page.name}: there is no target `make {target}`"
+
+
+OF_OTHERS = {
+    "--help",
+    "--accept",
+    "--all-pg",
+    "--pg",
+    "--picture",
+    "--exclude-schema",
+}  # click's, the tests', pg_dump's
+
+
+@each_page
+def test_options_and_variables_that_are_mentioned_exist(page: Path) -> None:
+    if page.parent.name == "tools" or page.name == "decisions.md":  # other programs', and what was left out
+        return
+    context = click.Context(main)
+    options = [one for name in COMMANDS if (found := main.get_command(context, name)) for one in options_of(found)]
+    known = {spelt for one in options for spelt in (*one.opts, *one.secondary_opts)}
+    mentioned = "\n".join(re.findall(r"`[^`\n]+`", re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)))
+    assert not set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", mentioned)) - known - OF_OTHERS
+    variables = {str(one.envvar) for one in options}
+    for variable in set(re.findall(r"\bINTERLOCK_[A-Z_]*[A-Z]\b", page.read_text())) - variables:
+        assert variable in _sources(), f"{page.name}: nobody reads {variable}"
+
+
+@cache
+def _sources() -> str:
+    files = [*ROOT.glob("proxy/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "Makefile"]
+    return "\n".join(path.read_text() for path in files)
 
 
 @each_page
