@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxy.net import Peer
+from proxy.run.words import is_ours
 from proxy.wire import messages
 from proxy.wire.errors import ServerProtocolError
 from proxy.wire.messages import Message
@@ -168,7 +169,8 @@ class Connection:
                 case "I":
                     replies.append(Reply())
                 case "N":
-                    if notices and self.on_notice is not None:
+                    told = messages.read_fields(message.body)
+                    if notices and self.on_notice is not None and not is_ours(told.get("V", ""), told.get("M", "")):
                         self.on_notice(message.body)
                 case "E":
                     error = ServerError(messages.read_fields(message.body))

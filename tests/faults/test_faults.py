@@ -34,7 +34,9 @@ INDEX = "CREATE INDEX orders_email_idx ON orders (email)"
 @pytest.fixture
 def own(postgres: Server) -> Iterator[Server]:
     """A server of this test's own, with ``orders`` in it."""
-    server = servers.start(postgres.version, settings={"synchronous_commit": "on"})  # what is committed survives a crash
+    server = servers.start(
+        postgres.version, settings={"synchronous_commit": "on"}
+    )  # what is committed survives a crash
     with server.connect() as session:
         session.execute(ORDERS)
     yield server
