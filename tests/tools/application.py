@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.tools.ways import Ran, Way
 
+HISTORY_S = 1200.0  # how long a whole history may take
+
 
 @dataclass(frozen=True, slots=True)
 class Application:

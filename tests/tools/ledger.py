@@ -50,17 +50,20 @@ class History:
 def history(
     application: Application, version: int, rows: str, blocking: Sequence[str], way: Way, refusals: Sequence[Refusal]
 ) -> History:
-    refused = {refusal.statement for refusal in refusals}
     rules: dict[str, Counter[str]] = {}
     examples: dict[str, str] = {}
-    actions: Counter[str] = Counter()
-    judged = [record for record in way.records if record["outcome"] != "failed" and not record.get("job")]
+    actions = Counter(reject=len(refusals))
+    for refusal in refusals:
+        rules.setdefault(refusal.rule, Counter())["reject"] += 1
+        examples.setdefault(refusal.rule, refusal.shown)
+    excepted = {refusal.statement for refusal in refusals}
+    judged = _last_of_each(way.records)
     for record in judged:
-        if record["action"] == "reject" or record["statement"] not in refused:
+        if record["statement"] not in excepted:
             actions[record["action"]] += 1
-        for finding in _findings(record):
-            rules.setdefault(finding["rule"], Counter())[finding["action"]] += 1
-            examples.setdefault(finding["rule"], finding["problem"])
+            for finding in _findings(record):
+                rules.setdefault(finding["rule"], Counter())[finding["action"]] += 1
+                examples.setdefault(finding["rule"], finding["problem"])
     return History(
         application.name,
         application.tool,
@@ -75,6 +78,19 @@ def history(
         examples,
         refusals,
     )
+
+
+def _last_of_each(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The last time that each statement was judged: a run that is refused half-way and begun again judges many twice.
+
+    Without those that did not run, and what is said of a deferred one when it has been done.
+    """
+    ran = [
+        r
+        for r in records
+        if r["outcome"] not in ("failed", "not run", "rejected") and (r["action"], r["outcome"]) != ("defer", "done")
+    ]
+    return list({record["statement"]: record for record in ran}.values())
 
 
 def _findings(record: Mapping[str, Any]) -> list[Mapping[str, str]]:

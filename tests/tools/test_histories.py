@@ -25,7 +25,7 @@ MOST_REFUSALS = 60
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rows", ["empty", "populated"])
 def test_history(
     application: Application,

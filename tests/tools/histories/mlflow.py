@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.tools.application import Application
+from tests.tools.application import HISTORY_S, Application
 from tests.tools.packages import python_path
 from tests.tools.scenario import fetched, run_program
 from tests.tools.ways import Ran, Way
@@ -25,7 +25,16 @@ command.upgrade(_get_alembic_config(sys.argv[1]), sys.argv[2])
 
 def migrate(folder: Path, way: Way, until: str) -> Ran:
     url = way.url.replace("postgresql://", "postgresql+psycopg2://")
-    return run_program(folder, sys.executable, "-c", UPGRADE, url, until or "heads", env={"PYTHONPATH": str(SITE())})
+    return run_program(
+        folder,
+        sys.executable,
+        "-c",
+        UPGRADE,
+        url,
+        until or "heads",
+        env={"PYTHONPATH": str(SITE())},
+        timeout_s=HISTORY_S,
+    )
 
 
 APPLICATION = Application(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tests.tools.application import Application
+from tests.tools.application import HISTORY_S, Application
 from tests.tools.packages import node_modules
 from tests.tools.scenario import fetched, run_program
 from tests.tools.ways import Ran, Way
@@ -32,7 +32,7 @@ def migrate(folder: Path, way: Way, until: str) -> Ran:
     if not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(MODULES())
     (folder / "migrate.mjs").write_text(MIGRATE)
-    return run_program(folder, "node", "migrate.mjs", way.url, until)
+    return run_program(folder, "node", "migrate.mjs", way.url, until, timeout_s=HISTORY_S)
 
 
 APPLICATION = Application(

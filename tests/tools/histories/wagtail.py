@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.tools.application import Application
+from tests.tools.application import HISTORY_S, Application
 from tests.tools.packages import python_path
 from tests.tools.scenario import fetched, run_program
 from tests.tools.ways import Ran, Way
@@ -41,34 +41,42 @@ MIDDLEWARE = [
 ROOT_URLCONF = "wagtail.admin.urls"
 """
 EARLY = (
-    "auth 0001 wagtailcore 0016 wagtailimages 0004 wagtaildocs 0002 wagtailredirects 0001 wagtailembeds 0001"
-    " wagtailforms 0001 wagtailusers 0001 taggit 0001"
+    "auth 0001 wagtailcore 0029 wagtailimages 0022 wagtaildocs 0007 wagtailredirects 0001 wagtailembeds 0001 wagtailforms 0001"
+    " wagtailusers 0001 wagtailsearch 0001 wagtailsearchpromotions 0001 taggit 0001 wagtailadmin 0001 sessions 0001"
 )
+UNTIL = """
+import sys, django
+from django.core.management import call_command
+django.setup()
+for app, name in zip(sys.argv[1::2], sys.argv[2::2]):
+    call_command("migrate", app, name)
+"""
 
 
 def migrate(folder: Path, way: Way, until: str) -> Ran:
     """``until``: an app and its migration, and so on."""
     (folder / "settings.py").write_text(SETTINGS)
-    words = until.split()
-    for target in [*zip(words[::2], words[1::2], strict=True)] or [()]:
-        env = {"PYTHONPATH": f"{SITE()}:{folder}", "DJANGO_SETTINGS_MODULE": "settings", "URL": way.url}
-        ran = run_program(folder, sys.executable, "-m", "django", "migrate", "--skip-checks", *target, env=env)
-        if ran.status:
-            break
-    return ran
+    env = {"PYTHONPATH": f"{SITE()}:{folder}", "DJANGO_SETTINGS_MODULE": "settings", "URL": way.url}
+    command = ["-c", UNTIL, *until.split()] if until else ["-m", "django", "migrate"]
+    return run_program(folder, sys.executable, *command, env=env, timeout_s=HISTORY_S)
 
 
 def count() -> int:
-    folders = [*SITE().glob("wagtail/**/migrations"), *SITE().glob("django/contrib/*/migrations"), SITE() / "taggit/migrations"]
+    folders = [
+        *SITE().glob("wagtail/**/migrations"),
+        *SITE().glob("django/contrib/*/migrations"),
+        SITE() / "taggit/migrations",
+    ]
     return len([path for folder in folders for path in folder.glob("0*.py")])
 
 
 APPLICATION = Application(
-    "Wagtail 7.2",
+    "Wagtail 8.0",
     "Django 5.2 (psycopg2 2.9)",
     "django",
     migrate,
     early=EARLY,
     count=count,
+    oldest=14,
     absent=fetched(SITE),
 )
