@@ -153,6 +153,12 @@ class Locks:
             return self.locks.bounded(ms)
         return self.locks
 
+    def keeps_out(self, step: Step) -> bool:
+        """Whether the transaction keeps others out already of all that a step locks, so that they wait for it anyway."""
+        held = {one.table for one in self.facts.locked}
+        wanted = {relation for relations in self._wanted(step).values() for relation in relations}
+        return bool(wanted) and wanted <= held
+
     async def look(self, step: Step, patience: Patience, waiting: Waiting, result: StepResult) -> list[Blocker]:
         """Wait, without queueing, while an old transaction is in the way; at most until the bound.
 

@@ -609,7 +609,10 @@ def test_whether_anyone_is_in_the_way_for_longer_than_that(open_session: Open) -
     assert not is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE, age_ms=3_600_000)
     assert not is_anyone(session, 'a\\"b', Lock.ROW_EXCLUSIVE)
     session.execute("BEGIN")
-    until(session, """SELECT clock_timestamp() > xact_start + '50ms' FROM pg_stat_activity WHERE state = 'idle in transaction'""")
+    until(
+        session,
+        """SELECT clock_timestamp() > xact_start + '50ms' FROM pg_stat_activity WHERE state = 'idle in transaction'""",
+    )
     assert is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE, age_ms=50)  # each look is a new one
     session.execute("ROLLBACK; DO $$ BEGIN CREATE ROLE il_poor; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     session.execute("SET SESSION AUTHORIZATION il_poor")
