@@ -49,12 +49,12 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             database=answer["database"],
             user=answer["user"],
             session_user=answer["session_user"],
-            roles=frozenset(answer["roles"] or ()),
+            roles=frozenset(answer.get("roles") or ()),
             application_name=answer["application_name"],
             in_transaction=in_transaction,
             in_recovery=answer["in_recovery"],
             allow=answer["allow"] or "",
-            settings={s["name"]: Setting(s["value"], s["source"]) for s in answer["settings"] or ()},
+            settings=_settings(answer),
             relations=_relations(answer, request, _bases(chains)),
             types=_types(answer, request, chains),
             functions=_functions(answer, request),
@@ -67,6 +67,11 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
         )
     except (ValueError, KeyError, TypeError) as error:
         raise carried.UnreadableAnswer(f"the database's answer about the catalog cannot be read: {error!r}") from error
+
+
+def _settings(answer: dict[str, Any]) -> dict[str, Setting]:
+    sources = dict(answer["sources"] or ())
+    return {n: Setting(v, sources.get(n, "")) for n, v in answer["settings"].items() if v is not None}
 
 
 def _held(answer: dict[str, Any]) -> tuple[Held, ...]:
