@@ -140,14 +140,6 @@ held AS MATERIALIZED (
             SELECT CAST((pg_catalog.regexp_match(pg_catalog.pg_relation_filepath('1259'), '([0-9]+)/[0-9]+$'))[1] AS pg_catalog.oid)
         )
 ),
--- pg_relation_size() would wait behind another session's ACCESS EXCLUSIVE, granted or queued.
-closed AS MATERIALIZED (
-    SELECT ARRAY(
-        SELECT h.relation
-        FROM held AS h
-        WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
-    ) AS oids
-),
 -- if inside
 -- Tables that this transaction has locked or written, on behalf of earlier statements; its locks last until COMMIT.
 own AS MATERIALIZED (
@@ -309,88 +301,34 @@ uppers (top, oid) AS (
 -- end users
 -- end types
 -- if taken
--- Names with a prefix; the bounds are there for the index, whose order is by bytes.
+-- Names that start as the table's does; the bounds are there for the index, whose order is by bytes.
 prefix AS MATERIALIZED (
-    SELECT c.relnamespace, p.prefix, CAST(p.prefix AS pg_catalog.name) AS first, p.last
-    FROM request
-    CROSS JOIN pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'taken') AS p (
-        key pg_catalog.int4, prefix pg_catalog.text, last pg_catalog.name
+    SELECT
+        c.relnamespace,
+        request.it OPERATOR(pg_catalog.->>) 'prefix' AS prefix,
+        CAST(request.it OPERATOR(pg_catalog.->>) 'prefix' AS pg_catalog.name) AS first,
+        CAST(request.it OPERATOR(pg_catalog.->>) 'last' AS pg_catalog.name) AS last
+    FROM request, pg_catalog.pg_class AS c
+    WHERE c.oid OPERATOR(pg_catalog.=) (
+        SELECT f.oid FROM found AS f
+        WHERE f.key OPERATOR(pg_catalog.=) CAST(request.it OPERATOR(pg_catalog.->>) 'taken' AS pg_catalog.int4)
     )
-    JOIN found AS f ON f.key OPERATOR(pg_catalog.=) p.key
-    CROSS JOIN LATERAL (
-        SELECT x.relnamespace FROM pg_catalog.pg_class AS x WHERE x.oid OPERATOR(pg_catalog.=) f.oid OFFSET 0
-    ) AS c
-),
-taken AS MATERIALIZED (
-    SELECT p.relnamespace, n.kind, n.name
-    FROM prefix AS p
-    CROSS JOIN LATERAL (
-        SELECT 'relation' AS kind, x.relname AS name
-        FROM pg_catalog.pg_class AS x
-        WHERE x.relnamespace OPERATOR(pg_catalog.=) p.relnamespace
-            AND x.relname OPERATOR(pg_catalog.>=) p.first
-            -- if bounded
-            AND x.relname OPERATOR(pg_catalog.<=) p.last
-            -- end bounded
-            AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), p.prefix)
-        UNION ALL
-        SELECT 'constraint', x.conname
-        FROM pg_catalog.pg_constraint AS x
-        WHERE x.connamespace OPERATOR(pg_catalog.=) p.relnamespace
-            AND x.conname OPERATOR(pg_catalog.>=) p.first
-            -- if bounded
-            AND x.conname OPERATOR(pg_catalog.<=) p.last
-            -- end bounded
-            AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
-        OFFSET 0
-    ) AS n
-    -- if parts
-    UNION
-    SELECT q.relnamespace, n.kind, n.name
-    FROM (
-        -- One prefix for many: a name of Postgres's choice has at least so much of its table's.
-        SELECT DISTINCT c.relnamespace, pg_catalog.left(CAST(c.relname AS pg_catalog.text), 4) AS prefix
-        FROM (
-            SELECT p.oid FROM part AS p
-            UNION
-            SELECT f.oid FROM found AS f
-        ) AS o
-        JOIN pg_catalog.pg_class AS c
-            ON c.oid OPERATOR(pg_catalog.=) o.oid
-            AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p'] AS pg_catalog."char"[]))
-        -- where there are partitions, or are to be
-        WHERE EXISTS (
-            SELECT 1 FROM pg_catalog.pg_partitioned_table AS w
-            WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
-        )
-    ) AS q
-    CROSS JOIN LATERAL (
-        SELECT 'relation' AS kind, x.relname AS name
-        FROM pg_catalog.pg_class AS x
-        WHERE x.relnamespace OPERATOR(pg_catalog.=) q.relnamespace
-            AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), q.prefix)
-        UNION ALL
-        SELECT 'constraint', x.conname
-        FROM pg_catalog.pg_constraint AS x
-        WHERE x.connamespace OPERATOR(pg_catalog.=) q.relnamespace
-            AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), q.prefix)
-        OFFSET 0
-    ) AS n
-    -- end parts
 ),
 -- end taken
--- if roles
-grouped (oid) AS (
-    SELECT CAST(pg_catalog.to_regrole(pg_catalog.quote_ident(CAST(SESSION_USER AS pg_catalog.text))) AS pg_catalog.oid)
-    UNION
-    SELECT m.roleid FROM grouped AS g
-    JOIN pg_catalog.pg_auth_members AS m ON m.member OPERATOR(pg_catalog.=) g.oid
-),
--- end roles
+-- if titles
 title AS NOT MATERIALIZED (
     SELECT c.oid, s.nspname AS schema, c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
+),
+-- end titles
+-- pg_relation_size() would wait behind another session's ACCESS EXCLUSIVE, granted or queued.
+closed AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT h.relation
+        FROM held AS h
+        WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
+    ) AS oids
 )
 -- ASCII whatever the names and the encodings are: no conversion to client_encoding can fail.
 SELECT pg_catalog.concat(
@@ -405,9 +343,13 @@ SELECT pg_catalog.concat(
         'application_name', pg_catalog.current_setting('application_name'),
         'in_recovery', pg_catalog.pg_is_in_recovery(),
         'allow', pg_catalog.current_setting('interlock.allow', true),
-        -- if roles
-        'roles', (SELECT pg_catalog.json_agg(pg_catalog.pg_get_userbyid(g.oid)) FROM grouped AS g WHERE g.oid IS NOT NULL),
-        -- end roles
+        -- Who is a member of what, of those that the session's user is one of: the rest of the table only for a superuser.
+        'memberships', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+                pg_catalog.pg_get_userbyid(m.member), pg_catalog.pg_get_userbyid(m.roleid)))
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE pg_catalog.pg_has_role(SESSION_USER, m.member, 'MEMBER')
+        ),
         'temporary', CAST(CAST(pg_catalog.pg_my_temp_schema() AS pg_catalog.regnamespace) AS pg_catalog.text),
         'settings', pg_catalog.json_build_object(
             'lock_timeout', pg_catalog.current_setting('lock_timeout'),
@@ -583,11 +525,68 @@ SELECT pg_catalog.concat(
         -- end beside
         -- if taken
         'taken', (
-            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-                CAST(CAST(t.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text), t.kind, t.name))
-            FROM taken AS t
+            SELECT pg_catalog.json_build_array(
+                CAST(CAST(p.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
+                ARRAY(
+                    SELECT x.relname
+                    FROM pg_catalog.pg_class AS x
+                    WHERE x.relnamespace OPERATOR(pg_catalog.=) p.relnamespace
+                        AND x.relname OPERATOR(pg_catalog.>=) p.first
+                        -- if bounded
+                        AND x.relname OPERATOR(pg_catalog.<=) p.last
+                        -- end bounded
+                        AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), p.prefix)
+                ),
+                ARRAY(
+                    SELECT x.conname
+                    FROM pg_catalog.pg_constraint AS x
+                    WHERE x.connamespace OPERATOR(pg_catalog.=) p.relnamespace
+                        AND x.conname OPERATOR(pg_catalog.>=) p.first
+                        -- if bounded
+                        AND x.conname OPERATOR(pg_catalog.<=) p.last
+                        -- end bounded
+                        AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
+                )
+            )
+            FROM prefix AS p
         ),
         -- end taken
+        -- if parts
+        -- One prefix for many: a name of Postgres's choice has at least so much of its table's.
+        'taken_by_parts', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+                CAST(CAST(q.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
+                ARRAY(
+                    SELECT x.relname
+                    FROM pg_catalog.pg_class AS x
+                    WHERE x.relnamespace OPERATOR(pg_catalog.=) q.relnamespace
+                        AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), q.prefix)
+                ),
+                ARRAY(
+                    SELECT x.conname
+                    FROM pg_catalog.pg_constraint AS x
+                    WHERE x.connamespace OPERATOR(pg_catalog.=) q.relnamespace
+                        AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), q.prefix)
+                )
+            ))
+            FROM (
+                SELECT DISTINCT c.relnamespace, pg_catalog.left(CAST(c.relname AS pg_catalog.text), 4) AS prefix
+                FROM (
+                    SELECT p.oid FROM part AS p
+                    UNION
+                    SELECT f.oid FROM found AS f
+                ) AS o
+                JOIN pg_catalog.pg_class AS c
+                    ON c.oid OPERATOR(pg_catalog.=) o.oid
+                    AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p'] AS pg_catalog."char"[]))
+                -- where there are partitions, or are to be
+                WHERE EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_partitioned_table AS w
+                    WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
+                )
+            ) AS q
+        ),
+        -- end parts
         -- if inside
         'births', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(CAST(b.relation AS pg_catalog.int8), CASE

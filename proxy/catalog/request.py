@@ -67,7 +67,6 @@ class Request:
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     indexes: bool = True  # a name may be an index's: also the table of it
     sources: Sources = NOTHING
-    roles: bool = True  # also of which roles the session's user is a member
     inside: bool = True  # also what the open transaction has locked
     again: bool = (
         False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
@@ -77,7 +76,7 @@ class Request:
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None or (self.parts and self.again),
+            "taken": self.taken is not None,
             "referencing": self.referencing,
             "cascade": self.cascade,
             "following": self.referencing or self.cascade,
@@ -92,7 +91,7 @@ class Request:
             "domains": self.again or self.retypes,
             "collations": self.again or self.retypes,
             "trees": self.again,
-            "roles": self.roles,
+            "titles": self.referencing or self.cascade or self.sources.users,
             "indexes": self.indexes or self.again,
             "qualified": any(len(w.parts) > 1 or w.how == "create" for w in self.wanted),
             "place": self.place,
@@ -125,11 +124,10 @@ class Request:
         beside = [
             {"key": key, "name": w.parts[-1], "beside": keys[w.beside]} for key, w in enumerate(self.wanted) if w.beside
         ]
-        taken = []
+        asked: dict[str, object] = {"names": names, "beside": beside}
         if self.taken is not None:
             prefix = clip(self.taken[-1], PREFIX_BYTES)
-            taken.append({"key": keys[self.taken], "prefix": prefix, "last": _last(prefix)})
-        asked: dict[str, object] = {"names": names, "beside": beside, "taken": taken}
+            asked |= {"taken": keys[self.taken], "prefix": prefix, "last": _last(prefix)}
         asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
