@@ -188,7 +188,7 @@ def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Re
         per_statement=tuple(row.get("per_statement") or ()),
         on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
-        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
+        heirs=_heirs(row["heirs"], rows) if row.get("heirs") else Heirs(),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 
@@ -258,6 +258,29 @@ def _constraint(k: Row, rows: _Rows) -> Constraint:
     )
 
 
+def _makeup(made: Row | None) -> dict[str, Any]:
+    """What an index is made of, where it was asked for."""
+    if made is None:
+        return {}
+    keys: list[tuple[str, bool]] = made["keys"] or []
+    own = {name for name, is_columns_own in keys if is_columns_own}
+    collated = tuple(dict.fromkeys(name for name, _ in keys if name not in own))
+    return {"mentions": tuple(made["mentions"] or ()), "reshaped": made["reshaped"], "collated": collated}
+
+
+def _heirs(row: Row, rows: _Rows) -> Heirs:
+    indexes = []
+    for i in _by_name(row["indexes"] or ()):
+        schema, table = _identified(i["table"], rows)
+        columns = tuple(name for name, _ in i["makeup"]["keys"] or ())
+        flags = {"valid": i["valid"], "unique": i["unique"], "derived": i["derived"]}
+        made = Index(
+            i["oid"], schema, i["name"], i["table_oid"], schema, table, columns=columns, **flags, **_makeup(i["makeup"])
+        )
+        indexes.append(made)
+    return Heirs(tuple(tuple(columns) for columns in row["checked"] or ()), tuple(indexes))
+
+
 def _index(i: Row, rows: _Rows) -> Index:
     table = i["table"]
     names = rows.numbers.get(table, {})
@@ -278,9 +301,8 @@ def _index(i: Row, rows: _Rows) -> Index:
         partition=i.get("partition", False),
         constraint=constraint,
         columns=tuple(names[n] for n in i["numbers"][: i["keys"]] if n > 0),
-        mentions=tuple(i.get("mentions") or ()),
         derived=i["derived"],
-        reshaped=bool(i.get("reshaped")),
+        **_makeup(i.get("makeup")),
         immediate=i["immediate"],
         above=rows.above.get(i["oid"]),
         definition=i.get("definition") or "",

@@ -76,7 +76,7 @@ these AS MATERIALIZED (
         AS oids
     FROM (
         SELECT ARRAY(
-            SELECT DISTINCT f.oid FROM found AS f WHERE f.oid IS NOT NULL
+            SELECT f.oid FROM found AS f WHERE f.oid IS NOT NULL
             -- if beside
             UNION
             SELECT n.oid FROM neighbour AS n WHERE n.oid IS NOT NULL
@@ -105,7 +105,7 @@ these AS MATERIALIZED (
 ),
 -- if trees
 tree (root, oid) AS (
-    SELECT s.oid, s.oid FROM these, pg_catalog.unnest(these.oids) AS s (oid)
+    SELECT DISTINCT s.oid, s.oid FROM these, pg_catalog.unnest(these.oids) AS s (oid)
     UNION ALL
     SELECT t.root, h.inhrelid
     FROM tree AS t
@@ -903,40 +903,7 @@ SELECT pg_catalog.concat(
                 'partition', ic.relispartition,
                 -- end trees
                 -- if mentions
-                'mentions', (
-                    SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)
-                    FROM pg_catalog.pg_attribute AS a
-                    WHERE a.attrelid OPERATOR(pg_catalog.=) i.indrelid
-                        AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
-                        AND (
-                            a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                            OR EXISTS (
-                                SELECT 1 FROM pg_catalog.pg_depend AS d
-                                WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                    AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
-                                    AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                    AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
-                                    AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
-                            )
-                        )
-                ),
-                -- CheckIndexCompatible: of a polymorphic class, and it stores another type than its column has.
-                'reshaped', EXISTS (
-                    SELECT 1
-                    FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
-                    JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
-                    JOIN pg_catalog.pg_type AS y
-                        ON y.oid OPERATOR(pg_catalog.=) o.opcintype
-                        AND y.typtype OPERATOR(pg_catalog.=) 'p'
-                        AND y.oid OPERATOR(pg_catalog.<>) CAST('2249' AS pg_catalog.oid)
-                    JOIN pg_catalog.pg_attribute AS a
-                        ON a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
-                        AND CAST(a.attnum AS pg_catalog.int8) OPERATOR(pg_catalog.=) q.place
-                    JOIN pg_catalog.pg_attribute AS b
-                        ON b.attrelid OPERATOR(pg_catalog.=) i.indrelid
-                        AND b.attnum OPERATOR(pg_catalog.=) (CAST(i.indkey AS pg_catalog.int2[]))[CAST(a.attnum AS pg_catalog.int4) OPERATOR(pg_catalog.-) 1]
-                    WHERE a.atttypid OPERATOR(pg_catalog.<>) b.atttypid
-                ),
+                'makeup', (/* makeup */),
                 -- end mentions
                 -- if parts
                 'tablespace', (
@@ -1219,53 +1186,34 @@ SELECT pg_catalog.concat(
                 ),
                 -- end writes
                 -- if heirs
-                -- Columns that only what inherits from it checks or has indexes on.
+                -- What only the tables have that inherit from it: the columns of each CHECK, and indexes.
                 'heirs', (
                     SELECT pg_catalog.json_build_object(
                         'checked', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_constraint AS k
-                                ON k.conrelid OPERATOR(pg_catalog.=) o.oid
+                            SELECT pg_catalog.json_agg(ARRAY(
+                                SELECT a.attname FROM pg_catalog.pg_attribute AS a
+                                WHERE a.attrelid OPERATOR(pg_catalog.=) k.conrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
+                            ))
+                            FROM pg_catalog.pg_constraint AS k
+                            WHERE k.conrelid OPERATOR(pg_catalog.=) ANY (w.oids)
                                 AND k.contype OPERATOR(pg_catalog.=) 'c'
                                 AND k.convalidated
                                 AND k.conislocal
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
-                            WHERE conenforced
+                                AND conenforced
                         ),
-                        'indexed', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) o.oid
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
-                                AND a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                        ),
-                        'derived', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_index AS i
-                                ON i.indrelid OPERATOR(pg_catalog.=) o.oid
-                                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR NOT i.indisvalid OR EXISTS (
-                                    SELECT 1 FROM pg_catalog.pg_class AS x
-                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid -- hash, gin: see reshaped
-                                        AND x.relam OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['405', '2742'] AS pg_catalog.oid[]))
-                                ))
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
-                                AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
-                                AND (
-                                    a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                                    OR EXISTS (
-                                        SELECT 1 FROM pg_catalog.pg_depend AS d
-                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                            AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
-                                            AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                            AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
-                                            AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
-                                    )
-                                )
+                        'indexes', (
+                            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                                'oid', CAST(i.indexrelid AS pg_catalog.int8),
+                                'name', CAST(CAST(i.indexrelid AS pg_catalog.regclass) AS pg_catalog.text),
+                                'table_oid', CAST(i.indrelid AS pg_catalog.int8),
+                                'table', (pg_catalog.pg_identify_object('1259', i.indrelid, 0)).identity,
+                                'valid', i.indisvalid,
+                                'unique', i.indisunique,
+                                'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
+                                'makeup', (/* makeup */)
+                            ))
+                            FROM pg_catalog.pg_index AS i
+                            WHERE i.indrelid OPERATOR(pg_catalog.=) ANY (w.oids)
                         )
                     )
                     FROM (

@@ -18,11 +18,13 @@ from proxy.sql.names import clip
 from proxy.sql.statements import AlterTable, Explain, Statement
 from proxy.sql.written import written
 
+
 def _text(name: str) -> str:
     return files("proxy.catalog").joinpath(name).read_text(encoding="ascii")
 
 
 SQL = _text("lookup.sql").replace("/* column_state */", STATE).replace("/* size */", _text("size.sql"))
+SQL = SQL.replace("/* makeup */", _text("makeup.sql"))
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -199,5 +201,6 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         sources=sources(statement),
         again=asked.changes(statement),
         inside=in_transaction,
-        indexes=not (isinstance(node, AlterTable) and node.object_type == "TABLE") or any(w.beside for w in wanted.values()),
+        indexes=not (isinstance(node, AlterTable) and node.object_type == "TABLE")
+        or any(w.beside for w in wanted.values()),
     )
