@@ -188,8 +188,8 @@ def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Func
 
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:
     taken: dict[str, tuple[set[str], set[str]]] = {}
-    for schema, relations, constraints in (*filter(None, [answer.get("taken")]), *(answer.get("taken_by_parts") or ())):
+    for schema, names_of, constraints in (*filter(None, [answer.get("taken")]), *(answer.get("taken_by_parts") or ())):
         names, of_constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
-        names.update(relations)
+        names.update(names_of)
         of_constraints.update(constraints)
     return taken
