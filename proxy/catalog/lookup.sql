@@ -453,7 +453,7 @@ SELECT pg_catalog.concat(
         ),
         -- end domains
         -- end types
-        -- if retypes
+        -- if casts
         'casts', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(k.castsource AS pg_catalog.int8), CAST(k.casttarget AS pg_catalog.int8)))
@@ -462,7 +462,7 @@ SELECT pg_catalog.concat(
                 AND k.castsource OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
                 AND k.casttarget OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
         ),
-        -- end retypes
+        -- end casts
         -- if computed
         -- Volatile, and called by no name: operators and casts that somebody has made.
         'volatile_operators', (

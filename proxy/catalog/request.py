@@ -88,6 +88,7 @@ class Request:
             "writes": self.writes and self.again,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
+            "casts": self.retypes and bool(self.sources.types),
             "heirs": self.retypes and self.again,
             "parts": self.parts and self.again,
             "domains": self.again or self.retypes,
