@@ -84,7 +84,9 @@ class Workers:
     def _start(self, number: int, folder: Path) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+        blocked = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
+        )
         pid = os.fork()
         if pid:
             self._running[pid] = (number, time.monotonic())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.forked import ROOT, Forked, bare_environment, spawn
 from tests.servers import Server, database_name
 
 READY = re.compile(r"listening on (\S+):(\d+)")
@@ -19,7 +19,7 @@ READY = re.compile(r"listening on (\S+):(\d+)")
 class Proxy:
     """A running ``interlock serve``; its standard error is kept, line by line."""
 
-    def __init__(self, upstream: Server, audit: Path, process: subprocess.Popen[str]) -> None:
+    def __init__(self, upstream: Server, audit: Path, process: subprocess.Popen[str] | Forked) -> None:
         self.upstream = upstream
         self.audit = audit
         self.host, self.port = "", 0
@@ -81,26 +81,35 @@ class Proxy:
 
 
 def start(
-    upstream: Server, folder: Path, *arguments: str, policy: str | None = None, env: dict[str, str] | None = None
+    upstream: Server,
+    folder: Path,
+    *arguments: str,
+    policy: str | None = None,
+    env: dict[str, str] | None = None,
+    forked: bool = True,
 ) -> Proxy:
-    """Start ``interlock serve`` before a server; ``policy`` is a built-in name or a file.
+    """Start ``interlock serve`` before a server; ``policy`` is a built-in name or a file; ``env`` is added to the environment.
 
-    The audit log goes to ``folder``.  ``arguments`` come last, so they win.  Raises ``RuntimeError`` if it does not start.
+    ``forked`` is quick; otherwise it is executed anew, for what is measured (``tests.forked``).  The audit log goes to ``folder``.  ``arguments`` come last, so they win.  Raises ``RuntimeError`` if it does not start.
     """
     audit = folder / "audit.jsonl"
-    command = [sys.executable, "-m", "proxy", "serve", "--listen", "127.0.0.1:0", "--upstream", upstream.url()]
+    command = ["serve", "--listen", "127.0.0.1:0", "--upstream", upstream.url()]
     command += ["--audit", str(audit), *(["--policy", policy] if policy else []), *arguments]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "INTERLOCK_"))}
-    process = subprocess.Popen(
-        command,
+    environment = {**bare_environment(), **(env or {})}
+    process = spawn(*command, env=environment) if forked else _execute(command, environment)
+    proxy = Proxy(upstream, audit, process)
+    proxy.wait_ready(20)
+    return proxy
+
+
+def _execute(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "proxy", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent.parent,
-        env={**clean, **(env or {})},
+        cwd=ROOT,
+        env=environment,
         start_new_session=True,
     )
-    proxy = Proxy(upstream, audit, process)
-    proxy.wait_ready(20)
-    return proxy

@@ -70,6 +70,7 @@ class Request:
     indexes: bool = True  # a name may be an index's: also the table of it
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
+    shared: bool = False  # in a form that suits most statements, for the server keeps it planned
     again: bool = (
         False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
     )
@@ -78,7 +79,7 @@ class Request:
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None,
+            "taken": self.taken is not None or self.shared,
             "referencing": self.referencing,
             "cascade": self.cascade,
             "following": self.referencing or self.cascade,
@@ -95,13 +96,13 @@ class Request:
             "collations": self.again or self.retypes,
             "trees": self.again,
             "titles": self.referencing or self.cascade or self.sources.users,
-            "indexes": self.indexes or self.again,
-            "qualified": any(len(w.parts) > 1 or w.how == "create" for w in self.wanted),
+            "indexes": self.indexes or self.again or self.shared,
+            "qualified": self.shared or any(len(w.parts) > 1 or w.how == "create" for w in self.wanted),
             "place": self.place,
             "mentions": self.mentions and (self.again or self.retypes),
             "defined": self.again and (self.parts or self.writes),
-            "beside": any(wanted.beside for wanted in self.wanted),
-            "bounded": self.taken is not None and _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
+            "beside": any(wanted.beside for wanted in self.wanted) or self.shared,
+            "bounded": self.shared if self.taken is None else _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
             "types": bool(self.sources.types),
             "users": self.sources.users,
             "functions": bool(self.sources.functions),

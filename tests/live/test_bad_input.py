@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests import proxies, servers
+from tests import forked, proxies, servers
 from tests.live.conftest import POLICY, start_guard, through
 from tests.live.raw import Raw, error, eventually, kinds
 from tests.proxies import Proxy
@@ -67,10 +66,7 @@ def proxy_that_stays_well(
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "INTERLOCK_"))}
-    command = [sys.executable, "-m", "proxy", "serve", *arguments]
-    root = Path(__file__).parent.parent.parent
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean, cwd=root)
+    return forked.run("serve", *arguments, timeout=30)
 
 
 UPSTREAM = ("--upstream", "postgres://127.0.0.1:1/x")

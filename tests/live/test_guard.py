@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests import forked
 from tests.live import bypasses
 from tests.live.conftest import POLICY, through
 from tests.live.test_no_way_around import attempt_it, reset, state
@@ -21,12 +20,7 @@ Start = Callable[..., Proxy]
 
 
 def doctor(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "INTERLOCK_"))}
-    command = [sys.executable, "-m", "proxy", "doctor", *arguments]
-    root = Path(__file__).parent.parent.parent
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=30, cwd=root, env={**clean, "INTERLOCK_UPSTREAM": url}
-    )
+    return forked.run("doctor", *arguments, env={**forked.bare_environment(), "INTERLOCK_UPSTREAM": url}, timeout=30)
 
 
 def install(url: str, mode: str) -> None:

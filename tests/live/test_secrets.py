@@ -16,7 +16,7 @@ import pytest
 
 from proxy.admin.words import SHOWN
 from proxy.wire import messages as m
-from tests import proxies
+from tests import forked, proxies
 from tests.live.conftest import POLICY, through
 from tests.live.raw import Raw
 from tests.live.secured import FRONT, private, secured
@@ -79,15 +79,7 @@ ROADS = (
 
 def printed(*arguments: str, url: str) -> str:
     """All that a command says."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "INTERLOCK_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "proxy", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**clean, "INTERLOCK_UPSTREAM": url},
-        timeout=60,
-    )
+    done = forked.run(*arguments, env={**forked.bare_environment(), "INTERLOCK_UPSTREAM": url}, timeout=60)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
 

@@ -31,7 +31,7 @@ def soak(minutes: float, version: int, workers: int) -> list[str]:
         (folder / "policy.yaml").write_text(POLICY)
         server = servers.start(version)
         flags = ("--workers", str(workers), "--audit-max-size", ROTATED_MB, "--log-level", "warning")
-        proxy = proxies.start(server, folder, *flags, policy=str(folder / "policy.yaml"))
+        proxy = proxies.start(server, folder, *flags, policy=str(folder / "policy.yaml"), forked=False)
         try:
             return _run(proxy, minutes)
         finally:
