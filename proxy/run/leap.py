@@ -165,6 +165,8 @@ class Locks:
         Returns the autovacuum workers in the way, who need not be waited for.
         """
         again = False
+        if not result.attempts and not await self._is_anyone(step, patience):
+            return []
         while True:
             found = await self._blockers(step)
             ages = waiting.ages_ms(found)
@@ -222,6 +224,14 @@ class Locks:
             await self.own.run([("ROLLBACK", ())])
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 log.info("autovacuum was not asked to give way: %s", error)
+
+    async def _is_anyone(self, step: Step, patience: Patience) -> bool:
+        """Whether somebody may be in the way who is to be waited for, or to give way; cheaper than to ask who."""
+        for lock, relations in self._wanted(step).items():
+            parameters = blockers.anyone(relations, lock, patience.look_ms)
+            if parameters is None or (await self.own.fetch(blockers.ANYONE, *parameters))[0][0] != b"f":
+                return True
+        return False
 
     async def _blockers(self, step: Step) -> tuple[Blocker, ...]:
         """Who is in the way now; nobody if that cannot be told: the leap is bounded all the same."""

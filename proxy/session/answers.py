@@ -151,7 +151,7 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
         "M": f"{kind} cannot be done while {subject} waits for COMMIT [jobs]\n"
         "Put it into a migration of its own, before or after this one.",
         "D": detail,
-        "H": "Or make the index outside a transaction; then nothing waits.",
+        "H": "Or have that one run as it is written, by an exception in the policy or SET interlock.allow before it; then nothing waits.",
         "P": str(statement.span.start + 1),
         "R": "jobs",
     }
