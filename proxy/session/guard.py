@@ -132,12 +132,12 @@ class Guard:
     def _since_then(self, *, in_block: bool) -> None:
         """What the statement before has learnt holds only if nothing of the client's own has run since.
 
-        Each CommandComplete that is passed to it tells so.  Errors need not: they fail the transaction, and only a
-        ROLLBACK leads on.
+        Each CommandComplete that is passed to it tells so, a FunctionCall, and a portal that has more rows.  Errors need
+        not: they fail the transaction, and only a ROLLBACK leads on.
         """
         relay = self.own.relay
         self.examiner.keeps = in_block
-        if relay.last_tag or not in_block:
+        if relay.last_tag or relay.suspended or not in_block:
             self.deferral.noted.forget()
             self.examiner.kept.doubt()
         relay.last_tag = b""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import psycopg
 import pytest
 
@@ -112,6 +114,35 @@ def test_what_the_client_does_in_between_is_noticed(guarded: str, between: str) 
                 )
             )
         assert committed(connection) == list(STATEMENTS)
+
+
+@pytest.mark.parametrize("how", ["function call", "portal with more rows"])
+def test_what_the_client_does_without_a_tag_is_noticed(orders: str, guarded: str, how: str) -> None:
+    """Neither ends in a CommandComplete."""
+    with psycopg.connect(orders, autocommit=True) as session:
+        made = "CREATE FUNCTION forget() RETURNS SETOF int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN QUERY VALUES (1), (2); END $$"
+        session.execute(
+            made
+            if how != "function call"
+            else made.replace("SETOF int", "void").replace("RETURN QUERY VALUES (1), (2);", "")
+        )
+        row = session.execute("SELECT 'forget'::regproc::oid").fetchone()
+        assert row is not None
+    with Raw(guarded) as raw:
+        raw.query("BEGIN")
+        for statement in STATEMENTS:
+            assert "E" not in [kind for kind, _ in raw.query(statement)]
+            if how == "function call":
+                body = struct.pack(">IhhH", row[0], 0, 0, 0)
+                raw.send(b"F" + struct.pack(">I", len(body) + 4) + body)
+            else:
+                raw.send(m.parse(b"", b"SELECT forget()") + m.bind(b"", b"") + m.execute(b"", 1) + m.sync())
+            assert [kind for kind, _ in raw.until("Z")][-2] in ("V", "s")
+        raw.query("COMMIT")
+    with psycopg.connect(orders) as session:
+        assert session.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'done'").fetchone() == (
+            len(STATEMENTS),
+        )
 
 
 def test_rollback_to_takes_the_table_of_jobs_and_what_was_known_of_it(guarded: str) -> None:
