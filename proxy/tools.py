@@ -143,11 +143,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
         "make -- no-transaction the first line of the migration file, with this statement only",
         (("_sqlx_migrations",),),
     ),
-    Tool(
-        "refinery",
-        "put the comment -- refinery:noTransaction into a migration file of its own",
-        (("refinery_schema_history",),),
-    ),
+    Tool("refinery", None, (("refinery_schema_history",),)),
     Tool(
         "SeaORM",
         "add fn use_transaction(&self) -> Option<bool> { Some(false) } to the migration (SeaORM 2.0)",

@@ -17,6 +17,7 @@ from proxy.run.connection import ConnectionLost, Reply, ServerError
 from proxy.run.doing import Doing
 from proxy.run.guard import VIA
 from proxy.run.monitor import Monitor
+from proxy.run.words import is_ours
 
 CANCEL_S = 5.0
 
@@ -51,7 +52,12 @@ class Side:
         self._heard = True
         self.monitor: Monitor | None = None  # looks from beside, if somebody gives it one
         self.doing: Doing | None = None  # the plan that runs on it now
-        connection.add_notice_handler(lambda notice: say(notice.message_primary or "") if self._heard else None)
+        connection.add_notice_handler(lambda notice: self._hear(notice, say))
+
+    def _hear(self, notice: psycopg.errors.Diagnostic, say: Callable[[str], None]) -> None:
+        text = notice.message_primary or ""
+        if self._heard and not is_ours(notice.severity_nonlocalized or "", text):
+            say(text)
 
     @classmethod
     async def connect(cls, conninfo: str, say: Callable[[str], None], *, timeout_s: int = 10) -> Self:

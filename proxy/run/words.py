@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from proxy.catalog import blockers
 from proxy.catalog.blockers import Blocker
 from proxy.plans.plan import Step
+from proxy.plans.target import OWN
 
 MOST_NAMES = 5
 
@@ -27,6 +28,11 @@ def names(step: Step, found: Sequence[Blocker] = ()) -> str:
 
 def _names(step: Step) -> list[str]:
     return [name for _, name in step.relations]
+
+
+def is_ours(severity: str, text: str) -> bool:
+    """Whether a notice of the server is about a name that only we know: what it tells is in the step that has been told."""
+    return severity == "NOTICE" and f'"{OWN}' in text
 
 
 def describe(found: Sequence[Blocker]) -> str:

@@ -18,7 +18,7 @@ def create_index(c: Cursor, *, unique: bool) -> CreateIndex:
     keyword = _behind(c)
     concurrently = c.take("concurrently")
     if_not_exists = c.take("if", "not", "exists")
-    name = None if c.at("on") else _one_part(c)
+    name = None if c.at("on") and not if_not_exists else _one_part(c)
     c.need("on")
     relation, only = c.relation()
     method = c.name() if c.take("using") else "btree"

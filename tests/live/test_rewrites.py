@@ -121,6 +121,16 @@ def test_the_client_sees_one_answer(orders: str, guarded: str) -> None:
     assert any("CREATE INDEX CONCURRENTLY i" in line for line in told), told
 
 
+def test_names_of_ours_are_not_the_clients_business(orders: str, guarded: str) -> None:
+    """Postgres tells that ADD CONSTRAINT USING INDEX renames the index that we have built for it."""
+    told: list[str] = []
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.add_notice_handler(lambda d: told.append(d.message_primary or ""))
+        connection.execute("ALTER TABLE orders ADD UNIQUE (email)")
+    assert any("ADD CONSTRAINT orders_email_key UNIQUE USING INDEX" in line for line in told), told
+    assert not any("will rename index" in line for line in told), told
+
+
 def test_psql_shows_it(orders: str, guarded: str) -> None:
     done = run_client("psql", "-c", "CREATE INDEX i ON orders (email)", url=guarded)
     assert done.stdout == "CREATE INDEX\n"

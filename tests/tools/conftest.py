@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.live.conftest import start_guard
 from tests.proxies import Proxy
 from tests.servers import Server
+from tests.tools import ledger
+from tests.tools.histories import APPLICATIONS
 from tests.tools.kit import TOOLS
 from tests.tools.table import Outcome, markdown, text
 from tests.tools.ways import HERE, Way, through
@@ -19,10 +22,14 @@ from tests.tools.ways import HERE, Way, through
 SAMPLED = ("knex", "dbmate")
 COMPATIBILITY = HERE.parent.parent / "docs/compatibility.md"
 KEPT = COMPATIBILITY.with_suffix(".json")  # so that a run of some tools writes their rows anew, and leaves the others
+KEPT_HISTORIES = COMPATIBILITY.with_name("compatibility-histories.json")
 BEGIN, END = "<!-- made by make conformance -->\n", "<!-- end -->\n"
+BEGIN_HISTORIES = "<!-- histories, made by make conformance -->\n"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "application" in metafunc.fixturenames:
+        metafunc.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS.keys())
     if "tool" in metafunc.fixturenames:
         metafunc.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())
 
@@ -51,13 +58,9 @@ def guarded(postgres: Server, database: str, start_proxy: Callable[..., Proxy], 
     return through(start_guard(start_proxy, tmp_path), postgres, database)
 
 
-def _outcomes(reports: list[pytest.TestReport]) -> list[Outcome]:
-    found = []
-    for report in reports:
-        told = dict(report.user_properties).get("outcome")
-        if isinstance(told, str) and (report.when == "call" or report.skipped):
-            found.append(Outcome(**json.loads(told)))
-    return found
+def _properties(reports: list[pytest.TestReport], name: str) -> list[dict[str, Any]]:
+    told = [dict(report.user_properties).get(name) for report in reports if report.when == "call" or report.skipped]
+    return [json.loads(one) for one in told if isinstance(one, str)]
 
 
 def _kept(outcomes: list[Outcome]) -> list[Outcome]:
@@ -71,13 +74,31 @@ def _kept(outcomes: list[Outcome]) -> list[Outcome]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     reports = [r for kind in ("passed", "failed", "skipped") for r in terminalreporter.stats.get(kind, [])]
-    outcomes = _outcomes(reports)
+    passed = terminalreporter.stats.get("passed", [])
+    if config.getoption("--write-compatibility"):
+        _write_histories([ledger.History(**told) for told in _properties(passed, "history")])
+    outcomes = [Outcome(**told) for told in _properties(reports, "outcome")]
     if not outcomes:
         return
     terminalreporter.section("migration tools, directly and through Interlock")
     terminalreporter.write_line(text(outcomes))
     if config.getoption("--write-compatibility"):
         outcomes = _kept(outcomes)
-        before, _, rest = COMPATIBILITY.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        COMPATIBILITY.write_text(before + BEGIN + markdown(outcomes) + END + after)
+        _write(BEGIN, markdown(outcomes))
+
+
+def _write_histories(histories: list[ledger.History]) -> None:
+    """These, and for other applications, versions and starts those of earlier runs; all are kept for later ones."""
+    earlier = json.loads(KEPT_HISTORIES.read_text()) if KEPT_HISTORIES.exists() else []
+    every = (*(ledger.History(**told) for told in earlier), *histories)
+    known = {(one.application, one.version, one.rows): one for one in every}
+    chosen = [known[key] for key in sorted(known)]
+    if histories:
+        KEPT_HISTORIES.write_text("[\n" + ",\n".join(json.dumps(asdict(one)) for one in chosen) + "\n]\n")
+        _write(BEGIN_HISTORIES, ledger.markdown(chosen))
+
+
+def _write(begin: str, text: str) -> None:
+    before, _, rest = COMPATIBILITY.read_text().partition(begin)
+    after = rest.partition(END)[2]
+    COMPATIBILITY.write_text(before + begin + text + END + after)

@@ -30,26 +30,35 @@ NODE = {
     "mikro-orm": ("@mikro-orm/core@6.6.7", "@mikro-orm/postgresql@6.6.7", "@mikro-orm/migrations@6.6.7"),
     "graphile-migrate": ("graphile-migrate@1.4.1",),
     "postgres-migrations": ("postgres-migrations@5.3.0",),
+    "unleash": ("unleash-server@8.2.0",),
     "db-migrate": ("db-migrate@0.11.14", "db-migrate-pg@1.5.2"),
 }
-GO = {
+GO: dict[str, tuple[str, ...]] = {  # build tags, and modules: the tool's, and newer ones than it asks for
     "golang-migrate": ("postgres", "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.3"),
     "goose": (
         "no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb no_redshift no_tidb no_turso no_spanner",
         "github.com/pressly/goose/v3/cmd/goose@v3.26.0",
     ),
     "tern": ("", "github.com/jackc/tern/v2@v2.3.3"),
+    "atlas": (
+        "",
+        "ariga.io/atlas/cmd/atlas@v0.13.1",
+        "golang.org/x/tools@v0.30.0",
+    ),  # which its own is too old for today's Go
     "sql-migrate": ("", "github.com/rubenv/sql-migrate/sql-migrate@v1.8.0"),
 }
 PYTHON = {
     "aerich": ("aerich==0.10.1", "tortoise-orm==1.1.9", "asyncpg==0.32.0"),
     "piccolo": ("piccolo[postgres]==1.38.0",),
+    "mlflow": ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "psycopg2-binary==2.9.13"),
+    "wagtail": ("wagtail==8.0.1", "django==5.2.19", "psycopg2-binary==2.9.13"),
     "peewee-migrate": ("peewee-migrate==2.3.0", "peewee==4.5.3", "psycopg2-binary==2.9.13"),
 }
-CARGO = {
+CARGO: dict[str, tuple[str, ...]] = {  # build tags, and modules: the tool's, and newer ones than it asks for
     "sqlx": ("sqlx-cli@0.8.6", "--no-default-features", "--features", "postgres,rustls"),
     "diesel": ("diesel_cli@2.2.12", "--no-default-features", "--features", "postgres"),
     "refinery": ("refinery_cli@0.8.16", "--no-default-features", "--features", "postgresql"),
+    "seaorm": ("--debug", "--path"),  # a project of ours: SeaORM's migrations are programs
 }
 MAVEN = {
     "flyway": (
@@ -69,8 +78,12 @@ def node_modules(tool: str) -> Path:
 
 def go_program(tool: str) -> Path:
     """That tool, compiled."""
-    tags, module = GO[tool]
-    home = _fetched(tool, GO[tool], ["go", "install", "-p", "1", "-tags", tags, module])
+    tags, module, *newer = GO[tool]
+    command = ["go", "install", "-p", "1", "-tags", tags, module]
+    if newer:  # by a module of our own, which go install NAME@VERSION has not
+        path = module.partition("@")[0]
+        command = ["sh", "-ec", f"go mod init tool; go get {' '.join([module, *newer])}; go install -p 1 {path}"]
+    home = _fetched(tool, GO[tool], command)
     name = module.partition("@")[0].rpartition("/")[2]
     return home / (tool if name.startswith("v") else name)
 
@@ -78,7 +91,12 @@ def go_program(tool: str) -> Path:
 def cargo_program(tool: str) -> Path:
     """That tool, compiled: minutes."""
     command = ["cargo", "install", "--quiet", "--locked", "--jobs", "2", "--root", ".", *CARGO[tool]]
-    home = _fetched(tool, CARGO[tool], command)
+    key = CARGO[tool]
+    if key[-1] == "--path":
+        project = Path(__file__).parent / tool
+        command.append(str(project))
+        key = (*key, (project / "src/main.rs").read_text(), (project / "Cargo.lock").read_text())
+    home = _fetched(tool, key, command)
     return home / "bin" / tool
 
 

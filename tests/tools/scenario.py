@@ -161,7 +161,9 @@ def rendered(path: str, render: Callable[[Step], str], steps: Sequence[Step] = S
     return [{path.format(name=s.name, number=s.number, title=s.title): render(s)} for s in steps]
 
 
-def run_program(folder: Path, *command: str | Path, env: Mapping[str, str] | None = None) -> Ran:
+def run_program(
+    folder: Path, *command: str | Path, env: Mapping[str, str] | None = None, timeout_s: float = 110
+) -> Ran:
     """Run a tool in a project's folder, as its users do from a shell."""
     clean = {
         name: value
@@ -176,7 +178,7 @@ def run_program(folder: Path, *command: str | Path, env: Mapping[str, str] | Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=timeout_s,
     )
     return Ran(done.returncode, done.stdout)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server
+from tests.tools.pages import as_documented
 from tests.tools.scenario import Tool
 from tests.tools.table import Outcome, outcome
 from tests.tools.ways import Way, direct, same
@@ -47,6 +48,7 @@ def test_tool(
         runs.until_the_last()
     same(straight, guarded)
     refusing = start_way(straight, NO_WAITING if tool.shown else STRICT)
+    strict = start_way(straight, STRICT)
     plain = straight.fork()
     before = straight.schema
     for runs in (here, there):
@@ -65,7 +67,8 @@ def test_tool(
         same(straight, guarded)
 
     ended, printed = _where_nothing_may_wait(tool, plain, refusing, tmp_path)
-    for way in (plain, refusing):
+    as_documented(tool, _refused(tool, strict, tmp_path / "strict"))
+    for way in (plain, refusing, strict):
         postgres.drop_database(way.database)
     record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended, printed))))
 

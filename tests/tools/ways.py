@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psycopg.sql import SQL, Identifier
 
@@ -37,6 +38,8 @@ BOOKKEEPING = {  # likewise, in tables of the tools' own
     "migratehistory": ["migrated_at"],
     "_sqlx_migrations": ["installed_on", "execution_time"],
     "__diesel_schema_migrations": ["run_on"],
+    "seaql_migrations": ["applied_at"],
+    "atlas_schema_revisions": ["executed_at", "execution_time", "operator_version"],
     "refinery_schema_history": ["applied_on"],
     "changes": ["committed_at", "planned_at", "change_id", "script_hash"],
     "dependencies": ["change_id"],
@@ -79,6 +82,10 @@ class Way:
     @property
     def rows(self) -> dict[str, list[str]]:
         """The rows of every table, the tool's bookkeeping among them."""
+        return self.rows_without({})
+
+    def rows_without(self, columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Likewise, without these columns of these tables."""
         with self.server.connect(self.database) as session:
             tables = session.execute(
                 "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r'"
@@ -89,7 +96,8 @@ class Way:
                 f"{schema}.{table}": [
                     row
                     for (row,) in session.execute(
-                        query.format(Identifier(schema, table)), (DIFFERS + BOOKKEEPING.get(table, []),)
+                        query.format(Identifier(schema, table)),
+                        ([*DIFFERS, *BOOKKEEPING.get(table, []), *columns.get(table, ())],),
                     )
                 ]
                 for schema, table in tables
@@ -114,10 +122,15 @@ class Way:
     @property
     def decisions(self) -> list[tuple[str, str]]:
         """What Interlock decided of each statement: the statement and the action."""
+        return [(record["statement"], record["action"]) for record in self.records]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What Interlock's record says of each statement that it decided about."""
         if self.audit is None:
             return []
         records = [json.loads(line) for line in self.audit.read_text().splitlines()]
-        return [(r["statement"], r["action"]) for r in records if r["action"]]
+        return [record for record in records if record["action"]]
 
     def leftovers(self) -> list[str]:
         """Invalid indexes, constraints not validated, and what is Interlock's own by its name."""

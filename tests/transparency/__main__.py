@@ -32,6 +32,7 @@ SUITES: Mapping[str, Callable[[Place], Outcomes]] = {
     "psycopg (by SQLAlchemy)": _driver(drivers.sqlalchemy),
     "PostgreSQL": lambda where: regress.run(where.server.url(), where.url(), where.server.version, where.folder),
 }
+ONLY = {"rewrite": "PostgreSQL"}  # a way that one suite takes only
 LINE = "{:26} {:>3}  " + "{:>16} " * len(WAYS) + " {}"
 
 
@@ -40,6 +41,7 @@ def compare(suite: str, version: int, ways: list[str]) -> list[str]:
     runs: dict[str, Outcomes] = {}
     wrong: list[str] = []
     begun = time.monotonic()
+    ways = [way for way in ways if ONLY.get(way, suite) == suite]
     for way in ways:
         with place(version, way) as where:
             runs[way] = SUITES[suite](where)

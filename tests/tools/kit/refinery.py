@@ -19,7 +19,7 @@ REFINERY = Tool(
     "refinery 0.8",
     rendered("migrations/V{number}__{title}.sql", lambda step: step.up, only_transactions()),
     refinery,
-    shown=("in refinery: put the comment -- refinery:noTransaction",),
+    shown=("refinery has no switch for it: run this statement with psql, without BEGIN, before the migration",),
     absent=fetched(partial(cargo_program, "refinery")),
 )
 TOOLS = {"refinery": REFINERY}

@@ -475,6 +475,7 @@ def test_types(text: str, name: str) -> None:
         ("ALTER TABLE t FLY", 14, "an action of ALTER TABLE"),
         ("ALTER TABLE t ADD a int,", 24, "an action of ALTER TABLE"),
         ("CREATE INDEX i ON t a", 20, "("),
+        ("CREATE INDEX IF NOT EXISTS ON t (a)", 30, "ON"),
         ("DROP TABLE", 10, "a name"),
         ("DROP TABLE t u", 13, "the end of the statement"),
         ("DROP TABLE a.b.c.d", 11, "a name of at most three parts"),

@@ -1,0 +1,35 @@
+"""A real application, whose whole history of migrations is run directly and through Interlock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.tools.ways import Ran, Way
+
+HISTORY_S = 1200.0  # how long a whole history may take
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    name: str
+    """With its version: ``MLflow 3.17``."""
+    tool: str
+    """With its version, and the driver's."""
+    page: str
+    """The tool's page in docs/tools."""
+    migrate: Callable[[Path, Way, str], Ran]
+    """Up to that revision; to the last if it is empty."""
+    early: str
+    """The revision at which the tables get rows."""
+    count: Callable[[], int]
+    """How many migrations there are."""
+    differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By table, the columns that hold other values in each run."""
+    seeds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By table and column, what the made-up rows have to hold for its data migrations to understand it."""
+    oldest: int = 13
+    """The oldest Postgres that it takes."""
+    absent: Callable[[], str | None] = lambda: None
+    """Why it cannot run here."""

@@ -1,0 +1,40 @@
+"""What docs/tools says that a tool prints, held against what it has printed."""
+
+from __future__ import annotations
+
+import re
+
+from tests.tools.kit import PAGES
+from tests.tools.scenario import Tool
+from tests.tools.ways import HERE
+
+PAGE = HERE.parent.parent / "docs/tools"
+LEFT_OUT = "…"
+_SIZE = re.compile(r"\(\d+ [kM]B, [\d,]+ rows\)")
+_NUMBER = re.compile(r"\d+")
+
+
+def shown(page: str) -> list[str]:
+    """The blocks of a page that show the refusal of the last migration."""
+    path = PAGE / f"{page}.md"
+    blocks = path.read_text().split("```")[1::2] if path.exists() else []
+    return [
+        block.partition("\n")[2] for block in blocks if "[index-not-concurrent]" in block and "posts_slug_idx" in block
+    ]
+
+
+def as_documented(tool: Tool, output: str) -> None:
+    """The page shows lines that are in the output, in their order, but for numbers and what it leaves out."""
+    printed = _plain(output)
+    for block in shown(PAGES.get(tool.name, "")):
+        found = 0
+        for line in block.splitlines():
+            for piece in filter(None, map(str.strip, _plain(line).split(LEFT_OUT))):
+                found = printed.find(piece, found)
+                assert found >= 0, f"docs/tools/{PAGES[tool.name]}.md shows what is not printed: {line}\n\n{output}"
+                found += len(piece)
+
+
+def _plain(text: str) -> str:
+    sized = _SIZE.sub("(SIZE)", text)
+    return "\n".join(" ".join(line.split()) for line in _NUMBER.sub("0", sized).splitlines())

@@ -1,0 +1,127 @@
+"""Whole histories of real applications, directly and through Interlock: what it rewrites, puts off and rejects, and the same end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.conftest import POLICY, start_guard
+from tests.live.raw import eventually
+from tests.proxies import Proxy
+from tests.servers import Server
+from tests.tools import witness
+from tests.tools.application import Application
+from tests.tools.ledger import Refusal, history
+from tests.tools.seed import seed
+from tests.tools.ways import Ran, Way, direct, through
+
+ROWS = 20
+MOST_REFUSALS = 60
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("rows", ["empty", "populated"])
+def test_history(
+    application: Application,
+    rows: str,
+    postgres: Server,
+    database: str,
+    start_proxy: Callable[..., Proxy],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    if postgres.version < application.oldest:
+        pytest.skip(f"does not support Postgres {postgres.version}")
+    if why := application.absent():
+        pytest.skip(why)
+    proxy = start_guard(start_proxy, tmp_path)
+    with direct(postgres) as straight:
+        populated: list[str] = []
+        if rows == "populated":
+            ran = application.migrate(tmp_path, straight, application.early)
+            assert ran.status == 0, ran.output
+            populated = seed(postgres, straight.database, ROWS, application.seeds)
+            guarded = straight.fork(proxy)
+        else:
+            guarded = through(proxy, postgres, database)
+        before = postgres.log_bytes
+        ran = application.migrate(tmp_path, straight, "")
+        assert ran.status == 0, ran.output
+        told = postgres.statements(straight.database, since=before)
+
+        refusals = _migrated(application, guarded, proxy, tmp_path)
+
+        assert guarded.schema == straight.schema
+        assert _rows(application, guarded) == _rows(application, straight)
+        assert guarded.leftovers() == straight.leftovers()
+        blocking = [*witness.heavy(told, populated), *witness.rewrites(told, populated)]
+        through_interlock = postgres.statements(guarded.database, since=before)
+        excepted = {refusal.statement for refusal in refusals}
+        assert [s for s in witness.heavy(through_interlock, populated) if not _is_of(s, excepted)] == []
+        if rows == "populated":
+            assert blocking, "the direct run held nobody up: this compares nothing"
+            postgres.drop_database(guarded.database)
+    found = history(application, postgres.version, rows, blocking, guarded, refusals)
+    record_property("history", json.dumps(asdict(found)))
+
+
+def _is_of(statement: str, texts: set[str]) -> bool:
+    return any(statement.strip() in text or text.strip().rstrip(";") in statement for text in texts)
+
+
+def _migrated(application: Application, way: Way, proxy: Proxy, folder: Path) -> list[Refusal]:
+    """What was refused on the way to the end; an operator reads each message, and makes an exception of that rule for that table."""
+    refusals: list[Refusal] = []
+    while (ran := application.migrate(folder, way, "")).status != 0:
+        assert len(refusals) < MOST_REFUSALS, ran.output
+        refusal = _refusal(way, ran)
+        assert (refusal.rule, refusal.table) not in [(r.rule, r.table) for r in refusals], (refusal, ran.output)
+        refusals.append(refusal)
+        _make_exceptions(proxy, folder, refusals)
+    return refusals
+
+
+def _make_exceptions(proxy: Proxy, folder: Path, refusals: list[Refusal]) -> None:
+    known = proxy.line_count
+    (folder / "policy.yaml").write_text(POLICY + "exceptions:\n" + "".join(map(_exception, refusals)))
+    proxy.reload()
+    eventually("the policy is in force", lambda: "policy reloaded" in proxy.stderr_text(since=known))
+
+
+def _refusal(way: Way, ran: Ran) -> Refusal:
+    """What the tool's output says was refused: a statement by its rule, or one that cannot run while another waits for COMMIT."""
+    if "[jobs]" in ran.output:
+        shown = next(line for line in ran.output.splitlines() if "[jobs]" in line)
+        deferred = [record for record in way.records if record["action"] == "defer"]
+        last = next(record for record in reversed(deferred) if _plain(record["statement"]) in _plain(ran.output))
+        finding = next(found for found in last["findings"] if found["action"] == "defer")
+        return Refusal(finding["rule"], _table(last), last["statement"], shown.strip())
+    rejected = [record for record in way.records if record["action"] == "reject"]
+    assert rejected, ran.output
+    finding = next(found for found in rejected[-1]["findings"] if found["action"] == "reject")
+    shown = next(line for line in ran.output.splitlines() if f"[{finding['rule']}]" in line)
+    return Refusal(finding["rule"], _table(rejected[-1]), rejected[-1]["statement"], shown.strip())
+
+
+def _plain(text: str) -> str:
+    """Without differences in blanks: a message shows a statement in one line."""
+    return " ".join(text.split()).rstrip("; ")
+
+
+def _table(record: dict[str, Any]) -> str:
+    return str(record["relations"][0]) if record["relations"] else "*"
+
+
+def _exception(refusal: Refusal) -> str:
+    match = json.dumps({"table": refusal.table})
+    return f"  - {{ match: {match}, rules: [{refusal.rule}], action: warn, reason: the table is not in use }}\n"
+
+
+def _rows(application: Application, way: Way) -> dict[str, list[str]]:
+    return way.rows_without(application.differs)
