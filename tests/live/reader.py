@@ -51,7 +51,7 @@ class Reader:
             **{
                 name: value
                 for name, value in os.environ.items()
-                if not name.startswith(("PG", "INTERLOCK_", "GITHUB_"))
+                if not name.startswith(("PG", "INTERLOCK_", "GITHUB_", "MAKE", "MFLAGS", "ARGS"))
             },
             "PATH": f"{folder / 'bin'}:{PROGRAMS}:{Path(client('psql')).parent}:{os.environ['PATH']}",
             "HOME": str(folder),
