@@ -121,7 +121,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout
@@ -144,7 +144,7 @@ class Reader:
             start_new_session=True,
         )
         self.proxy = Proxy(self.server, self.folder / "audit.jsonl", process)
-        self.proxy.wait_ready(40)
+        self.proxy.wait_ready(120)
         return 0, self.proxy.stderr_text()
 
     def _watches(self, text: str) -> tuple[int, str]:
