@@ -54,7 +54,7 @@ def decided(statement: Statement, facts: Facts) -> tuple[Effect, list[tuple[str,
     return effect(statement, facts), found, [sql for step in steps for sql in step.statements]
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("outside", [False, True], ids=["inside", "outside"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_more_need_be_known(databases: Databases, case: Case, *, outside: bool) -> None:
