@@ -22,6 +22,7 @@ from tests.tools.ways import Ran, Way, direct, through
 
 ROWS = 20
 MOST_REFUSALS = 60
+ON_CONFLICT = "there is no unique or exclusion constraint matching the ON CONFLICT specification"
 
 
 @pytest.mark.slow
@@ -96,17 +97,24 @@ def _make_exceptions(proxy: Proxy, folder: Path, refusals: list[Refusal]) -> Non
 
 def _refusal(way: Way, ran: Ran) -> Refusal:
     """What the tool's output says was refused: a statement by its rule, or one that cannot run while another waits for COMMIT."""
+    deferred = [record for record in reversed(way.records) if record["action"] == "defer"]
     if "[jobs]" in ran.output:
-        shown = next(line for line in ran.output.splitlines() if "[jobs]" in line)
-        deferred = [record for record in way.records if record["action"] == "defer"]
-        last = next(record for record in reversed(deferred) if _plain(record["statement"]) in _plain(ran.output))
-        finding = next(found for found in last["findings"] if found["action"] == "defer")
-        return Refusal(finding["rule"], _table(last), last["statement"], shown.strip())
-    rejected = [record for record in way.records if record["action"] == "reject"]
+        last = next(record for record in deferred if _plain(record["statement"]) in _plain(ran.output))
+        return _of(last, "[jobs]", ran)
+    if ON_CONFLICT in ran.output:  # docs/when-it-stops.md says what that means
+        last = next(record for record in deferred if "unique" in record["statement"].lower())
+        return _of(last, ON_CONFLICT, ran)
+    rejected = [record for record in way.records if record["outcome"] == "rejected"]
     assert rejected, ran.output
-    finding = next(found for found in rejected[-1]["findings"] if found["action"] == "reject")
-    shown = next(line for line in ran.output.splitlines() if f"[{finding['rule']}]" in line)
-    return Refusal(finding["rule"], _table(rejected[-1]), rejected[-1]["statement"], shown.strip())
+    rule = next(found["rule"] for found in rejected[-1]["findings"] if found["action"] == "reject")
+    return _of(rejected[-1], f"[{rule}]", ran)
+
+
+def _of(record: dict[str, Any], says: str, ran: Ran) -> Refusal:
+    rule = next(found["rule"] for found in record["findings"] if found["action"] == record["action"])
+    shown = [line.strip() for line in ran.output.splitlines() if says in line]
+    assert shown, ran.output
+    return Refusal(rule, _table(record), record["statement"], shown[0])
 
 
 def _plain(text: str) -> str:
