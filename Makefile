@@ -18,6 +18,7 @@ help:            ## what there is
 $(READY): pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and \"$(PYTHON)\" is not: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Once, for a minute: Interlock and what its tests need go into $(VENV)."
 	"$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -110,15 +111,16 @@ wheel: $(READY) ## dist/: a wheel and a source archive, with the policies and th
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	@ls dist/*.whl dist/*.tar.gz
 
-operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, on all versions
+operating: $(READY) ## console, metrics, status page, report, doctor, demo, deployment files, what the docs show, on all versions
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_console.py tests/live/test_admin_http.py \
-	  tests/live/test_page.py tests/live/test_progress.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py $(ARGS)
+	  tests/live/test_page.py tests/live/test_progress.py tests/live/test_operating.py tests/live/test_looking_back.py tests/live/test_deployment.py \
+	  tests/live/test_by_hand.py tests/live/test_documented.py $(ARGS)
 
 package: $(READY) ## what is published, in an empty environment: a wheel and a source archive
 	$(BIN)/python -m pytest -m package tests/test_package.py $(ARGS)
 
 docs: $(READY)  ## site/: the documentation as a site
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 compiled: $(READY) ## dist/*.whl for this machine with proxy/wire compiled (needs a C compiler), and its tests
 	rm -rf build/compiled && mkdir -p build/compiled

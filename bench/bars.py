@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from bench.svg import document, legend
+
 COLOURS = {"pgbouncer": "#95a5a6", "Interlock": "#1f618d", "Interlock, compiled": "#5dade2"}
 LABEL, WIDTH, BAR, GAP, TOP = 330, 420, 11, 8, 44
 MOST = 1.4
@@ -15,15 +17,7 @@ def svg(cases: Mapping[str, Mapping[str, float]]) -> str:
     step = BAR * len(COLOURS) + GAP
     height = TOP + step * len(cases) + 20
     scale = WIDTH / MOST
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + WIDTH + 60}" height="{height}" font-family="sans-serif" font-size="11">',
-        '<rect width="100%" height="100%" fill="white"/>',
-    ]
-    for number, (way, colour) in enumerate(COLOURS.items()):
-        x = LABEL + number * 120
-        parts.append(
-            f'<rect x="{x}" y="12" width="12" height="12" fill="{colour}"/><text x="{x + 18}" y="22">{escape(way)}</text>'
-        )
+    parts = legend(COLOURS, left=LABEL, apart=120, stroke=12)
     for tick in (0.0, 0.5, 1.0):
         mark = LABEL + tick * scale
         dash = "" if tick == 1.0 else ' stroke-dasharray="2 3"'
@@ -41,4 +35,4 @@ def svg(cases: Mapping[str, Mapping[str, float]]) -> str:
             parts.append(
                 f'<text x="{LABEL + width + 4:.1f}" y="{top + BAR - 2}" font-size="9">{ratios[way]:.2f}</text>'
             )
-    return "\n".join([*parts, "</svg>\n"])
+    return document(LABEL + WIDTH + 60, height, parts)

@@ -4,6 +4,9 @@ While writers and readers work on a table of two million rows, each migration is
 statements felt meanwhile are the figures.  The application always talks to the server itself.
 
     python -m bench.blocking                                      starts a Postgres and an Interlock of its own
+    python -m bench.blocking --rounds 5                           each way five times by turns: for how long it took
+    python -m bench.blocking --writers 150 --readers 50           200 connections
+    python -m bench.blocking --partitions 50                      the same table in 50 parts
     python -m bench.blocking --url-direct URL --url-proxy URL     an empty database, and the same through Interlock
     python -m bench.blocking --picture docs/blocking.svg          draws latency over time, too
 """
@@ -15,6 +18,7 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import statistics
 import sys
 import tempfile
 import threading
@@ -26,130 +30,13 @@ from pathlib import Path
 import psycopg
 
 from bench import picture, writer
+from bench.migrations import migrations
 from bench.ways import WAYS, Migration, knows
 from tests import proxies, servers
 
 FELT_S = 0.05  # a statement that takes longer has been held up
-KEY = "ALTER TABLE orders ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers (id)"
-
-MIGRATIONS = (
-    Migration(
-        "CREATE INDEX",
-        "CREATE INDEX orders_email_idx ON orders (email)",
-        ("CREATE INDEX CONCURRENTLY orders_email_idx ON orders (email)",),
-        "CREATE INDEX",
-        after="DROP INDEX IF EXISTS orders_email_idx",
-    ),
-    Migration(
-        "CREATE UNIQUE INDEX",
-        "CREATE UNIQUE INDEX orders_email_key ON orders (email)",
-        ("CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",),
-        after="DROP INDEX IF EXISTS orders_email_key",
-    ),
-    Migration(
-        "DROP INDEX behind a report",
-        "DROP INDEX orders_total_idx",
-        ("DROP INDEX CONCURRENTLY orders_total_idx",),
-        "DROP INDEX",
-        before="CREATE INDEX IF NOT EXISTS orders_total_idx ON orders (total)",
-        after="DROP INDEX IF EXISTS orders_total_idx",
-        behind="reader",
-    ),
-    Migration(
-        "ADD FOREIGN KEY",
-        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id)",
-        (f"{KEY} NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_id_fkey"),
-        "ADD FOREIGN KEY",
-        after="DO $$ DECLARE k text; BEGIN FOR k IN SELECT conname FROM pg_constraint WHERE conrelid = 'orders'::regclass"
-        " AND contype = 'f' LOOP EXECUTE format('ALTER TABLE orders DROP CONSTRAINT %I', k); END LOOP; END $$",
-    ),
-    Migration(
-        "ADD CHECK",
-        "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0)",
-        (
-            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0) NOT VALID",
-            "ALTER TABLE orders VALIDATE CONSTRAINT total_positive",
-        ),
-        "ADD CHECK",
-        after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS total_positive",
-    ),
-    Migration(
-        "SET NOT NULL",
-        "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
-        (
-            "ALTER TABLE orders ADD CONSTRAINT proof CHECK (customer_id IS NOT NULL) NOT VALID",
-            "ALTER TABLE orders VALIDATE CONSTRAINT proof",
-            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
-            "ALTER TABLE orders DROP CONSTRAINT proof",
-        ),
-        "SET NOT NULL",
-        after="ALTER TABLE orders ALTER COLUMN customer_id DROP NOT NULL",
-    ),
-    Migration(
-        "ADD UNIQUE",
-        "ALTER TABLE orders ADD UNIQUE (email)",
-        (
-            "CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",
-            "ALTER TABLE orders ADD CONSTRAINT orders_email_key UNIQUE USING INDEX orders_email_key",
-        ),
-        "ADD UNIQUE",
-        after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_email_key",
-    ),
-    Migration(
-        "ADD PRIMARY KEY",
-        "ALTER TABLE orders ADD PRIMARY KEY (id)",
-        (
-            "CREATE UNIQUE INDEX CONCURRENTLY orders_pkey ON orders (id)",
-            "ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_pkey",
-        ),
-        after="ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey",
-    ),
-    Migration(
-        "all in one transaction",
-        "",
-        (
-            "CREATE INDEX CONCURRENTLY orders_email_idx ON orders (email)",
-            f"{KEY} NOT VALID",
-            "ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_id_fkey",
-            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0) NOT VALID",
-            "ALTER TABLE orders VALIDATE CONSTRAINT total_positive",
-            "ALTER TABLE orders ADD CONSTRAINT proof CHECK (customer_id IS NOT NULL) NOT VALID",
-            "ALTER TABLE orders VALIDATE CONSTRAINT proof",
-            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
-            "ALTER TABLE orders DROP CONSTRAINT proof",
-            "CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email)",
-            "ALTER TABLE orders ADD CONSTRAINT orders_email_key UNIQUE USING INDEX orders_email_key",
-            "CREATE UNIQUE INDEX CONCURRENTLY orders_pkey ON orders (id)",
-            "ALTER TABLE orders ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_pkey",
-            "DROP INDEX CONCURRENTLY orders_total_idx",
-        ),
-        before="CREATE INDEX IF NOT EXISTS orders_total_idx ON orders (total)",
-        after="DROP INDEX IF EXISTS orders_email_idx, orders_total_idx; ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_pkey,"
-        " DROP CONSTRAINT IF EXISTS orders_email_key, DROP CONSTRAINT IF EXISTS total_positive,"
-        " DROP CONSTRAINT IF EXISTS orders_customer_id_fkey, ALTER COLUMN customer_id DROP NOT NULL",
-        several=(
-            "BEGIN",
-            "CREATE INDEX orders_email_idx ON orders (email)",
-            KEY,
-            "ALTER TABLE orders ADD CONSTRAINT total_positive CHECK (total >= 0)",
-            "ALTER TABLE orders ALTER COLUMN customer_id SET NOT NULL",
-            "ALTER TABLE orders ADD UNIQUE (email)",
-            "ALTER TABLE orders ADD PRIMARY KEY (id)",
-            "DROP INDEX orders_total_idx",
-            "COMMIT",
-        ),
-    ),
-    *(
-        Migration(
-            f"ADD COLUMN behind a {behind}",
-            "ALTER TABLE orders ADD COLUMN shipped_at timestamptz",
-            ("ALTER TABLE orders ADD COLUMN shipped_at timestamptz",),
-            "ADD COLUMN",
-            after="ALTER TABLE orders DROP COLUMN IF EXISTS shipped_at",
-            behind=behind,
-        )
-        for behind in ("reader", "writer", "sleeper")
-    ),
+POLICY = (
+    "version: 1\nextends: recommended\nrules: { column-type-rewrite: rewrite }\n"  # which only who asks for it gets
 )
 
 
@@ -170,6 +57,7 @@ class Load:
     writers: int
     readers: int
     rows: int
+    partitions: int = 0
 
 
 # ---------------------------------------------------------------- the application, in a process of its own
@@ -211,7 +99,7 @@ def measure(
 ) -> Outcome:
     """Run a migration over ``url`` while the application works; None measures three seconds of quiet."""
     if migration:
-        _execute(application, migration.before)
+        _execute(application, *migration.before)
     with _application(application, load) as told:
         time.sleep(1)  # the application's first statements are slow: plans and pages are not cached yet
         others: list[threading.Thread] = []
@@ -231,7 +119,7 @@ def measure(
         told.send((start, end))
         samples: list[tuple[float, float]] = told.recv()
     if migration:
-        _execute(application, migration.after)
+        _execute(application, *migration.after)
     took = sorted(t for _, t in samples)
     p99 = took[int(len(took) * 0.99)]
     line = [(began - start, t) for began, t in samples]
@@ -247,9 +135,10 @@ def _blocked_s(samples: Sequence[tuple[float, float]]) -> float:
     return total
 
 
-def _execute(url: str, sql: str) -> None:
+def _execute(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True, application_name="migration") as session:
-        session.execute(sql.encode())
+        for sql in statements:
+            session.execute(sql.encode())
 
 
 BEHIND = {
@@ -282,56 +171,72 @@ def _in_the_way(url: str, what: str, seconds: float) -> threading.Thread:
 # ---------------------------------------------------------------- the table
 
 
+COLUMNS = ("migration", "way", "worst", "above quiet", "p99", "blocked", "took", "of by hand")
+
+
 def run(
-    direct: str, proxy: str, chosen: list[Migration], ways: list[str], load: Load, report_s: float
+    direct: str, proxy: str, chosen: Sequence[Migration], ways: list[str], load: Load, report_s: float, rounds: int
 ) -> tuple[list[str], dict[str, dict[str, picture.Line]]]:
     """Measure everything, print the table row by row as it grows; what failed, and the lines of the picture."""
     quiet = measure(None, "", direct, application=direct, load=load, report_s=report_s)
     print(f"\nNo migration: worst {quiet.worst_ms:.0f} ms, p99 {quiet.p99_ms:.1f} ms.\n")
-    print("| migration | way | worst | p99 | blocked | took |")
-    print("|---|---|--:|--:|--:|--:|", flush=True)
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|---|---" + "|--:" * (len(COLUMNS) - 2) + "|", flush=True)
     failed: list[str] = []
     panels: dict[str, dict[str, picture.Line]] = {}
     for migration in chosen:
-        panels[migration.name] = {}
-        for way in ways:
-            if not knows(way, migration):
-                continue
-            url = proxy if way == "Interlock" else direct
-            got = measure(migration, way, url, application=direct, load=load, report_s=report_s)
-            panels[migration.name][way] = got.line
-            if got.error and way == "Interlock":
-                failed.append(f"{migration.name}: {got.error}")
-            took = (
-                f"failed: {got.error.removeprefix('django.db.utils.OperationalError: ')[:60]}"
-                if got.error
-                else f"{got.took_s:.1f} s"
-            )
-            cells = (
-                migration.name,
-                way,
-                f"{got.worst_ms:,.0f} ms",
-                f"{got.p99_ms:,.1f} ms",
-                f"{got.blocked_s:.1f} s",
-                took,
-            )
-            print("| " + " | ".join(cells) + " |", flush=True)
+        known = [way for way in ways if knows(way, migration)]
+        every: dict[str, list[Outcome]] = {way: [] for way in known}
+        for _ in range(rounds):  # by turns, for the table is never quite the same again, nor is the machine
+            for way in known:
+                url = proxy if way == "Interlock" else direct
+                every[way].append(measure(migration, way, url, application=direct, load=load, report_s=report_s))
+        panels[migration.name] = {way: got[0].line for way, got in every.items()}
+        for way in known:
+            error = next((one.error for one in every[way] if one.error), "")
+            if error and way == "Interlock":
+                failed.append(f"{migration.name}: {error}")
+            print(f"| {' | '.join(_cells(migration, way, every, quiet))} |", flush=True)
     return failed, panels
+
+
+def _cells(migration: Migration, way: str, every: dict[str, list[Outcome]], quiet: Outcome) -> Sequence[str]:
+    """One row: the worst of all rounds, and medians."""
+    got = every[way]
+    took = statistics.median(one.took_s for one in got)
+    said, ratio = f"{took:.1f} s", ""
+    if error := next((one.error for one in got if one.error), ""):
+        said = f"failed: {error.rsplit('Error: ', 1)[-1].rsplit('Unsafe: ', 1)[-1][:60]}"
+    elif by_hand := every.get("by hand"):
+        ratio = f"{took / statistics.median(one.took_s for one in by_hand):.2f}"
+    worst = max(one.worst_ms for one in got)
+    return (
+        migration.name,
+        way,
+        f"{worst:,.0f} ms",
+        f"{max(0.0, worst - quiet.worst_ms):,.0f} ms",
+        f"{statistics.median(one.p99_ms for one in got):,.1f} ms",
+        f"{max(one.blocked_s for one in got):.1f} s",
+        said,
+        ratio,
+    )
 
 
 def _about(url: str, load: Load) -> str:
     with psycopg.connect(url) as session:
         version = session.info.parameter_status("server_version")
         (fsync,) = session.execute("SELECT current_setting('fsync')").fetchone() or ("?",)
+    parts = f" in {load.partitions} partitions" if load.partitions else ""
     clients = f"{load.writers} writers and {load.readers} readers straight to the server"
-    return f"Postgres {version}, {load.rows:,} rows, {clients}, {os.cpu_count()} cores for everything, fsync {fsync}."
+    return f"Postgres {version}, {load.rows:,} rows{parts}, {clients}, {os.cpu_count()} cores for everything, fsync {fsync}."
 
 
 @contextlib.contextmanager
 def _own_servers(version: int) -> Iterator[tuple[str, str]]:
     """A Postgres with its default settings but for fsync, and an Interlock before it."""
     server = servers.start(
-        version, settings={"log_statement": "none", "max_wal_size": "4GB", "synchronous_commit": "on"}
+        version,
+        settings={"log_statement": "none", "max_wal_size": "4GB", "synchronous_commit": "on", "max_connections": "300"},
     )
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -351,6 +256,8 @@ def main() -> None:
     parser.add_argument("--pg", type=int, default=18, choices=servers.VERSIONS, help="version of the own Postgres")
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--readers", type=int, default=2)
+    parser.add_argument("--partitions", type=int, default=0, help="hash partitions of the table (%(default)s: none)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each way is measured, by turns (%(default)s)")
     parser.add_argument("--report", type=float, default=6.0, help="seconds that who is in the way stays (%(default)s)")
     parser.add_argument("--ways", default=",".join(WAYS), help="which ways to run them (%(default)s)")
     parser.add_argument("--picture", type=Path, help="where to draw latency over time, as SVG")
@@ -360,18 +267,20 @@ def main() -> None:
     arguments = parser.parse_args()
     if bool(arguments.url_direct) != bool(arguments.url_proxy):
         parser.error("--url-direct and --url-proxy go together")
-    chosen = [migration for migration in MIGRATIONS if arguments.only.lower() in migration.name.lower()]
+    known = migrations(arguments.partitions)
+    chosen = [migration for migration in known if arguments.only.lower() in migration.name.lower()]
     if not chosen:
-        parser.error(f"no migration is called {arguments.only!r}: {', '.join(m.name for m in MIGRATIONS)}")
+        parser.error(f"no migration is called {arguments.only!r}: {', '.join(m.name for m in known)}")
     if unknown := set(arguments.ways.split(",")) - WAYS.keys():
         parser.error(f"no such way: {', '.join(unknown)}; there are {', '.join(WAYS)}")
-    load = Load(arguments.writers, arguments.readers, arguments.rows)
+    load = Load(arguments.writers, arguments.readers, arguments.rows, arguments.partitions)
     urls = contextlib.nullcontext((arguments.url_direct, arguments.url_proxy))
     try:
         with urls if arguments.url_direct else _own_servers(arguments.pg) as (direct, proxy):
-            writer.prepare(direct, arguments.rows)
+            writer.prepare(direct, arguments.rows, arguments.partitions)
             print(_about(direct, load), flush=True)
-            failed, panels = run(direct, proxy, chosen, arguments.ways.split(","), load, arguments.report)
+            ways = arguments.ways.split(",")
+            failed, panels = run(direct, proxy, chosen, ways, load, arguments.report, arguments.rounds)
     except (RuntimeError, psycopg.Error) as error:
         sys.exit(f"bench: {str(error).strip()}")
     if arguments.picture:

@@ -13,6 +13,7 @@ from typing import Any
 
 NAMES = (
     "CREATE INDEX", "DROP INDEX", "ADD FOREIGN KEY", "ADD CHECK", "SET NOT NULL", "ADD UNIQUE", "ADD COLUMN",
+    "ADD COLUMN, volatile default", "int to bigint",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def settings(url: str) -> dict[str, Any]:
 
 def operations(name: str) -> tuple[list[Any], list[Any]]:
     """What makes the state before, and the migration."""
+    from django.contrib.postgres.functions import RandomUUID
     from django.db import models
     from django.db.migrations import operations as ops
 
@@ -66,6 +68,10 @@ def operations(name: str) -> tuple[list[Any], list[Any]]:
         "SET NOT NULL": ops.AlterField("Order", "customer", models.BigIntegerField(db_column="customer_id")),
         "ADD UNIQUE": ops.AddConstraint("Order", models.UniqueConstraint(fields=["email"], name="orders_email_key")),
         "ADD COLUMN": ops.AddField("Order", "shipped_at", models.DateTimeField(null=True)),
+        "ADD COLUMN, volatile default": ops.AddField(
+            "Order", "token", models.UUIDField(db_default=RandomUUID(), null=True)
+        ),
+        "int to bigint": ops.AlterField("Order", "total", models.BigIntegerField(null=True)),
     }
     return before, [migration[name]]
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from bench.svg import document, legend
+
 COLOURS = {"direct": "#c0392b", "by hand": "#7f8c8d", "django-pg-zero-downtime": "#d68910", "Interlock": "#1f618d"}
 WIDTH, HEIGHT, LEFT, TOP = 420, 150, 60, 30
 FLOOR_MS, CEILING_MS = 1.0, 20_000.0
@@ -17,20 +19,12 @@ def svg(panels: Mapping[str, Mapping[str, Line]]) -> str:
     columns = 2
     rows = math.ceil(len(panels) / columns)
     width, height = columns * (WIDTH + LEFT + 20), rows * (HEIGHT + TOP + 40) + 40
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="11">',
-        '<rect width="100%" height="100%" fill="white"/>',
-    ]
-    for number, (way, colour) in enumerate(COLOURS.items()):
-        x = LEFT + number * 180
-        parts.append(
-            f'<path d="M{x} 18h20" stroke="{colour}" stroke-width="2"/><text x="{x + 26}" y="22">{escape(way)}</text>'
-        )
+    parts = legend(COLOURS, left=LEFT, apart=180, stroke=2)
     for number, (name, lines) in enumerate(panels.items()):
         x = (number % columns) * (WIDTH + LEFT + 20) + LEFT
         y = (number // columns) * (HEIGHT + TOP + 40) + TOP + 40
         parts.append(f'<g transform="translate({x} {y})">{_panel(name, lines)}</g>')
-    return "\n".join([*parts, "</svg>\n"])
+    return document(width, height, parts)
 
 
 def _panel(name: str, lines: Mapping[str, Line]) -> str:

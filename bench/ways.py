@@ -27,10 +27,11 @@ class Migration:
     sql: str
     by_hand: tuple[str, ...]
     django: str = ""
-    before: str = "SELECT 1"
-    after: str = "SELECT 1"
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     behind: str = ""  # reader, writer, sleeper
     several: tuple[str, ...] = ()
+    parted: bool = True  # a partitioned table can have it, too
 
     @property
     def written(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -18,16 +19,10 @@ import yaml
 
 from proxy.cli import COMMANDS, main
 from proxy.rules.base import Context, rules
+from tests.documented import PAGES, ROOT, blocks, commands, name
+from tests.unit.cli.test_main import options_of
 
-ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def _blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language, without the indentation of the fence."""
-    found = re.finditer(rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
-    return [re.sub(rf"^{block[1]}", "", block[2], flags=re.MULTILINE) for block in found]
+each_page = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
 def _code(text: str) -> str:
@@ -60,13 +55,44 @@ def test_commands_and_targets_exist(page: Path) -> None:
         assert target in targets, f"{page.name}: there is no target `make {target}`"
 
 
+OF_OTHERS = {
+    "--help",
+    "--accept",
+    "--all-pg",
+    "--pg",
+    "--picture",
+    "--exclude-schema",
+}  # click's, the tests', pg_dump's
+
+
+@each_page
+def test_options_and_variables_that_are_mentioned_exist(page: Path) -> None:
+    if page.parent.name == "tools" or page.name == "decisions.md":  # other programs', and what was left out
+        return
+    context = click.Context(main)
+    options = [one for name in COMMANDS if (found := main.get_command(context, name)) for one in options_of(found)]
+    known = {spelt for one in options for spelt in (*one.opts, *one.secondary_opts)}
+    mentioned = "\n".join(re.findall(r"`[^`\n]+`", re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)))
+    assert not set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", mentioned)) - known - OF_OTHERS
+    variables = {str(one.envvar) for one in options}
+    for variable in set(re.findall(r"\bINTERLOCK_[A-Z_]*[A-Z]\b", page.read_text())) - variables:
+        assert variable in _sources(), f"{page.name}: nobody reads {variable}"
+
+
+@cache
+def _sources() -> str:
+    files = [*ROOT.glob("proxy/**/*.py"), *ROOT.glob("tests/**/*.py"), ROOT / "Makefile"]
+    return "\n".join(path.read_text() for path in files)
+
+
 @each_page
 def test_policies_shown_are_valid(page: Path, tmp_path: Path) -> None:
     from proxy.policy.load import load
 
-    for block in _blocks(page.read_text(), "yaml"):
-        if isinstance(yaml.safe_load(block), dict) and "version" in yaml.safe_load(block):
-            (tmp_path / "policy.yaml").write_text(block)
+    for block in blocks(page, "yaml"):
+        found = yaml.safe_load(block.text)
+        if isinstance(found, dict) and "version" in found:
+            (tmp_path / "policy.yaml").write_text(block.text)
             load(tmp_path / "policy.yaml")  # raises PolicyError with places and reasons
 
 
@@ -98,8 +124,8 @@ def test_the_rule_of_contributing_works(tmp_path: Path) -> None:
     from proxy.catalog.facts import Facts
     from proxy.sql.read import read
 
-    (source,) = _blocks((ROOT / "CONTRIBUTING.md").read_text(), "python")
-    module = _load(source, tmp_path / "cluster_rewrites.py")
+    (block,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    module = _load(block.text, tmp_path / "cluster_rewrites.py")
     (statement,) = read("CLUSTER orders USING orders_pkey")
     facts = Facts.text_only(180000, datetime.now(UTC))
     finding = module.cluster_rewrites(statement.node, Context(statement, facts))
@@ -130,6 +156,8 @@ def test_the_site_can_be_built(tmp_path: Path) -> None:
         command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     )
     assert done.returncode == 0, done.stderr
+    for path, words in (("examples/kubernetes", "PodDisruptionBudget"), ("examples", "In code review")):
+        assert words in (tmp_path / "site/files" / path / "index.html").read_text()  # what is linked to comes with it
     page = (tmp_path / "site/rules/index.html").read_text()
     assert not [name for name in rules() if f'id="{name}"' not in page]
 
@@ -164,28 +192,37 @@ def test_messages_that_are_explained_are_said() -> None:
             assert longest in said or any(words in message for words in theirs), f"nobody says {longest!r} ({title})"
 
 
-def _commands(page: Path) -> list[str]:
-    """Each command of ours in a shell block, without the prompt, comments and what is behind a pipe."""
-    blocks = [*_blocks(page.read_text(), "sh"), *_blocks(page.read_text(), "console")]
-    lines = [line.removeprefix("$ ").strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [re.split(r" [#|>&]|  --", line)[0] for line in lines if line.startswith("interlock ")]
+def _in_blocks(page: Path) -> list[str]:
+    """Each ``interlock …`` of a block, without what is around it in a pipe."""
+    parts = [part for command in commands(page) for part in re.split(r" [|>&]+ ", command.text)]
+    return [part for part in parts if part.startswith("interlock ")]
+
+
+def _in_text(page: Path) -> list[str]:
+    """Each that is mentioned; it may be no whole command."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"`(interlock [a-z][^`\n]*)`", text)
+    return [line for line in found if not re.search(r"\||^interlock \w+ …", line)]  # of several commands
 
 
 @each_page
 def test_commands_are_taken_as_they_stand(page: Path) -> None:
     """Every option of every command that a page shows exists, and is spelt like that; files need not be there."""
-    for line in _commands(page):
-        if "…" in line or "[" in line:
-            continue
-        words = shlex.split(line)[1:]
-        command: click.Command | None = main
-        context = click.Context(main)
-        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            command = command.get_command(context, words.pop(0))
-        assert command is not None, f"{page.name}: {line}"
-        try:
-            command.make_context("interlock", words)
-        except (click.NoSuchOption, click.BadOptionUsage, click.MissingParameter) as error:
+    for line in _in_blocks(page):
+        _parsed(page, line, click.NoSuchOption, click.BadOptionUsage, click.MissingParameter)
+    for line in _in_text(page):
+        _parsed(page, line, click.NoSuchOption)
+
+
+def _parsed(page: Path, line: str, *wrong: type[click.UsageError]) -> None:
+    words = [word.replace("…", "0") for word in shlex.split(line)[1:] if word != "…"]
+    command: click.Command | None = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(context, words.pop(0))
+    assert command is not None, f"{page.name}: {line}"
+    try:
+        command.make_context("interlock", words)
+    except (click.ClickException, click.exceptions.Exit) as error:  # a file that is not there, --help
+        if isinstance(error, wrong):
             pytest.fail(f"{page.name}: {line}: {error.message}")
-        except (click.ClickException, click.exceptions.Exit):
-            pass  # a file that is not there, --help

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 STRETCHES = 60
-WIDTH, HEIGHT, LEFT, BOTTOM = 600, 170, 92, 14
+WIDTH, HEIGHT, LEFT, BOTTOM = 600, 184, 92, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Chart:
     bars: tuple[Bar, ...]
     lines: tuple[tuple[float, str], ...]  # y, label
     said: str
+    minutes: int
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -63,7 +64,7 @@ def chart(title: str, samples: Iterable[tuple[float, float]], now: float, minute
     lines = ((14.0, ms(top)), (14 + (tall - 14) / 2, ms(top / 2)), (float(tall), "0"))
     total = sum(counts)
     said = f"{title}, the last {minutes} minutes: {total} measured" + (f", at most {ms(max(highest))}" if total else "")
-    return Chart(title, bars, lines, said)
+    return Chart(title, bars, lines, said, minutes)
 
 
 def nice(value: float) -> float:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.admin.source import Role, Source
+from proxy.admin.source import Role, Source, Teller
 from proxy.admin.table import Column, Value
 from proxy.admin.words import SERVER_VERSION, Command, Refused, read, statements
 from proxy.net import Peer
@@ -142,7 +142,8 @@ class Console:
     async def _run(self, command: Command) -> tuple[tuple[Row, ...], str]:
         if command.told is not None:
             log.info("%s: console: %s %s", self.who.label, command.answer.tag, command.target)
-        rows, tag = await command.run(self.source, self.role, self._say)
+        teller = Teller("console", self.who.user, self.who.client, self.who.application_name)
+        rows, tag = await command.run(self.source, self.role, self._say, teller)
         if command.answer.transaction:
             self._status = command.answer.transaction.encode()
         return rows, tag

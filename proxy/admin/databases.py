@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from proxy.audit.record import ByHand
 from proxy.policy.load import Policy
 from proxy.run import job as doing
 from proxy.run import jobs, progress
+from proxy.run.attempt import Attempt, attempt
 from proxy.run.connection import ConnectionLost, ServerError
 from proxy.run.drain import drain
 from proxy.run.errors import PlanFailed
@@ -30,6 +32,7 @@ from proxy.run.progress import Progress
 from proxy.run.side import Side
 from proxy.run.words import one_line
 from proxy.session.case import budget
+from proxy.session.ledger import Ledger, Who
 
 log = logging.getLogger("interlock")
 
@@ -52,15 +55,26 @@ class Look:
     trouble: str = ""
 
 
-class Database:
-    """One of them.  ``policy`` gives the patience for what is done here."""
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Who has told us to do something, and from where."""
 
-    def __init__(self, url: str, policy: Callable[[], Policy]) -> None:
+    through: str  # console, page
+    user: str
+    client: str  # address
+    application_name: str = ""
+
+
+class Database:
+    """One of them.  ``policy`` gives the patience for what is done here; it is written down in ``ledger``."""
+
+    def __init__(self, url: str, policy: Callable[[], Policy], ledger: Ledger) -> None:
         """Raises psycopg.ProgrammingError if the URL is none."""
         parts = conninfo_to_dict(url)
         self.name = str(parts.get("dbname") or parts.get("user") or "postgres")
         self._url = url
         self._policy = policy
+        self._ledger = ledger
         self._own: Side | None = None
         self._lock = asyncio.Lock()
         self._looked: tuple[float, Look] = (float("-inf"), Look(self.name))
@@ -122,18 +136,26 @@ class Database:
 
     # ------------------------------------------------ doing
 
-    async def retry(self, number: int, say: Callable[[str], None]) -> str:
+    async def retry(self, number: int, say: Callable[[str], None], teller: Teller) -> str:
         """Do a job that has failed, or waits; what became of it.  Raises NotDone."""
         async with self._at_work(say) as own:
             await self._mine(own, number)
-            outcome = await drain(own, self._budget(), say, asyncio.Event(), only=(number,), again=True)
+            outcome = await drain(
+                own,
+                self._budget(),
+                say,
+                asyncio.Event(),
+                only=(number,),
+                again=True,
+                ended=self._noting(teller, "retry"),
+            )
         if outcome.failed:
             raise NotDone(f"job {number} has failed: {one_line(outcome.failed[0].error.get('M', 'error'))}")
         if outcome.left:
             raise NotDone(f"job {number} is left: another session is doing it, or one before it")
         return f"job {number} is done"
 
-    async def cancel(self, number: int, say: Callable[[str], None]) -> str:
+    async def cancel(self, number: int, say: Callable[[str], None], teller: Teller) -> str:
         """Give a job up, and take back what its migration did for it.  Raises NotDone."""
         async with self._at_work(say) as own:
             job = await self._mine(own, number)
@@ -143,10 +165,15 @@ class Database:
                     + ("; cancel its query first (pg_cancel_backend)" if job.state == "running" else "")
                 )
             try:
-                await doing.give_up(own, job, self._budget(), say, asyncio.Event())
+                with attempt(job, self._noting(teller, "cancel"), well="given up") as one:
+                    await doing.give_up(own, job, self._budget(), say, asyncio.Event(), one.results)
             except PlanFailed as failed:
                 raise NotDone(f"job {number} is not given up: {one_line(failed.error.get('M', 'error'))}") from None
         return f"job {number} is given up"
+
+    def _noting(self, teller: Teller, what: str) -> Callable[[Attempt], None]:
+        who = Who(teller.client, teller.user, self.name, teller.application_name)
+        return lambda one: self._ledger.attempted(who, one, self._policy(), ByHand(what, teller.through))
 
     def _budget(self) -> Budget:
         return budget(self._policy(), inside=False)
@@ -154,17 +181,14 @@ class Database:
     @contextlib.asynccontextmanager
     async def _at_work(self, say: Callable[[str], None]) -> AsyncIterator[Side]:
         """A connection of its own for one piece of work; one at a time.  Raises NotDone for what goes wrong with it."""
+        if reason := self._ledger.refuses(self._policy()):
+            raise NotDone(f"it could not be written down, and the policy's audit.on_failure is closed: {reason}")
         if self._busy:
             raise NotDone(f"a job of {self.name} is being done from here just now; wait for its end")
         self._busy = True
         try:
-            own = self.working = await Side.connect(self._url, say, timeout_s=CONNECT_S)
-        except psycopg.Error as error:
-            self._busy = False
-            raise NotDone(f"{self.name} cannot be reached: {' '.join(str(error).split())}") from None
-        own.monitor = Monitor(self._url)
-        try:
-            yield own
+            async with self._connected(say) as own:
+                yield own
         except JobsUnusable as error:
             raise NotDone(f"{error}. {error.hint}") from None
         except ServerError as error:
@@ -172,9 +196,22 @@ class Database:
         except ConnectionLost as error:
             raise NotDone(f"the connection was lost; what was begun waits in interlock.jobs: {error}") from None
         finally:
-            self.working, self._busy = None, False
+            self._busy = False
             self._looked = (float("-inf"), self._looked[1])
-            await own.monitor.close()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, say: Callable[[str], None]) -> AsyncIterator[Side]:
+        try:
+            own = await Side.connect(self._url, say, timeout_s=CONNECT_S)
+        except psycopg.Error as error:
+            raise NotDone(f"{self.name} cannot be reached: {' '.join(str(error).split())}") from None
+        monitor = own.monitor = Monitor(self._url)
+        self.working = own
+        try:
+            yield own
+        finally:
+            self.working = None
+            await monitor.close()
             with contextlib.suppress(psycopg.Error, OSError):
                 await own.close()
 
@@ -188,4 +225,4 @@ class Database:
         return job
 
 
-__all__ = ["Database", "Look", "NotDone"]
+__all__ = ["Database", "Look", "NotDone", "Teller"]

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ from proxy import upstream as upstreams
 from proxy.admin import metrics, page, rows
 from proxy.admin.access import COOKIE, LASTS_S, Access, is_local
 from proxy.admin.databases import Look
-from proxy.admin.source import NotDone, Role, Source
+from proxy.admin.source import NotDone, Role, Source, Teller
 from proxy.upstream import UpstreamUnavailable
 
 log = logging.getLogger("interlock")
@@ -57,8 +58,10 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(source: Source, access: Access, host: str, port: int) -> AsyncIterator[str]:
-    """Serve while the block runs; the address that was bound.  Raises CannotServe."""
+async def serving(
+    source: Source, access: Access, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Serve while the block runs, by HTTPS with ``tls``; the URL that was bound.  Raises CannotServe."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,11 +80,14 @@ async def serving(source: Source, access: Access, host: str, port: int) -> Async
         timeout_graceful_shutdown=1,
         server_header=False,
     )
+    config.load()
+    config.ssl = tls
     server = _Server(config)
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[sock]))
     name = sock.getsockname()
+    address = f"[{name[0]}]:{name[1]}" if family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
     try:
-        yield f"[{name[0]}]:{name[1]}" if family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+        yield f"{'http' if tls is None else 'https'}://{address}"
     finally:
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
@@ -282,7 +288,8 @@ class Site:
         work = {"retry": database.retry, "cancel": database.cancel}.get(what)
         if work is None:
             return page.render("missing.html", 404, what=f"A job cannot be told to {what}.")
-        log.info("[%s] page: %s job %s", request.client.host if request.client else "?", what, target)
+        teller = Teller("page", "admin token", request.client.host if request.client else "?", "interlock status page")
+        log.info("[%s] page: %s job %s", teller.client, what, target)
 
         def say(text: str) -> None:
             self.said[target] = text
@@ -290,7 +297,7 @@ class Site:
 
         async def story() -> None:
             try:
-                say(await work(number, say))
+                say(await work(number, say, teller))
             except NotDone as error:
                 say(str(error))
             except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+from markdown_it import MarkdownIt
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -133,8 +135,12 @@ async def policy(source: Source, file: str) -> dict[str, Any]:
 
 
 def rule(name: str) -> str | None:
+    """A rule's page as HTML; None if there is no such rule."""
     known = rules()
-    return known[name].page if name in known else None
+    if name not in known:
+        return None
+    text = re.sub(r"\]\((\w+)\.md\)", lambda found: f"](/rule/{found[1].replace('_', '-')})", known[name].page)
+    return str(MarkdownIt("js-default").render(text))  # which takes no HTML
 
 
 __all__ = ["SECTIONS", "policy", "render", "rule", "script", "section", "style", "view"]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from proxy.admin.databases import Database, NotDone
+from proxy.admin.databases import Database, NotDone, Teller
 from proxy.policy.load import Policy
 from proxy.run.doing import Doing
 from proxy.server import Server
@@ -130,4 +130,4 @@ def _names(found: Sequence[Database]) -> str:
     return ", ".join(one.name for one in found)
 
 
-__all__ = ["NotDone", "Peers", "Role", "Running", "Setting", "Source"]
+__all__ = ["NotDone", "Peers", "Role", "Running", "Setting", "Source", "Teller"]

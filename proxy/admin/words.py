@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from proxy import __version__
-from proxy.admin import rows
-from proxy.admin.source import NotDone, Role, Source
+from proxy.admin import job_row, rows
+from proxy.admin.source import NotDone, Role, Source, Teller
 from proxy.admin.table import Column, Table, Value, table
 
 SERVER_VERSION = f"18.0 (Interlock {__version__})"  # drivers want a number that they know
 
 Say = Callable[[str], None]
 Rows = Callable[[Source], Awaitable[Table]]
-Act = Callable[[Source, str, Say], Awaitable[str]]
+Act = Callable[[Source, str, Say, Teller], Awaitable[str]]
 
 
 class Refused(Exception):
@@ -70,7 +70,7 @@ async def _help(source: Source) -> Table:
 
 SHOWN: Mapping[str, Shown] = {
     "CLIENTS": Shown(rows.CLIENTS, rows.clients, "who is connected, and what each is about"),
-    "JOBS": Shown(rows.JOBS, rows.jobs, "what runs now with its progress, what waits for its turn, what has failed"),
+    "JOBS": Shown(job_row.JOBS, rows.jobs, "what runs now with its progress, what waits for its turn, what has failed"),
     "WAITS": Shown(rows.WAITS, rows.waits, "what waits for a lock or for old snapshots, and who is in its way"),
     "DECISIONS": Shown(rows.DECISIONS, rows.decisions, "the newest statements that were decided about"),
     "STATS": Shown(rows.STATS, rows.stats, "statements and waits since the proxy began, by database"),
@@ -82,30 +82,30 @@ SHOWN: Mapping[str, Shown] = {
 }  # fmt: skip
 
 
-async def _reload(source: Source, target: str, say: Say) -> str:
+async def _reload(source: Source, target: str, say: Say, teller: Teller) -> str:
     say(source.reload())
     return "RELOAD"
 
 
-async def _retry(source: Source, target: str, say: Say) -> str:
+async def _retry(source: Source, target: str, say: Say, teller: Teller) -> str:
     database, number = source.database(target)
-    say(await database.retry(number, say))
+    say(await database.retry(number, say, teller))
     return "RETRY JOB"
 
 
-async def _cancel(source: Source, target: str, say: Say) -> str:
+async def _cancel(source: Source, target: str, say: Say, teller: Teller) -> str:
     database, number = source.database(target)
-    say(await database.cancel(number, say))
+    say(await database.cancel(number, say, teller))
     return "CANCEL JOB"
 
 
-async def _pause(source: Source, target: str, say: Say) -> str:
+async def _pause(source: Source, target: str, say: Say, teller: Teller) -> str:
     source.pause(True)
     say("jobs are paused: what migrations leave for after their COMMIT waits until RESUME; what runs now goes on")
     return "PAUSE"
 
 
-async def _resume(source: Source, target: str, say: Say) -> str:
+async def _resume(source: Source, target: str, say: Say, teller: Teller) -> str:
     source.pause(False)
     say("jobs go on: what waits is done at the next COMMIT of its client, or by: interlock jobs run")
     return "RESUME"
@@ -145,7 +145,9 @@ class Command:
     target: str = ""
     value: str | None = None
 
-    async def run(self, source: Source, role: Role, say: Say) -> tuple[tuple[tuple[Value, ...], ...], str]:
+    async def run(
+        self, source: Source, role: Role, say: Say, teller: Teller
+    ) -> tuple[tuple[tuple[Value, ...], ...], str]:
         """Its rows and its tag.  Raises Refused."""
         if self.told is not None and role != "admin":
             raise Refused(
@@ -153,7 +155,7 @@ class Command:
             )
         try:
             if self.told is not None:
-                return (), await self.told.act(source, self.target, say)
+                return (), await self.told.act(source, self.target, say, teller)
             if self.shown is not None:
                 found = (await self.shown(source)).rows
                 return found, f"SHOW {len(found)}" if self.answer.tag == "SELECT" else self.answer.tag

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from proxy.audit.chain import AuditError
+from proxy.audit.chain import GENESIS, AuditError
+
+
+class InUse(AuditError):
+    """Another process has the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Lock:
 
     @classmethod
     def take(cls, guarded: Path) -> Self:
-        """Lock ``guarded`` against other processes; raises AuditError if one has it, or the folder cannot be written."""
+        """Lock ``guarded`` against other processes; raises InUse if one has it, AuditError if the folder cannot be written."""
         path = guarded.parent / f".{guarded.name}.lock"
         while True:
             try:
@@ -38,9 +42,7 @@ class Lock:
                 owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
                 os.close(fd)
                 by = f"pid {owner}" if owner else "another process"
-                raise AuditError(
-                    f"audit file {guarded} is in use by {by}; give each proxy a file of its own"
-                ) from error
+                raise InUse(f"audit file {guarded} is in use by {by}; give each proxy a file of its own") from error
             try:
                 # The owner before us unlinks the file as it goes: a lock on an unlinked file guards nothing.
                 ours = os.path.samestat(os.fstat(fd), os.stat(path))
@@ -59,7 +61,10 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An open ``.<name>.turn``, that workers lock for each record; freed by the kernel when its holder dies."""
+    """An open ``.<name>.turn``, locked for each record by all who write one chain; freed by the kernel when its holder dies.
+
+    It holds where the chain has come to, for those who find a file that was rotated just now and is empty.
+    """
 
     fd: int
 
@@ -78,6 +83,15 @@ class Turn:
             yield
         finally:
             fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def note(self, seq: int, head: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk; whoever wants to know reads the file's last line
+            os.pwrite(self.fd, f"{seq:020d} {head}\n".encode(), 0)
+
+    def noted(self) -> tuple[int, str] | None:
+        """seq and hash of the newest record, as far as anybody has noted them."""
+        seq, _, head = os.pread(self.fd, 256, 0).decode("ascii", "replace").strip().partition(" ")
+        return (int(seq), head) if seq.isdigit() and len(head) == len(GENESIS) else None
 
     def close(self) -> None:
         os.close(self.fd)

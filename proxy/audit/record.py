@@ -37,6 +37,14 @@ class PolicyUsed:
     sha: str
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Somebody has told Interlock what to do about a job; the record's session says who, and from where."""
+
+    what: str  # run, retry, cancel
+    through: str  # console, page, command
+
+
 def new_id() -> str:
     """An id for a record: random, so that those of several proxies do not meet."""
     return secrets.token_hex(8)
@@ -58,11 +66,12 @@ def record(
     standard_conforming_strings: bool = True,
     id: str | None = None,
     job: int | None = None,
+    by_hand: ByHand | None = None,
 ) -> dict[str, Any]:
     """A record for ``AuditLog.append``, its members in the order in which they are documented.
 
     ``relations``: the names that the statement locks, for people.  ``steps``: what ran, each with sql, lock, waited_ms,
-    took_ms, attempts, outcome and sqlstate.  ``job``: what was done is the job of that number, after a COMMIT.  ``literals``: leave literals out, besides the secrets that always are.
+    took_ms, attempts, outcome and sqlstate.  ``job``: what was done is the job of that number, after a COMMIT, or ``by_hand``.  ``literals``: leave literals out, besides the secrets that always are.
     """
 
     def clean(sql: str) -> str:
@@ -88,6 +97,7 @@ def record(
         "took_ms": round(took_ms, 3),
         "in_transaction": facts.in_transaction,
         **({"job": job} if job is not None else {}),
+        **({"by_hand": asdict(by_hand)} if by_hand is not None else {}),
     }
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from proxy.audit.chain import GENESIS, AuditError, NotARecord, decode, encode
-from proxy.audit.lock import Lock, Turn
+from proxy.audit.lock import InUse, Lock, Turn
 from proxy.audit.room import reserve
 
 Fsync = Literal["always", "guarded", "never"]
@@ -44,7 +44,7 @@ class AuditLog:
         self._size: int | None = None  # of the whole lines in a regular file; None for stdout, pipes and devices
         self._lock: Lock | None = None
         self._room = 0  # up to where the file can grow for certain
-        self._turn: Turn | None = None  # among workers that write one chain
+        self._turn: Turn | None = None  # among all who write one chain; None for what is no file
 
     @classmethod
     def open(
@@ -54,6 +54,7 @@ class AuditLog:
         fsync: Fsync = "guarded",
         max_bytes: int | None = None,
         shared: bool = False,
+        joins: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Open ``path`` for appending (``-`` is stdout), going on with the chain that its last whole line ends.
@@ -61,6 +62,7 @@ class AuditLog:
         A last line that a crash has cut short is moved to ``path.torn``, and a record of kind ``recovered`` says so.
         A file that would grow past ``max_bytes`` is renamed to ``path.<seq of its last record>`` first.
         ``shared``: by one of the workers of a process that has opened and closed it, and holds its ``Lock``; they write one chain.
+        ``joins``: if another process has it, write into that one's chain, for a moment.
         Raises AuditError if it cannot be written, is no audit log, or is in use by another process.
         """
         log = cls(str(path), fsync=fsync, max_bytes=max_bytes, clock=clock)
@@ -69,16 +71,30 @@ class AuditLog:
             return log
         try:
             if not os.path.exists(path) or os.path.isfile(path):  # not for /dev/stderr, a pipe …
-                if shared:
-                    log._turn = Turn.open(Path(path))
-                else:
-                    log._lock = Lock.take(Path(path))
+                log._take(Path(path), shared=shared, joins=joins)
             with log._in_turn():
-                log._open()
+                log._begin()
         except BaseException:
             log.close()
             raise
         return log
+
+    def _take(self, path: Path, *, shared: bool, joins: bool) -> None:
+        if not shared:
+            try:
+                self._lock = Lock.take(path)
+            except InUse:
+                if not joins:
+                    raise
+        self._turn = Turn.open(path)
+
+    def _begin(self) -> None:
+        """In the file, or, as a guest or a worker where that was renamed just now, in a new one that goes on with it."""
+        if self._turn is not None and self._lock is None and (noted := self._turn.noted()):
+            self.seq, self.head = noted
+        self._open()
+        if self._turn is not None:
+            self._turn.note(self.seq, self.head)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record, after adding ``v``, ``seq``, ``at`` and ``prev``; its hash is in ``head`` then.
@@ -104,6 +120,8 @@ class AuditLog:
             self._take_back()
             raise AuditError(f"cannot write audit file {self.path}: {error.strerror or error}") from error
         self.seq, self.head = self.seq + 1, digest
+        if self._turn is not None:
+            self._turn.note(self.seq, self.head)
         if self._size is not None:
             self._size += len(line)
 
@@ -111,10 +129,10 @@ class AuditLog:
         return self._turn.held() if self._turn is not None else nullcontext()
 
     def _catch_up(self) -> None:
-        """Before a record: what other workers have written or renamed since ours."""
+        """Before a record: what others have written or renamed since ours."""
         if self._turn is None or self._size is None:
             return
-        with suppress(FileNotFoundError):  # renamed, and nobody has been told to reopen yet: we go on in it
+        with suppress(FileNotFoundError, AuditError):  # renamed, and nobody has been told to reopen yet: we go on in it
             if not os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
                 self._reopen()
         if os.fstat(self._fd).st_size != self._size and (torn := self._resume(self._fd)):  # one died as it wrote

@@ -16,6 +16,10 @@ from proxy.plans.plan import Lock
 SQL = files("proxy.catalog").joinpath("blockers.sql").read_text(encoding="ascii")
 """One parameter, ``parameter(relations, lock)``; one text, for ``decode``."""
 
+ANYONE = files("proxy.catalog").joinpath("anyone.sql").read_text(encoding="ascii")
+"""Parameters, ``anyone(relations, lock, age_ms)``; one boolean: false if nobody is in the way but transactions that are
+younger than that.  What to ask first: it costs a third of ``SQL``, of which most is planning."""
+
 SNAPSHOTS = files("proxy.catalog").joinpath("snapshots.sql").read_text(encoding="ascii")
 """One parameter, ``builder(pid)``; one text, for ``decode``; for a side connection while the build runs."""
 
@@ -91,6 +95,20 @@ def parameter(relations: Sequence[tuple[str, str]], lock: Lock) -> str:
     """``relations`` are (schema, name), with an empty schema where the search_path decides; partitions are included."""
     modes = sorted(CONFLICTS[lock], key=lambda mode: mode.rank)
     return answer.encode({"relations": [list(pair) for pair in relations], "modes": [mode.value for mode in modes]})
+
+
+def anyone(relations: Sequence[tuple[str, str]], lock: Lock, age_ms: float) -> tuple[str, ...] | None:
+    """The parameters of ``ANYONE``; None if it cannot be asked about these: a schema is missing, or a name is not ASCII."""
+    names = [name for pair in relations for name in pair]
+    if not all(name and name.isascii() for name in names):
+        return None
+    schemas, tables = ([pair[n] for pair in relations] for n in (0, 1))
+    return _array(schemas), _array(tables), _array([mode.value for mode in CONFLICTS[lock]]), f"{age_ms}"
+
+
+def _array(values: Sequence[str]) -> str:
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 def builder(pid: int | None = None) -> str:

@@ -63,6 +63,7 @@ class Request:
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
+    shared: bool = False  # in a form that suits most statements, for the server keeps it planned
     again: bool = (
         False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
     )
@@ -71,7 +72,7 @@ class Request:
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None or (self.parts and self.again),
+            "taken": self.taken is not None or (self.parts and self.again) or self.shared,
             "referencing": self.referencing,
             "cascade": self.cascade,
             "detail": self.detail and self.again,
@@ -86,8 +87,8 @@ class Request:
             "place": self.place,
             "mentions": self.mentions and (self.again or self.retypes),
             "defined": self.again and (self.parts or self.writes),
-            "beside": any(wanted.beside for wanted in self.wanted),
-            "bounded": self.taken is not None and _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
+            "beside": any(wanted.beside for wanted in self.wanted) or self.shared,
+            "bounded": self.shared if self.taken is None else _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
             "types": bool(self.sources.types),
             "users": self.sources.users,
             "functions": bool(self.sources.functions),

@@ -166,10 +166,20 @@ def describe(record: dict[str, Any]) -> str:
         f"{record.get('outcome', '?')} in {duration(record.get('took_ms', 0))}",
         record.get("sqlstate", ""),
         f"[{rules}]" if rules else "",
+        by_hand(record),
     ]
     statement = record.get("statement", "").strip()
     first, _, more = statement.partition("\n")
     return "  ".join(part for part in parts if part) + f"\n    {first[:160]}{' …' if more or len(first) > 160 else ''}"
+
+
+def by_hand(record: dict[str, Any]) -> str:
+    """What somebody told Interlock to do about a job; empty for all else."""
+    told = record.get("by_hand")
+    if not told:
+        return ""
+    session = record.get("session", {})
+    return f"{told['what']} of job {record.get('job')} from {session.get('client', '?')} ({told['through']})"
 
 
 def duration(ms: float) -> str:

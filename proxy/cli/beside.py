@@ -14,6 +14,8 @@ import click
 from proxy.cli import Misuse
 
 if TYPE_CHECKING:
+    import ssl
+
     from proxy.admin.access import Access
     from proxy.admin.source import Peers, Setting, Source
     from proxy.policy.load import Policy
@@ -32,6 +34,11 @@ OPTIONS = (
         metavar="HOST:PORT",
         help="Where /metrics, /healthz, /readyz and the status page are, such as 127.0.0.1:9127; needs the extra 'admin'."
         " On another address than loopback it needs a token. With --workers each has its own, on the ports from there on.",
+    ),
+    click.option(
+        "--admin-tls",
+        is_flag=True,
+        help="HTTPS there, with --tls-cert and --tls-key; SIGHUP reads them again.",
     ),
     click.option(
         "--admin-token-file",
@@ -125,7 +132,8 @@ async def beside(
         if not options["admin"] or number:  # one page does for all workers
             yield
             return
-        async with _http(options, source):
+        front = server.terms.front if options["admin_tls"] else None
+        async with _http(options, source, front.for_web() if front is not None else None):
             yield
     finally:
         await source.close()
@@ -146,7 +154,7 @@ def _source(
     from proxy.admin.source import Source
 
     try:
-        databases = [Database(url, policy) for url in urls]
+        databases = [Database(url, policy, book) for url in urls]
     except psycopg.ProgrammingError:
         raise Misuse("--jobs: this is no connection URL; write postgres://user@host:port/database") from None
     return Source(
@@ -163,6 +171,8 @@ def _source(
 
 def check(options: dict[str, Any]) -> None:
     """What is wrong is to be told before anybody connects, and by one process.  Raises Misuse."""
+    if options["admin_tls"] and not (options["admin"] and options["tls_cert"]):
+        raise Misuse("--admin-tls needs --admin and --tls-cert")
     if options["admin"]:
         _place_and_access(options)
 
@@ -189,19 +199,19 @@ def _place_and_access(options: dict[str, Any]) -> tuple[Listen, Access]:
 
 
 @contextlib.asynccontextmanager
-async def _http(options: dict[str, Any], source: Source) -> AsyncIterator[None]:
+async def _http(options: dict[str, Any], source: Source, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
     place, access = _place_and_access(options)
     from proxy.admin.http import CannotServe, serving
 
     async with contextlib.AsyncExitStack() as stack:
         try:
-            address = await stack.enter_async_context(serving(source, access, place.host or "*", place.port))
+            url = await stack.enter_async_context(serving(source, access, place.host or "*", place.port, tls))
         except CannotServe as error:
             if source.peers is None:
                 raise Misuse(str(error)) from None
             log.error("no status page: %s", error)  # workers that go on are better than none
         else:
-            click.echo(f"status and metrics on http://{address}", err=True)
+            click.echo(f"status and metrics on {url}", err=True)
         yield
 
 

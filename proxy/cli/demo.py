@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,8 @@ class Writer:
     def worst(self) -> float:
         """Seconds, since it was asked last; the statement that runs counts with what it has waited so far."""
         took, self.took = self.took, []
-        running = time.monotonic() - self.begun if self.begun else 0.0
+        begun = self.begun  # the other thread goes on
+        running = time.monotonic() - begun if begun else 0.0
         return max([running, *took])
 
     def _work(self) -> None:
@@ -151,30 +153,24 @@ def _tour(url: str, rows: int, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _interlock(url: str, folder: Path) -> Iterator[str]:
-    """An interlock serve before the server; its URL."""
-    command = [
-        sys.executable,
-        "-m",
-        "proxy",
-        "serve",
-        "--upstream",
-        url,
-        "--monitor",
-        url,
-        "--listen",
-        "127.0.0.1:0",
-        "--log-level",
-        "warning",
-    ]
+    """An interlock serve before the server, whatever the environment says to another one; its URL."""
+    # -P: a folder here that is called proxy is somebody else's.
+    command = [sys.executable, "-P", "-m", "proxy", "serve", "--upstream", url, "--monitor", url]
+    command += ["--listen", "127.0.0.1:0", "--log-level", "warning"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
     with open(folder / "serve.log", "w+", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.PIPE, text=True, env=environment
+        )
         assert process.stderr is not None
         try:
+            said = []
             for line in process.stderr:
+                said.append(line)
                 if line.startswith("listening on "):
                     break
             else:
-                raise click.ClickException("interlock serve did not start")
+                raise click.ClickException(f"interlock serve did not start: {''.join(said).strip()}")
             port = line.rpartition(":")[2].strip()
             threading.Thread(target=log.writelines, args=(process.stderr,), daemon=True).start()
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"

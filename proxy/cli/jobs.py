@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.cli import Misuse
+from proxy.cli.by_hand import audit, noting
 from proxy.cli.listing import console, look, print_jobs, table
 from proxy.cli.listing import watch as watching
 from proxy.cli.own import cancelling, on, say
 from proxy.cli.progressing import followed
 
 if TYPE_CHECKING:
+    from proxy.policy.load import Policy
     from proxy.run.execute import Budget
     from proxy.run.jobs import Job
     from proxy.run.side import Side
@@ -105,11 +107,18 @@ def show(id: int, database: str | None, form: str) -> None:
 @numbers
 @database
 @policy
+@audit
 @click.option("--failed", is_flag=True, help="Try those again that have failed.")
 @click.option("--wait", is_flag=True, help="Wait for those that another session is doing.")
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0), help="Wait no longer than that.")
 def run(
-    ids: tuple[int, ...], database: str | None, policy: str, failed: bool, wait: bool, timeout: float | None
+    ids: tuple[int, ...],
+    database: str | None,
+    policy: str,
+    audit: str | None,
+    failed: bool,
+    wait: bool,
+    timeout: float | None,
 ) -> None:
     """Do the jobs that wait, oldest first, or those of these numbers.
 
@@ -120,14 +129,15 @@ def run(
     Exit code 0: no job is left and none has failed; 1: some have, or are left; 2: wrong usage or configuration.
     """
     wait_s = (FOREVER_S if timeout is None else timeout) if wait else 0.0
-    _run(ids, database, policy, again=failed, wait_s=wait_s)
+    _run("run", ids, database, policy, audit, again=failed, wait_s=wait_s)
 
 
 @command.command()
 @some_numbers
 @database
 @policy
-def retry(ids: tuple[int, ...], database: str | None, policy: str) -> None:
+@audit
+def retry(ids: tuple[int, ...], database: str | None, policy: str, audit: str | None) -> None:
     """Try jobs again that have failed.
 
     \b
@@ -135,14 +145,15 @@ def retry(ids: tuple[int, ...], database: str | None, policy: str) -> None:
 
     Exit codes as of run.
     """
-    _run(ids, database, policy, again=True, wait_s=0.0)
+    _run("retry", ids, database, policy, audit, again=True, wait_s=0.0)
 
 
 @command.command()
 @some_numbers
 @database
 @policy
-def cancel(ids: tuple[int, ...], database: str | None, policy: str) -> None:
+@audit
+def cancel(ids: tuple[int, ...], database: str | None, policy: str, audit: str | None) -> None:
     """Give jobs up, and take back what their migration did for them before its COMMIT.
 
     \b
@@ -154,6 +165,7 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str) -> None:
     """
     from proxy.run import job as doing
     from proxy.run import jobs
+    from proxy.run.attempt import attempt
     from proxy.run.errors import PlanFailed
 
     async def story(own: Side) -> bool:
@@ -165,7 +177,8 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str) -> None:
                 well = False
                 continue
             try:
-                await doing.give_up(own, job, limits, say, cancelled)
+                with attempt(job, note(own.connection.info.dbname), well="given up") as one:
+                    await doing.give_up(own, job, limits, say, cancelled, one.results)
             except PlanFailed as failed:
                 click.echo(
                     f"job {job.id} is not given up: {failed.error.get('M', 'error')}\n  to forget it, and take nothing"
@@ -177,8 +190,10 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str) -> None:
                 click.echo(f"job {job.id} is given up: {job.title}", err=True)
         return well
 
-    limits = _budget(policy)
-    if not on(database, story):
+    policy_, limits = _patience(policy)
+    with noting(audit, policy_, "cancel") as note:
+        well = on(database, story)
+    if not well:
         raise SystemExit(1)
 
 
@@ -219,7 +234,16 @@ def install(database: str | None) -> None:
 # ---------------------------------------------------------------- doing
 
 
-def _run(ids: Sequence[int], database: str | None, policy: str, *, again: bool, wait_s: float) -> None:
+def _run(
+    what: str,
+    ids: Sequence[int],
+    database: str | None,
+    policy: str,
+    audit: str | None,
+    *,
+    again: bool,
+    wait_s: float,
+) -> None:
     from proxy.run.drain import drain
     from proxy.run.words import one_line
 
@@ -227,7 +251,16 @@ def _run(ids: Sequence[int], database: str | None, policy: str, *, again: bool, 
         if ids:
             await _chosen(own, ids)
         async with followed(own):
-            outcome = await drain(own, limits, say, cancelling(own), only=ids, again=again, wait_s=wait_s)
+            outcome = await drain(
+                own,
+                limits,
+                say,
+                cancelling(own),
+                only=ids,
+                again=again,
+                wait_s=wait_s,
+                ended=note(own.connection.info.dbname),
+            )
         for job in outcome.failed:
             click.echo(f"job {job.id} has failed: {job.title}: {one_line(job.error.get('M', 'error'))}", err=True)
             click.echo(
@@ -243,8 +276,10 @@ def _run(ids: Sequence[int], database: str | None, policy: str, *, again: bool, 
         )
         return outcome.well
 
-    limits = _budget(policy)
-    if not on(database, story):
+    policy_, limits = _patience(policy)
+    with noting(audit, policy_, what) as note:
+        well = on(database, story)
+    if not well:
         raise SystemExit(1)
 
 
@@ -279,11 +314,12 @@ async def _state(own: Side, job: Job) -> str:
     return f"being done by process {how.pid}" if how else now.state
 
 
-def _budget(policy: str) -> Budget:
+def _patience(policy: str) -> tuple[Policy, Budget]:
     from proxy.policy.load import PolicyError, load
     from proxy.session.case import budget
 
     try:
-        return budget(load(policy), inside=False)
+        found = load(policy)
     except PolicyError as error:
         raise Misuse(f"\n{error}") from None
+    return found, budget(found, inside=False)

@@ -64,7 +64,7 @@ def words(doing: Doing | None) -> str:
     """``job 12, step 1 of 2: building index: scanning table, 43 %, about 40 s left of this phase``"""
     from rich.markup import escape
 
-    from proxy.admin.rows import waiting_for
+    from proxy.admin.job_row import waiting_for
     from proxy.catalog.progress import rounded
 
     if doing is None:

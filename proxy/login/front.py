@@ -40,10 +40,22 @@ class Front:
         self.mode = settings.mode
         self._settings = settings
         self.context, self.certificate = _load(settings)
+        self._web: list[ssl.SSLContext] = []
+
+    def for_web(self) -> ssl.SSLContext:
+        """The certificate for HTTPS, which asks nobody for one.  ``reload`` renews it in place: a web server keeps its context."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = MIN_VERSIONS[self._settings.min_version]
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._settings.cert, self._settings.key)
+        self._web.append(context)
+        return context
 
     def reload(self) -> None:
         """Read the files again.  Raises FrontError, and then all is as it was."""
         self.context, self.certificate = _load(self._settings)
+        for context in self._web:  # of files that have just been found good
+            context.load_cert_chain(self._settings.cert, self._settings.key)
 
     def refuses(self, tls: ssl.SSLObject | None, user: str, *, local: bool) -> str:
         """Why a client that comes like this may not log in; empty if it may.  ``local``: by a Unix socket, where no TLS is."""

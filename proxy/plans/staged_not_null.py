@@ -11,6 +11,7 @@ from dataclasses import replace
 from proxy.catalog.facts import Column, Constraint, Facts, Relation
 from proxy.plans import done
 from proxy.plans.default_names import freed, name_of
+from proxy.plans.mark import any_resumed
 from proxy.plans.plan import Failure, Rewrite
 from proxy.plans.target import Target, altering, own_name, target
 from proxy.plans.validate_later import drop, validate
@@ -52,7 +53,10 @@ def prove(statement: Statement, alter: AlterTable, column: str, facts: Facts, na
     alone = " NO INHERIT" if alter.only and relation is not None and relation.has_children else ""
     if facts.major < NATIVE:
         return _helper(alter, table, column, relation, alone)
-    if relation is not None and (pending := pending_not_null(relation, column)):
+    pending = pending_not_null(relation, column) if relation is not None else None
+    if pending is None and relation is not None and any_resumed(statement, relation):
+        pending = _own(relation, column)  # it came with the column, or an interrupted run has made it
+    if pending is not None:
         return Rewrite((validate(table, alter, pending.name),), table=table.key, relations=(table.key,))
     if name is None:
         return None
@@ -72,10 +76,14 @@ def pending_not_null(relation: Relation, column: str) -> Constraint | None:
     """The column's NOT NULL constraint, if it is there but NOT VALID (18)."""
     match relation.columns.get(column):
         case Column(not_null=True, not_null_valid=False):
-            found = (c for c in relation.constraints.values() if c.kind == "n" and c.columns == (column,))
-            return next(found, None)
+            return _own(relation, column)
         case _:
             return None
+
+
+def _own(relation: Relation, column: str) -> Constraint | None:
+    found = (c for c in relation.constraints.values() if c.kind == "n" and c.columns == (column,))
+    return next(found, None)
 
 
 def default_name(table: str, column: str, taken: frozenset[str]) -> str:

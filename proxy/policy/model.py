@@ -255,8 +255,9 @@ class Backfills(Model):
     """Rows that are changed a few at a time: those of a new column, and others where a rule is asked to."""
 
     target: DurationField = Field(
-        default=Duration(100),
-        description="How long one batch is to take: for so long, at most, its rows are locked. Batches grow and shrink to meet it.",
+        default=Duration(25),
+        description="How long one batch is to take: its rows are locked for so long, and up to twice as long in a bad moment."
+        " Batches grow and shrink to meet it.",
     )
     pause: DurationField = Field(default=Duration(10), description="The pause between two batches.")
     lock_timeout: DurationField = Field(

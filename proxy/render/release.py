@@ -58,10 +58,12 @@ def duration(ms: float) -> str:
 
 def html(records: Sequence[Record], *, title: str, verified: str, intact: bool) -> str:
     """``records`` in their order; ``verified`` is what can be said of the log itself."""
+    first, last = (records[0]["at"], records[-1]["at"]) if records else ("", "")
+    by_hand = [record for record in records if "by_hand" in record]
+    records = [record for record in records if "by_hand" not in record]
     every = Sums()
     for record in records:
         every.add(record)
-    first, last = (records[0]["at"], records[-1]["at"]) if records else ("", "")
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="meta">{escape(_period(first, last))}</p>',
@@ -70,6 +72,7 @@ def html(records: Sequence[Record], *, title: str, verified: str, intact: bool) 
         *_section("By rule", _by(records, ("rule",), lambda r: (_rule(r) or "none",))),
         *_section("Blocked longest", _longest(records)),
         *_section("Exceptions and overrides used", _exceptions(records)),
+        *_section("Jobs done, tried again and given up by hand", _by_hand(by_hand)),
         *_section("What ended badly", _listed([r for r in records if r.get("outcome") in ("rejected", "failed")])),
         *_section("What ran otherwise than written", _listed([r for r in records if _instead(r)])),
         *_section("Everything else", _rest(records)),
@@ -179,6 +182,21 @@ def _exceptions(records: Sequence[Record]) -> Iterator[str]:
     )
     rows = [(rule, note, policy, f"{count:,}") for (rule, note, policy), count in counted.most_common()]
     yield from _table(("rule", "why it was decided otherwise", "policy", "statements"), rows, 1)
+
+
+def _by_hand(records: Sequence[Record]) -> Iterator[str]:
+    rows = [
+        (
+            r["at"][:19].replace("T", " "),
+            f"{r['by_hand']['what']} job {r.get('job', '')}",
+            str(r.get("statement", "")),
+            f"{r['session']['user']}, {r['session']['client']}, {r['by_hand']['through']}",
+            f"{r['outcome']}{' (' + r['sqlstate'] + ')' if r.get('sqlstate') else ''}",
+            duration(r.get("took_ms", 0)),
+        )
+        for r in records
+    ]
+    yield from _table(("at", "what", "statement", "by whom, from where", "outcome", "took"), rows, 1)
 
 
 def _listed(records: Sequence[Record]) -> Iterator[str]:

@@ -34,11 +34,15 @@ SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalo
 
 
 class ServerError(Exception):
-    """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them."""
+    """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them.
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
+    ``at``: which statement of the flight it was, from 0.
+    """
+
+    def __init__(self, fields: Mapping[str, str], at: int = 0) -> None:
         super().__init__(fields.get("M", "error"))
         self.fields = dict(fields)
+        self.at = at
 
     @property
     def sqlstate(self) -> str:
@@ -124,10 +128,16 @@ class Connection:
 
     async def fetch_row(self, sql: str, *parameters: str | bytes | None) -> list[bytes | None]:
         """The one row of a query that always has one.  Raises ServerProtocolError if it has not, and as ``fetch``."""
-        rows = await self.fetch(sql, *parameters)
-        if not rows or not rows[0]:
-            raise ServerProtocolError("a query of Interlock's own was answered by something else")
-        return rows[0]
+        return _row(await self.fetch(sql, *parameters))
+
+    async def fetch_as(
+        self, before: tuple[str, Sequence[str | bytes | None]], ask: Sequence[bytes]
+    ) -> list[bytes | None]:
+        """The one row that messages with one Execute give, behind a statement in the same flight.  Raises as ``fetch_row``."""
+        out = self._statement(*before)
+        closed = sum(message[:1] == b"C" for message in ask)
+        replies = await self._fly(out + b"".join(ask), 2, 2 + closed, notices=False)
+        return _row(replies[1].rows)
 
     async def run(
         self,
@@ -141,20 +151,27 @@ class Connection:
         while the client has a pipeline open.  Raises ServerError after the first that fails (the server
         then skips to the next Sync), ConnectionLost.
         """
-        flush_only = self.relay.pipeline_open
-        out = bytearray()
-        for sql, parameters in statements:
-            values = [self._bytes(p) if isinstance(p, str) else p for p in parameters]
-            out += messages.close(b"S", NAME) + messages.close(b"P", NAME)  # a failed one may be there still
-            out += messages.parse(NAME, self._bytes(sql))
-            out += messages.bind(NAME, NAME, values) + messages.execute(NAME)
-        out += messages.close(b"P", NAME) + messages.close(b"S", NAME)
-        out += messages.flush() if flush_only else messages.sync()
-        self.relay.capture = True
-        self.server.write(self.relay.own(bytes(out)))
-        return await self._replies(len(statements), flush_only, notices)
+        out = b"".join(self._statement(sql, parameters) for sql, parameters in statements)
+        count = len(statements)
+        return await self._fly(out, count, 2 * count, notices=notices)
 
-    async def _replies(self, count: int, flush_only: bool, notices: bool) -> list[Reply]:
+    def _statement(self, sql: str, parameters: Sequence[str | bytes | None]) -> bytes:
+        values = [self._bytes(p) if isinstance(p, str) else p for p in parameters]
+        clear = messages.close(b"S", NAME) + messages.close(b"P", NAME)  # a failed one may be there still
+        return (
+            clear + messages.parse(NAME, self._bytes(sql)) + messages.bind(NAME, NAME, values) + messages.execute(NAME)
+        )
+
+    async def _fly(self, out: bytes, count: int, closes: int, *, notices: bool) -> list[Reply]:
+        """Send what executes ``count`` statements and closes so much; one reply for each."""
+        flush_only = self.relay.pipeline_open
+        end = messages.close(b"P", NAME) + messages.close(b"S", NAME)
+        end += messages.flush() if flush_only else messages.sync()
+        self.relay.capture = True
+        self.server.write(self.relay.own(out + end))
+        return (await self._replies(closes + 2, flush_only, notices))[:count]
+
+    async def _replies(self, closes: int, flush_only: bool, notices: bool) -> list[Reply]:
         replies: list[Reply] = [Reply()]
         error: ServerError | None = None
         closed = 0
@@ -173,12 +190,12 @@ class Connection:
                     if notices and self.on_notice is not None and not is_ours(told.get("V", ""), told.get("M", "")):
                         self.on_notice(message.body)
                 case "E":
-                    error = ServerError(messages.read_fields(message.body))
+                    error = ServerError(messages.read_fields(message.body), len(replies) - 1)
                     if flush_only:
                         raise error
                 case "3":
                     closed += 1
-                    if flush_only and closed == 2 * count + 2:
+                    if flush_only and closed == closes:
                         return replies
                 case "Z":
                     if error is not None:
@@ -224,6 +241,10 @@ class Connection:
             if message.type == ord("E"):
                 raise ServerError(messages.read_fields(message.body))
 
+    async def close_all(self, names: Sequence[bytes]) -> None:
+        """Close prepared statements of our own.  Raises as ``run``."""
+        await self._fly(b"".join(messages.close(b"S", name) for name in names), 0, len(names), notices=False)
+
     async def bind_again(self, body: bytes) -> None:
         """Send a Bind of the client's once more, for the end of a transaction has closed its portal.  Raises as ``portal``."""
         self.relay.capture = True
@@ -255,7 +276,7 @@ class Connection:
         text = self._bytes(sql)
         name = messages.close(b"S", NAME)
         self.server.write(self.relay.own(name + messages.parse(NAME, text) + name + messages.sync()))
-        await self._replies(1, False, False)
+        await self._replies(0, False, False)
 
     async def forward(
         self,
@@ -275,6 +296,7 @@ class Connection:
             if message.type == ord("E"):
                 client.write(messages.error_response(reword(messages.read_fields(message.body))))
             elif message.type == ord("C"):
+                self.relay.last_tag = messages.read_tag(message.body)
                 client.write(retag(message.raw))
             else:
                 client.write(message.raw)
@@ -299,3 +321,9 @@ class Connection:
     def release(self) -> None:
         """Give the connection back to the relay."""
         self.relay.capture = False
+
+
+def _row(rows: list[list[bytes | None]]) -> list[bytes | None]:
+    if not rows or not rows[0]:
+        raise ServerProtocolError("a query of Interlock's own was answered by something else")
+    return rows[0]

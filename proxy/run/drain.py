@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from proxy.run import jobs
 from proxy.run.asking import Asking
+from proxy.run.attempt import Ended, attempt
 from proxy.run.errors import DEADLOCK, PlanFailed
 from proxy.run.execute import Budget
 from proxy.run.job import run_job
@@ -43,10 +44,12 @@ async def drain(
     only: Collection[int] = (),
     again: bool = False,
     wait_s: float = 0.0,
+    ended: Ended | None = None,
 ) -> Outcome:
     """Do the jobs that wait, oldest first; ``only`` those of these numbers, if any are given.
 
-    ``again``: those that have failed, too.  ``wait_s``: how long to wait for those that other sessions are doing.
+    ``again``: those that have failed, too.  ``wait_s``: how long to wait for those that other sessions are doing.  ``ended``
+    is called with each attempt.
     Raises JobsUnusable, ServerError, ConnectionLost.
     """
     outcome = Outcome()
@@ -71,7 +74,8 @@ async def drain(
             tried[job.id] += 1
             say(f"job {job.id}: {job.title}")
             try:
-                await run_job(own, job, budget, say, cancelled)
+                with attempt(job, ended) as one:
+                    await run_job(own, job, budget, say, cancelled, one.results)
             except PlanFailed as failed:
                 say(f"job {job.id} failed: {failed.error.get('M', 'error')}")
                 for sql in failed.left:

@@ -6,11 +6,12 @@ The locks that the transaction holds already keep the application waiting while 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from proxy.plans.plan import Plan, Step
-from proxy.run.connection import SET_CONFIG, ServerError
+from proxy.run.connection import SET_CONFIG, Reply, ServerError
 from proxy.run.doing import doing
-from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout
+from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, surely
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
 from proxy.run.settings import as_before
@@ -23,48 +24,81 @@ SAVEPOINT, ROLLBACK, RELEASE = (
 )
 
 
-async def run_inside(runner: Runner, step: Step, *, savepoint: bool) -> None:
+Sent = Sequence[tuple[str, Sequence[str | bytes | None]]]
+
+
+async def run_inside(
+    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str] = (), then: Sent = ()
+) -> list[Reply]:
     """Run a step in the client's transaction; ``runner.tag`` is its last tag.
 
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
-    transaction block has none) once.  Raises PlanFailed: the transaction is then in the failed state.
+    transaction block has none) once.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
+    returned is the answer to ``then``.  Raises PlanFailed; ServerError, if it was one of those that failed.  The transaction
+    is then in the failed state, or (with ``savepoint``) to be brought into it.
     """
     with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
         now.begin(1, step.sql)
-        await _run(runner, step, savepoint=savepoint)
+        return await _run(runner, step, savepoint=savepoint, first=first, then=then)
 
 
-async def _run(runner: Runner, step: Step, *, savepoint: bool) -> None:
+async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent) -> list[Reply]:
     own, locks = runner.own, runner.locks
     result = StepResult(step.sql, step.lock.value)
     runner.results.append(result)
     patience = locks.patience()
     waiting = Waiting(patience.give_up_after_ms)
     restore = as_before("lock_timeout", runner.facts.settings.get("lock_timeout"), local=True)
+    ahead: list[tuple[str, Sequence[str | bytes | None]]] = [(sql, ()) for sql in first]
+    looks = not (savepoint and locks.keeps_out(step))  # others wait already: a short try is no longer than a look
+    if ahead and looks:
+        await own.run(ahead)
+        ahead = []
     begun = time.monotonic()
     try:
         while True:
-            await locks.look(step, patience, waiting, result)
+            if looks:
+                await locks.look(step, patience, waiting, result)
+            looks = True
             result.attempts += 1
             ms = patience.timeout(result.attempts) if savepoint else patience.timeout_ms
             timeout = (SET_CONFIG, ("lock_timeout", f"{ms}ms", "true"))
-            await own.run([(SAVEPOINT, ()), timeout] if savepoint else [timeout])
+            head = [*ahead, *([(SAVEPOINT, ()), timeout] if savepoint else [timeout])]
+            tail = [restore, *([(RELEASE, ())] if savepoint else []), *then]
+            at, behind = len(ahead), len(head) + len(step.statements)
+            ahead = []
             try:
-                runner.tag = tag_of(await own.run([(sql, ()) for sql in step.statements]))
+                replies = await own.run([*head, *((sql, ()) for sql in step.statements), *tail])
+                runner.tag = tag_of(replies[len(head) : behind])
                 break
             except ServerError as error:
+                if not at <= error.at < behind:
+                    raise _Beside(error) from None
+                if savepoint and error.at > at:
+                    # What has failed is what stands behind the savepoint: all else would keep its locks until ROLLBACK.
+                    await surely(lambda: own.run([(ROLLBACK, ()), (RELEASE, ())]))
                 if not is_lock_timeout(error.fields):
                     raise
-            if waiting.over() or not savepoint or own.skipping:
+            if waiting.over() or not savepoint:
                 raise ServerError(_gave_up(step, waiting, result.attempts))
-            await own.run([(ROLLBACK, ()), (RELEASE, ())])
             await locks.pause(patience.pause(result.attempts), waiting, result)
-        await own.run([restore, *([(RELEASE, ())] if savepoint else [])])
+    except _Beside as beside:
+        result.outcome, result.sqlstate = "failed", beside.error.sqlstate
+        raise beside.error from None
     except ServerError as error:
         result.outcome, result.sqlstate = "failed", error.sqlstate
         raise PlanFailed(as_the_authors(error.fields, step)) from None
     result.took_ms = (time.monotonic() - begun) * 1000 - result.waited_ms
     result.outcome = "done"
+    return replies[len(replies) - len(then) :]
+
+
+class _Beside(Exception):
+    """What failed was not the step, but what went with it."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _gave_up(step: Step, waiting: Waiting, attempts: int) -> dict[str, str]:

@@ -65,13 +65,18 @@ async def run_job(
 
 
 async def give_up(
-    own: Asking, job: Job, budget: Budget, say: Callable[[str], None], cancelled: asyncio.Event
+    own: Asking,
+    job: Job,
+    budget: Budget,
+    say: Callable[[str], None],
+    cancelled: asyncio.Event,
+    results: list[StepResult] | None = None,
 ) -> list[StepResult]:
     """Take back what the migration's transaction did for a claimed job, and what an attempt at it has left.
 
     What an attempt has finished stays: an index that is valid may be another's by now.  Raises as ``run_job``.
     """
-    results: list[StepResult] = []
+    results = [] if results is None else results
     try:
         async with _as_asked(own, job, budget, say, cancelled, results) as runner:
             if runner is not None:

@@ -19,7 +19,7 @@ from proxy.plans import stored
 from proxy.plans.plan import Step
 from proxy.plans.target import literal
 from proxy.run.asking import Asking, hexed, unhexed
-from proxy.run.connection import ServerError
+from proxy.run.connection import Reply, ServerError
 from proxy.run.store import EQ, VERSION, WRITTEN, JobsUnusable, exists, pending, prepare
 from proxy.sql import read
 from proxy.sql.statements import AlterTable, DropIndex, ValidateConstraint
@@ -115,6 +115,11 @@ class NewJob:
         )  # fmt: skip
 
     @property
+    def insertion(self) -> tuple[str, tuple[str, ...]]:
+        """The statement that writes it down, and its parameters; its one row is the number."""
+        return f"/* interlock */ {INSERT} RETURNING id", self.parameters
+
+    @property
     def sql(self) -> str:
         """The insertion as a statement without parameters."""
         sql = INSERT
@@ -190,8 +195,12 @@ def _passes(sql: str) -> bool:
 
 async def add(own: Asking, job: NewJob) -> int:
     """Write a job down, in the transaction that is open; its number.  ``prepare`` must have run.  Raises ServerError."""
-    [[number]] = await own.fetch(f"/* interlock */ {INSERT} RETURNING id", *job.parameters)
-    return int(number or b"0")
+    return number((await own.run([job.insertion], notices=False))[0])
+
+
+def number(reply: Reply) -> int:
+    """Of the job that was written down, from the answer to its ``insertion``."""
+    return int(reply.rows[0][0] or b"0")
 
 
 async def of_session(own: Asking, session: str) -> list[Job]:
@@ -320,5 +329,5 @@ def key(job: int) -> str:
 
 __all__ = [
     "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "end", "everything", "exists", "find",
-    "follows", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
+    "follows", "number", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
 ]  # fmt: skip

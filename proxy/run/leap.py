@@ -153,12 +153,20 @@ class Locks:
             return self.locks.bounded(ms)
         return self.locks
 
+    def keeps_out(self, step: Step) -> bool:
+        """Whether the transaction keeps others out already of all that a step locks, so that they wait for it anyway."""
+        held = {one.table for one in self.facts.locked}
+        wanted = {relation for relations in self._wanted(step).values() for relation in relations}
+        return bool(wanted) and wanted <= held
+
     async def look(self, step: Step, patience: Patience, waiting: Waiting, result: StepResult) -> list[Blocker]:
         """Wait, without queueing, while an old transaction is in the way; at most until the bound.
 
         Returns the autovacuum workers in the way, who need not be waited for.
         """
         again = False
+        if not result.attempts and not await self._is_anyone(step, patience):
+            return []
         while True:
             found = await self._blockers(step)
             ages = waiting.ages_ms(found)
@@ -216,6 +224,14 @@ class Locks:
             await self.own.run([("ROLLBACK", ())])
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 log.info("autovacuum was not asked to give way: %s", error)
+
+    async def _is_anyone(self, step: Step, patience: Patience) -> bool:
+        """Whether somebody may be in the way who is to be waited for, or to give way; cheaper than to ask who."""
+        for lock, relations in self._wanted(step).items():
+            parameters = blockers.anyone(relations, lock, patience.look_ms)
+            if parameters is None or (await self.own.fetch(blockers.ANYONE, *parameters))[0][0] != b"f":
+                return True
+        return False
 
     async def _blockers(self, step: Step) -> tuple[Blocker, ...]:
         """Who is in the way now; nobody if that cannot be told: the leap is bounded all the same."""

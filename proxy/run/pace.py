@@ -12,7 +12,7 @@ MOST_PAGES = 65_536
 class Pace:
     """From the policy.  Times in milliseconds."""
 
-    target_ms: int = 100  # how long one batch is to take: so long, at most, its rows are locked
+    target_ms: int = 25  # how long one batch is to take: so long, at most, its rows are locked
     pause_ms: int = 10  # between two batches
     lock_timeout_ms: int = 50  # for anything that a batch must wait for
     lag_ms: int = 10_000  # a standby that is further behind is waited for
@@ -24,7 +24,7 @@ class Pace:
 class Size:
     """How much the next batch takes: as many rows as can be changed, and as many pages as can be read, in the time."""
 
-    rows: int = 500
+    rows: int = 200
     pages: int = 32
     most_pages: int = MOST_PAGES
 

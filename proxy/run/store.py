@@ -145,6 +145,9 @@ INSPECT = f"""/* interlock */ SELECT {hexed(_FOUND)}
     LEFT JOIN pg_catalog.pg_namespace n ON n.nspname {EQ} 'interlock'
     LEFT JOIN pg_catalog.pg_class c ON c.relnamespace {EQ} n.oid AND c.relname {EQ} 'jobs'
     WHERE d.datname {EQ} pg_catalog.current_database()"""
+THERE = f"""/* interlock */ SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n
+    JOIN pg_catalog.pg_class c ON c.relnamespace {EQ} n.oid AND c.relname {EQ} 'jobs' WHERE n.nspname {EQ} 'interlock')"""
+"""What to ask first: where there is none, the rest of ``INSPECT`` need not be planned, which takes ten times as long."""
 TRY = "/* interlock */ SELECT pg_catalog.pg_try_advisory_xact_lock($1::pg_catalog.int4, 0)"
 INSTALL = "interlock jobs install --database URL"
 
@@ -164,11 +167,13 @@ class JobsUnusable(Exception):
 
 async def exists(own: Asking) -> bool:
     """Whether the table is there, and may be used.  Raises JobsUnusable, ServerError, ConnectionLost."""
-    return _usable(await _inspect(own))
+    return await _is_there(own) and _usable(await _inspect(own))
 
 
 async def pending(own: Asking) -> bool:
     """Whether the table is there and something of it could be done here: not on a standby.  Raises as ``exists``."""
+    if not await _is_there(own):
+        return False
     found = await _inspect(own)
     return _usable(found) and not found["read_only"]
 
@@ -199,6 +204,11 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
                 f"Make it beforehand: {INSTALL}",
             )
         await asyncio.sleep(PAUSE_S)
+
+
+async def _is_there(own: Asking) -> bool:
+    rows = await own.fetch(THERE)
+    return bool(rows) and rows[0][0] != b"f"
 
 
 async def _inspect(own: Asking) -> dict[str, Any]:

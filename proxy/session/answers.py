@@ -105,6 +105,19 @@ def unaudited(reason: str) -> dict[str, str]:
     }
 
 
+def unseen(error: JobsUnusable) -> dict[str, str]:
+    """Refusal of everything guarded while it cannot be told what waits for the COMMIT of the open transaction."""
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": REJECTED,
+        "M": f"schema changes are refused while it cannot be seen what waits for COMMIT [jobs]\n{error}.",
+        "D": "Something of this transaction was written down in interlock.jobs. Nothing of the statement was run.",
+        "H": error.hint,
+        "R": "jobs",
+    }
+
+
 def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
     """Refusal of what must wait for COMMIT while that cannot be written down."""
     decided = worst(verdict)

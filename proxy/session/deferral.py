@@ -14,7 +14,7 @@ from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
-from proxy.run.jobs import JobsUnusable
+from proxy.run.jobs import JobsUnusable, NewJob
 from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.case import Case, moved, patient_step
@@ -33,6 +33,7 @@ from proxy.session.defer import (
 from proxy.session.dependents import GivesUp
 from proxy.session.gone import Fails
 from proxy.session.ledger import Who
+from proxy.session.noted import Noted
 from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
@@ -65,31 +66,43 @@ class Deferral:
         self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
+        self.noted = Noted()
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
-        if not self.has_deferred() or not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
+        if not self.has_deferred():
+            return []
+        if (known := self.noted.known) is not None:
+            return known
+        if not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
             return []
         found = await jobs.of_session(self.own, self.token)
-        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
+        pending = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
+        self.noted.found(pending)
+        return pending
 
     async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:
         """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""
         assert case.verdict.plan is not None
         runner = self.runner(case, policy)
+        *steps, last = case.verdict.plan.now or (None,)
+        job = new_job(case, self.who, self.token) if puts_off(case) else None
         try:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            if puts_off(case):
+            if job is not None and not self.noted.is_usable:
                 await jobs.prepare(self.own, self.cancelled)
-            for sql in looks(case, policy):
-                await self.own.run([(sql, ())])
-            for step in case.verdict.plan.now:
-                await run_inside(runner, step, savepoint=in_block)
-            for sql in rehearsed(case):
-                await self.own.run([(sql, ())])
-            if puts_off(case):
-                await jobs.add(self.own, new_job(case, self.who, self.token))
+            first = looks(case, policy)
+            for step in steps:
+                await run_inside(runner, step, savepoint=in_block, first=first)
+                first = ()
+            then = [*((sql, ()) for sql in rehearsed(case)), *([job.insertion] if job is not None else [])]
+            if last is not None:
+                replies = await run_inside(runner, last, savepoint=in_block, first=first, then=then)
+            else:
+                replies = await self.own.run([*((sql, ()) for sql in first), *then])
+            if job is not None:
+                self._note(job, jobs.number(replies[len(replies) - 1]))
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
@@ -106,6 +119,11 @@ class Deferral:
             self.voice.say(waits(case))
         await self.voice.done(case.statement.node.kind.encode(), simple=simple)
         return True
+
+    def _note(self, job: NewJob, number: int) -> None:
+        """It has been written down."""
+        pending = Pending(job.statement, job.steps, job.tables, job.give_up, number)
+        self.noted.add(pending, first=not self.has_deferred())
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
         """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
@@ -126,6 +144,7 @@ class Deferral:
         case = next(c for c in cases if isinstance(c.dependent, GivesUp))
         given = case.dependent
         assert isinstance(given, GivesUp)
+        self.noted.forget()
         if len(statements) > 1:
             return await self.refuse_dependent(case, cases, simple=simple)
         try:
@@ -188,6 +207,7 @@ class Deferral:
         if not (patient or deferred or foreseen):
             return False
         string = InSteps(cases, statements, self.who, self.token, policy)
+        self.noted.forget()
         waiting = [case for case in deferred if puts_off(case)]
         try:
             if waiting:

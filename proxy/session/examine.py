@@ -21,6 +21,7 @@ from proxy.policy.said import Said
 from proxy.policy.verdict import Action, Verdict
 from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
+from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
@@ -61,6 +62,8 @@ class Examiner:
         self.voice = voice
         self.policy = policy
         self.pending = pending
+        self.kept = Kept(own)
+        self.keeps = False  # a transaction block is open: the next statement may be one of ours, too
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
 
@@ -131,7 +134,7 @@ class Examiner:
                 continue
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
-            facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            facts = replace(await self._facts(statement, in_transaction, keep=self.keeps), routines=routines)
             if batched and not self.cannot_ask:
                 facts = await many.estimated(self.own, statement, facts)
             for one in earlier:
@@ -175,9 +178,11 @@ class Examiner:
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 
-    async def _facts(self, statement: Statement, in_transaction: bool) -> Facts:
-        """Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        asked: lookup.Request | None = lookup.request(statement, in_transaction=in_transaction)
+    async def _facts(self, statement: Statement, in_transaction: bool, *, keep: bool = False) -> Facts:
+        """``keep`` how to ask.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
+        asked = lookup.request(statement, in_transaction=in_transaction)
+        if keep:
+            asked = replace(asked, shared=True)
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
@@ -185,10 +190,12 @@ class Examiner:
         if self.cannot_ask:
             return unknown
         try:
-            while asked is not None:
-                row = await self.own.fetch_row(asked.sql, asked.parameter)
-                facts = lookup.decode((row[0] or b"").decode(), asked, now=now, in_transaction=in_transaction)
-                asked = lookup.more(asked, statement, facts)
+            further: lookup.Request | None = asked
+            while further is not None:
+                ask = self.kept.fetch_row if keep else self.own.fetch_row
+                row = await ask(further.sql, further.parameter)
+                facts = lookup.decode((row[0] or b"").decode(), further, now=now, in_transaction=in_transaction)
+                further = lookup.more(further, statement, facts)
             facts = replace(facts, tool=tool)
         except (ServerError, UnreadableAnswer) as error:
             if self.own.relay.skipping or self.own.relay.status == b"E":

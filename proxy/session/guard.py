@@ -102,6 +102,9 @@ class Guard:
         )
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+        self.attend: Callable[[], None] = lambda: (
+            None
+        )  # so that the end of the transaction is told here first, if need be
         self.spoken: Callable[[], str | None] = lambda: None  # the tool that another connection of the client shows
         self.has_asked = False  # for jobs that have failed
         self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
@@ -117,6 +120,39 @@ class Guard:
         """
         relay = self.own.relay
         in_block = relay.status == b"T" and not relay.executes  # what was executed since may have ended it
+        self._since_then(in_block=in_block)
+        outcome = await self._settle(
+            text, readable=readable, simple=simple, alone=alone, prepared=prepared, in_block=in_block
+        )
+        if relay.status != b"T":
+            await self.put_away()
+        self.attend()
+        return outcome
+
+    def _since_then(self, *, in_block: bool) -> None:
+        """What the statement before has learnt holds only if nothing of the client's own has run since.
+
+        Each CommandComplete that is passed to it tells so, a FunctionCall, and a portal that has more rows.  Errors need
+        not: they fail the transaction, and only a ROLLBACK leads on.
+        """
+        relay = self.own.relay
+        self.examiner.keeps = in_block
+        if relay.last_tag or relay.suspended or not in_block:
+            self.deferral.noted.forget()
+            self.examiner.kept.doubt()
+        relay.last_tag = b""
+
+    async def put_away(self) -> None:
+        """The transaction is over: nothing of ours stays with the server.  Raises ConnectionLost."""
+        if self.examiner.kept.any and not (self.own.is_lost or self.own.skipping):
+            with contextlib.suppress(ServerError):
+                await self.examiner.kept.close()
+            self.attend()
+
+    async def _settle(
+        self, text: str, *, readable: bool, simple: bool, alone: bool, prepared: bool, in_block: bool
+    ) -> Outcome:
+        relay = self.own.relay
         begun = time.monotonic()
         policy = self.policy()
         try:
@@ -130,6 +166,8 @@ class Guard:
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
+        except JobsUnusable as error:
+            return await self._refuse(answers.unseen(error), simple=simple)
         cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
         if not cases:
             return Outcome.PASS
@@ -301,6 +339,7 @@ class Guard:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
             await run_inside(runner, step, savepoint=in_block)
+            self.deferral.noted.ran(case.statement, step.relations)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except (PlanFailed, ServerError) as failed:

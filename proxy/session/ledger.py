@@ -12,7 +12,8 @@ from proxy.audit import record
 from proxy.audit.chain import AuditError
 from proxy.audit.sink import AuditLog
 from proxy.policy.load import Policy
-from proxy.session.case import Case
+from proxy.run.attempt import Attempt
+from proxy.session.case import Case, of_job
 from proxy.session.tally import Tally, told
 
 log = logging.getLogger("interlock")
@@ -68,7 +69,14 @@ class Ledger:
                 return str(error)
         return reason
 
-    def record(self, who: Who, case: Case, policy: Policy) -> None:
+    def attempted(self, who: Who, attempt: Attempt, policy: Policy, by_hand: record.ByHand) -> None:
+        """Note what became of a job that somebody has told us to do or to give up.  Never raises."""
+        case = of_job(attempt.job)
+        case.steps, case.outcome = attempt.results, attempt.outcome
+        case.sqlstate, case.took_ms = attempt.sqlstate, attempt.took_ms
+        self.record(who, case, policy, by_hand)
+
+    def record(self, who: Who, case: Case, policy: Policy, by_hand: record.ByHand | None = None) -> None:
         """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
         action = case.verdict.action.value
         decision = told(case, policy, who=who.told(), number=self.tally.next_number)
@@ -98,6 +106,7 @@ class Ledger:
             literals=policy.audit.redact_literals,
             standard_conforming_strings=case.standard_conforming_strings,
             job=case.job,
+            by_hand=by_hand,
         )
         self._waiting.append(entry)
         self._write_waiting()
@@ -112,6 +121,11 @@ class Ledger:
             log.error("audit: %s (%d records wait)", error, len(self._waiting))
             return str(error)
         return ""
+
+    @property
+    def waits(self) -> int:
+        """How many records could not be written yet."""
+        return len(self._waiting)
 
     def reopen(self) -> None:
         """SIGHUP: go on in the file that now has the path."""

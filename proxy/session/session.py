@@ -81,6 +81,7 @@ class Session:
         self._guard.voice.at_rest = self._rest.moment
         self._guard.deferral.on_deferred = self._rest.begin
         self._guard.let_go = self._rest.let_go
+        self._guard.attend = self.attend
         self._guard.deferral.has_deferred = lambda: self._rest.pending
         if not replication:
             group = self._groups.join(self, who.user, who.database, address(who.client))
@@ -164,7 +165,7 @@ class Session:
 
     def attend(self) -> None:
         """Watch for the end of the client's transaction while jobs wait for it."""
-        self.relay.keeps_ready = self._rest.wanted
+        self.relay.keeps_ready = self._rest.wanted or self._guard.examiner.kept.any
 
     async def let_go(self) -> None:
         """Close the unnamed portal, if it has been executed to its end in a transaction that is now idle.
@@ -256,7 +257,7 @@ class Session:
         elif kind == DESCRIBE:
             return False
         elif kind == TERMINATE:
-            return relay.keeps_ready
+            return relay.keeps_ready and self._rest.wanted
         return self._prepared.holds(kind, body, self._reading_now)
 
     def _reading(self) -> Reading:
@@ -407,6 +408,7 @@ class Session:
     async def _settle_ready(self) -> None:
         """The client's transaction is over, and it has not been told yet."""
         before = await self._rest.moment()
+        await self._guard.put_away()
         self._own.release()
         self.cancelled.clear()
         self.client.write(before + self.relay.release_ready())

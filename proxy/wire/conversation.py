@@ -44,6 +44,7 @@ SYNC: Final = ord("S")
 TERMINATE: Final = ord("X")
 
 ROW_DESCRIPTION: Final = ord("T")
+FUNCTION: Final = b"FUNCTION CALL"
 
 _EXECUTES: Final = (EXECUTE,)
 _DESCRIBES: Final = (DESCRIBE,)
@@ -59,7 +60,7 @@ class Conversation:
     ``executes``       Executes among them
     ``skipping``       after an error in one of them: the server ignores everything up to Sync
     ``copying``        ``""``, ``"in"`` (until the client ends it), ``"out"`` or ``"both"``
-    ``last_tag``       tag of the last CommandComplete
+    ``last_tag``       tag of the last CommandComplete; a FunctionCall has none, and gets one here
     ``suspended``      the last portal that was executed has more rows to give
     ``unsure``         ``skipping`` may be wrong: a COPY failed, and whether before it read a Sync cannot be known
     ``unexpected``     replies that answered nothing: not 0 means that the state is a guess
@@ -105,6 +106,8 @@ class Conversation:
             if not self.skipping:
                 self._close_pipeline()
                 owed.append(kind)
+                if kind == CALL:
+                    self.last_tag = FUNCTION
         elif kind in (COPY_DONE, COPY_FAIL):
             if self.copying == "in" or self.copying == "both":
                 self.copying = ""

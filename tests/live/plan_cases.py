@@ -198,7 +198,14 @@ NOT_NULLS = [
         repeats=False,
         replans=False,
     ),
-    Case("ALTER TABLE orders ADD COLUMN z int NOT NULL DEFAULT 1, ALTER z SET NOT NULL", replans=False),
+    Case("ALTER TABLE orders ADD COLUMN z int NOT NULL DEFAULT 1, ALTER z SET NOT NULL"),
+    Case(
+        "ALTER TABLE orders ADD COLUMN z int DEFAULT 1, ALTER z SET NOT NULL, ADD y int, ALTER email SET NOT NULL",
+        NULL_EMAIL,
+    ),
+    Case(
+        "ALTER TABLE orders ADD COLUMN z int, ALTER z SET NOT NULL, ADD CHECK (total > 0)", before="DELETE FROM orders"
+    ),
     Case("ALTER TABLE orders ALTER email SET NOT NULL, ALTER email TYPE varchar", replans=False),
     Case(
         "ALTER TABLE orders ALTER email SET NOT NULL",

@@ -16,9 +16,22 @@ ALTER TABLE orders ADD CONSTRAINT old_check CHECK (total > 0) NOT VALID;
 ALTER TABLE orders ADD CONSTRAINT old_key FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;
 """
 
-WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush")
+WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush", "limited", "portals")
 """How statements are sent: one Query each; one Query for all; Queries in one flight; Parse to Sync each; one Sync for
-all; a Sync each in one flight; as named statements; as Postgrex does."""
+all; a Sync each in one flight; as named statements; as Postgrex does; some rows at a time; with portals that stay open."""
+TOGETHER = ("string", "queries", "pipeline", "syncs", "portals")
+
+COPIES = {
+    "COPY orders (id, customer_id, email, total) FROM STDIN": "200\t1\te200\t5\n201\t2\te201\t6\n",
+    "COPY orders FROM STDIN": "202\t3\te202\t7\tn\n",
+    "COPY orders (id, email) FROM STDIN": "203\te203\nnone\te204\n",  # fails at its second row
+    "COPY customers FROM STDIN": "30\tc30\t30\n31\tc31\t31\n",
+    "COPY customers (id) FROM STDIN": "1\n",  # is there already
+    "COPY n FROM STDIN": "7\tx\n",
+    "COPY orders (note) FROM STDIN": "",  # CopyFail
+    "COPY nowhere FROM STDIN": "1\n",
+}
+"""What is sent behind it; nothing: that the client has changed its mind."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,13 @@ SPOILS = (
     "ALTER TABLE orders DROP CONSTRAINT old_key; UPDATE orders SET customer_id = 999 WHERE id = 6;"
     " ALTER TABLE orders ADD CONSTRAINT old_key FOREIGN KEY (customer_id) REFERENCES customers NOT VALID",
 )
+BULK = (
+    *COPIES, "COPY orders (id, email) TO STDOUT", "COPY (SELECT count(*) FROM orders) TO STDOUT", "COPY customers TO STDOUT WITH (FORMAT csv)",
+    "DECLARE c CURSOR FOR SELECT id, email FROM orders ORDER BY id, email", "DECLARE c SCROLL CURSOR FOR SELECT id FROM customers ORDER BY id",
+    "DECLARE h CURSOR WITH HOLD FOR SELECT id FROM customers ORDER BY id", "FETCH 2 FROM c", "FETCH ALL FROM c", "MOVE 3 IN c", "FETCH BACKWARD 1 FROM c", "CLOSE c",
+    "FETCH 2 FROM h", "CLOSE h", "CLOSE ALL", "SELECT id FROM customers ORDER BY id", "SELECT id, email FROM orders ORDER BY id, email",
+    "INSERT INTO customers SELECT g, 'g', g FROM generate_series(40, 44) g RETURNING id",
+)  # fmt: skip
 OTHERS = (
     "COMMENT ON INDEX orders_total_idx IS 'x'", "COMMENT ON TABLE orders IS 'x'", "COMMENT ON COLUMN orders.email IS 'x'",
     "CREATE TABLE n (a int, b text)", "CREATE TABLE n (a int PRIMARY KEY, b text UNIQUE REFERENCES n (b))", "CREATE TABLE IF NOT EXISTS n (a int UNIQUE, b text)",
@@ -100,7 +120,19 @@ BEGINS = (
     "BEGIN ISOLATION LEVEL SERIALIZABLE",
     "BEGIN READ ONLY",
 )
-ENDS = ("COMMIT", "COMMIT", "COMMIT", "COMMIT", "COMMIT", "END", "ROLLBACK", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN")
+PREPARES = "PREPARE TRANSACTION 'same_gid'"
+ENDS = (
+    "COMMIT",
+    "COMMIT",
+    "COMMIT",
+    "COMMIT",
+    "COMMIT",
+    "END",
+    "ROLLBACK",
+    "COMMIT AND CHAIN",
+    "ROLLBACK AND CHAIN",
+    PREPARES,
+)
 
 
 class Author:
@@ -132,12 +164,18 @@ class Author:
                     self.one(*BEGINS),
                     *self._draw(st.sampled_from([[], ["SAVEPOINT a"]])),
                     *body,
-                    self.one(*ENDS),
+                    end := self.one(*ENDS),
                 ]
+                if end == PREPARES:
+                    found.append(
+                        self.one(
+                            "COMMIT PREPARED 'same_gid'", "COMMIT PREPARED 'same_gid'", "ROLLBACK PREPARED 'same_gid'"
+                        )
+                    )
         return found
 
     def statement(self) -> str:
-        match self._draw(st.integers(0, 15)):
+        match self._draw(st.integers(0, 17)):
             case 0 | 1 | 2:
                 return self._create_index()
             case 3 | 4 | 5 | 6:
@@ -156,6 +194,8 @@ class Author:
                 return self.one(
                     "SAVEPOINT a", "SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO a", "ROLLBACK TO SAVEPOINT b", "RELEASE a"
                 )
+            case 15 | 16:
+                return self.one(*BULK)
             case _:
                 return self.one(*ERRORS) if self.rarely(3) else self._alter()
 
@@ -277,7 +317,11 @@ def stories(draw: st.DrawFn) -> Story:
     mixed = draw(st.booleans())
     while statements:
         way = draw(st.sampled_from(WAYS)) if mixed else one_way
-        many = draw(st.integers(1, 6)) if way in ("string", "queries", "pipeline", "syncs") else 1
+        many = draw(st.integers(1, 6)) if way in TOGETHER else 1
+        if PREPARES in statements[:many]:  # until it is committed, others would wait for its locks
+            many = statements.index(PREPARES) + 1
+        elif statements[0].endswith("PREPARED 'same_gid'"):
+            many = 1
         flights.append(Flight(way, tuple(statements[:many])))
         statements = statements[many:]
     spoils = draw(st.lists(st.sampled_from(SPOILS), max_size=1)) if draw(st.booleans()) else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +12,17 @@ from types import SimpleNamespace
 import httpx
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from proxy.admin import metrics, rows
 from proxy.admin.table import table
+from proxy.cli import main
+from proxy.rules.base import rules
 from proxy.session.tally import Tally
 from tests import proxies
 from tests.live.conftest import start_guard, through
+from tests.live.secured import CA, CERTIFICATES, private
+from tests.live.test_bad_input import UPSTREAM, serve
 from tests.live.test_jobs_command import UNIQUE, left
 from tests.live.test_patience import Background, until
 from tests.live.test_progress import holding
@@ -26,7 +33,7 @@ pytestmark = pytest.mark.sampled(2)  # make operating runs them all
 
 ROOT = Path(__file__).parents[2]
 ADMIN, STATS = "an-admin-token-of-a-test", "a-stats-token-of-a-test"
-WHERE = re.compile(r"status and metrics on (http://\S+)")
+WHERE = re.compile(r"status and metrics on (https?://\S+)")
 # What dashboards of others count on.
 METRICS = {
     "interlock_clients": {"state"}, "interlock_statements_total": {"action", "rule"}, "interlock_decide_seconds_bucket": {"le"},
@@ -58,7 +65,7 @@ def samples(text: str) -> Samples:
     found: Samples = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()  # type: ignore[union-attr]
+            [(name, labels, value)] = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", line)
             found.setdefault(name, []).append((dict(re.findall(r'(\w+)="([^"]*)"', labels or "")), float(value)))
     return found
 
@@ -173,6 +180,49 @@ def test_acting_takes_the_admin_and_a_form_of_ours(orders: str, http: httpx.Clie
     other = left(orders, "CREATE INDEX another ON orders (email)")
     assert httpx.post(f"{site(proxied)}/job/{other}/cancel", headers=bearer(ADMIN)).status_code == 303
     until(lambda: "cancelled" in http.get(f"/job/{other}").text, "it should be given up")
+
+
+def test_https_with_the_clients_certificate_that_is_renewed(
+    start_proxy: Callable[..., Proxy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    shutil.copy(CERTIFICATES / "server.crt", cert)
+    private(key, CERTIFICATES / "server.key")
+    flags = ("--admin", "127.0.0.1:0", "--admin-tls", "--tls-cert", str(cert), "--tls-key", str(key))
+    proxy = start_proxy(*flags, *tokens(tmp_path), "--tls-mode", "verify-ca", "--tls-client-ca", str(CA))
+    url = site(proxy).replace("127.0.0.1", "localhost")
+    assert url.startswith("https://")
+    with httpx.Client(
+        base_url=url, verify=ssl.create_default_context(cafile=str(CA))
+    ) as browser:  # asked for no certificate
+        answer = browser.post("/login", data={"token": STATS})
+        assert "; secure" in answer.headers["set-cookie"].lower()
+        assert browser.get("/status").status_code == 200
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(url.replace("https", "http"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(CA))
+        told = CliRunner().invoke(main, ["status", "--admin", url, "--token-file", str(tmp_path / "stats")])
+        assert told.exit_code == 0, told.output
+        shutil.copy(CERTIFICATES / "elsewhere.crt", cert)
+        proxy.reload()
+        until(lambda: "certificate not reloaded" in proxy.stderr_text(), "the pair does not fit")
+        assert httpx.get(f"{url}/healthz", verify=ssl.create_default_context(cafile=str(CA))).text == "ok\n"
+        shutil.copy(CERTIFICATES / "elsewhere.key", key)
+        proxy.reload()
+        until(lambda: "certificate reloaded" in proxy.stderr_text(), "the new pair should be taken")
+        assert browser.get("/status").status_code == 200  # a connection that is there lives on
+        with pytest.raises(httpx.ConnectError, match="not valid for 'localhost'"):
+            httpx.get(f"{url}/healthz", verify=ssl.create_default_context(cafile=str(CA)))
+    assert "--admin-tls needs --admin and --tls-cert" in serve(*UPSTREAM, "--admin-tls").stderr
+
+
+def test_rules_are_laid_out(http: httpx.Client) -> None:
+    for name in rules():
+        page = http.get(f"/rule/{name}")
+        assert f"<h1>{name}</h1>" in page.text
+        assert "```" not in page.text
+        assert ".md" not in page.text, "links lead to pages of this site"
+    assert http.get("/rule/no-such-rule").status_code == 404
 
 
 def test_the_console_and_the_page_show_the_same_rows(

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import httpx
+import jsonschema
 import kubernetes_validate
 import psycopg
 import pytest
@@ -23,7 +24,7 @@ import yaml
 from proxy.cli import COMMANDS, main
 from tests import proxies, servers
 from tests.binaries import client
-from tests.live.test_admin_http import WHERE
+from tests.live.test_admin_http import site
 from tests.servers import Server
 from tests.unit.cli.test_main import options_of
 
@@ -64,6 +65,23 @@ def test_what_the_image_copies_is_there_and_not_left_out() -> None:
         assert name in kept, f".dockerignore leaves out {name}"
 
 
+def test_compose_is_what_docker_takes() -> None:
+    """By the Compose Specification's own schema; and by ``docker compose config``, where that is."""
+    schema = json.loads((ROOT / "tests/schemas/compose-spec.json").read_text())
+    taken = jsonschema.Draft7Validator(schema)
+    taken.validate(yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
+    wrong = {"services": {"a": {"image": "x", "depend_on": ["b"]}}}
+    with pytest.raises(jsonschema.ValidationError, match="depend_on"):
+        taken.validate(wrong)
+    docker = shutil.which("docker")
+    if docker and subprocess.run([docker, "compose", "version"], capture_output=True, timeout=60).returncode == 0:
+        done = subprocess.run(
+            [docker, "compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+
+
 def test_compose_without_docker(shop: str, server: Server, tmp_path: Path) -> None:
     """The services' own commands, with this machine's addresses, and the commands of the file's head."""
     text = (ROOT / "docker-compose.yml").read_text()
@@ -93,7 +111,7 @@ def test_compose_without_docker(shop: str, server: Server, tmp_path: Path) -> No
                 [client("psql"), "-X", address, "-c", sql], capture_output=True, text=True, timeout=60
             )
             assert done.returncode == 0, done.stderr
-        port = WHERE.search(running.stderr_text())[1].rpartition(":")[2]  # type: ignore[index]
+        port = site(running).rpartition(":")[2]
         check = re.search(r"^  CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert check is not None
         health = [sys.executable, *json.loads(check[1])[1:]]
@@ -114,26 +132,60 @@ def test_compose_without_docker(shop: str, server: Server, tmp_path: Path) -> No
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_manifests_are_what_kubernetes_takes(path: Path) -> None:
     for one in documents(path):
-        if one["kind"] in ("Deployment", "PodDisruptionBudget"):  # kustomization's labels bring the selectors
-            labels = {"app.kubernetes.io/name": "interlock"}
-            one["spec"]["selector"] = {"matchLabels": labels}
-            if "template" in one["spec"]:
-                one["spec"]["template"]["metadata"] = {"labels": labels}
         kubernetes_validate.validate(one, "1.29", strict=True)
 
 
-def test_the_kustomization_names_what_is_there() -> None:
+def built() -> dict[str, dict[str, Any]]:
+    """What ``kubectl apply -k`` would send, by kind and name; as the files have it where there is no kubectl."""
+    program = shutil.which("kubectl")
+    if program is None:
+        found = [one for path in MANIFESTS for one in documents(path)]
+    else:
+        done = subprocess.run([program, "kustomize", str(KUBERNETES)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        found = list(yaml.safe_load_all(done.stdout))
+        for one in found:
+            kubernetes_validate.validate(one, "1.29", strict=True)
+            assert one["kind"] == "Namespace" or one["metadata"]["namespace"] == "interlock"
+    return {f"{one['kind']}/{one['metadata']['name'].partition('-gc')[0]}": one for one in found}
+
+
+def test_what_kustomize_makes_of_them() -> None:
+    """Several proxies, one of which is always there; found by the service; open to those who migrate, and to nobody else."""
     [kustomization] = documents(KUBERNETES / "kustomization.yaml")
     files = kustomization["resources"] + [name for one in kustomization["configMapGenerator"] for name in one["files"]]
     assert all((KUBERNETES / name).exists() for name in files)
-    [deployment] = documents(KUBERNETES / "deployment.yaml")
-    [budget] = documents(KUBERNETES / "disruption.yaml")
-    assert deployment["spec"]["replicas"] > budget["spec"]["minAvailable"]
+    every = built()
+    deployment = every["Deployment/interlock"]["spec"]
+    budget = every["PodDisruptionBudget/interlock"]["spec"]
+    policy = every["NetworkPolicy/interlock"]["spec"]
+    ours = {"matchLabels": {"app.kubernetes.io/name": "interlock"}}
+    assert deployment["selector"] == budget["selector"] == policy["podSelector"] == ours
+    assert deployment["template"]["metadata"]["labels"].items() >= ours["matchLabels"].items()
+    for name in ("interlock", "interlock-admin"):
+        assert every[f"Service/{name}"]["spec"]["selector"] == ours["matchLabels"]
+    assert deployment["replicas"] > budget["minAvailable"]
+    [pods, monitoring] = [one["from"] for one in policy["ingress"]]
+    [migration] = documents(KUBERNETES / "migrate.yaml")
+    assert [one["podSelector"] for one in pods] == [
+        {"matchLabels": migration["spec"]["template"]["metadata"]["labels"]}
+    ]
+    assert "podSelector" not in monitoring[0]
+
+
+def test_the_deployment_is_as_the_configuration_wants_it() -> None:
+    pod = built()["Deployment/interlock"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert re.search(rf"^USER {pod['securityContext']['runAsUser']}$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert (container["readinessProbe"]["httpGet"]["path"], container["livenessProbe"]["httpGet"]["path"]) == (
+        "/readyz",
+        "/healthz",
+    )
     options = yaml.safe_load((KUBERNETES / "interlock.yaml").read_text())
-    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > options["drain_timeout"]
-    ports = {
-        port["name"]: port["containerPort"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
-    }
+    assert pod["terminationGracePeriodSeconds"] > options["drain_timeout"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert options["listen"] == [f"0.0.0.0:{ports['postgres']}"]
     assert options["admin"] == f"0.0.0.0:{ports['admin']}"
 

@@ -565,7 +565,17 @@ def test_somebody_elses_table_is_not_new_to_us(open_session: Open) -> None:
 
 
 def in_the_way(session: Session, name: str, lock: Lock, schema: str = "public") -> tuple[blockers.Blocker, ...]:
-    return blockers.decode(ask(session, blockers.SQL, blockers.parameter(((schema, name),), lock)))
+    found = blockers.decode(ask(session, blockers.SQL, blockers.parameter(((schema, name),), lock)))
+    assert not found or is_anyone(session, name, lock, schema=schema)
+    return found
+
+
+def is_anyone(session: Session, name: str, lock: Lock, *, age_ms: float = 0, schema: str = "public") -> bool:
+    parameters = blockers.anyone(((schema, name),), lock, age_ms)
+    if parameters is None:
+        return True
+    row = psycopg.RawCursor(session).execute(blockers.ANYONE.encode(), parameters).fetchone()
+    return row == (True,)
 
 
 def pid(session: Session) -> int:
@@ -588,6 +598,27 @@ def test_who_holds_what_conflicts(open_session: Open) -> None:
     assert in_the_way(session, "T", Lock.SHARE) == ()
     assert [b.pid for b in in_the_way(session, "T", Lock.ACCESS_EXCLUSIVE, schema="")] == [pid(other)]
     assert in_the_way(session, "missing", Lock.ACCESS_EXCLUSIVE) == ()
+
+
+def test_whether_anyone_is_in_the_way_for_longer_than_that(open_session: Open) -> None:
+    session, other = open_session(), open_session()
+    session.execute("""CREATE TABLE "a\\""b" (a int); CREATE TABLE "Straße" (a int)""")
+    assert not is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE)
+    other.execute("""BEGIN; LOCK TABLE "a\\""b" IN ROW EXCLUSIVE MODE""")
+    assert is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE)
+    assert not is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE, age_ms=3_600_000)
+    assert not is_anyone(session, 'a\\"b', Lock.ROW_EXCLUSIVE)
+    session.execute("BEGIN")
+    until(
+        session,
+        """SELECT clock_timestamp() > xact_start + '50ms' FROM pg_stat_activity WHERE state = 'idle in transaction'""",
+    )
+    assert is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE, age_ms=50)  # each look is a new one
+    session.execute("ROLLBACK; DO $$ BEGIN CREATE ROLE il_poor; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    session.execute("SET SESSION AUTHORIZATION il_poor")
+    assert is_anyone(session, 'a\\"b', Lock.ACCESS_EXCLUSIVE, age_ms=3_600_000)  # whose age is hidden may be old
+    assert blockers.anyone((("public", "Straße"),), Lock.SHARE, 0) is None
+    assert blockers.anyone((("", "t"),), Lock.SHARE, 0) is None
 
 
 def test_a_waiter_in_front_of_us_is_in_the_way_too(open_session: Open) -> None:

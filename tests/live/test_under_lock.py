@@ -105,3 +105,27 @@ def test_on_conflict_does_not_find_an_index_that_waits(guarded: str) -> None:
         with pytest.raises(psycopg.errors.InvalidColumnReference):  # 42P10
             connection.execute("INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
         connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "ALTER TABLE orders ADD CHECK (no_such > 0)",
+        "ALTER TABLE orders ALTER no_such SET NOT NULL",
+        "ALTER TABLE orders ADD COLUMN id int",
+        "ALTER TABLE orders ADD UNIQUE (no_such)",
+    ],
+)
+def test_an_error_gives_the_locks_back_though_nobody_has_rolled_back_yet(
+    guarded: str, writer: psycopg.Connection, failing: str
+) -> None:
+    """As the server does by itself, where no savepoint of ours stands before the statement that fails."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE orders ADD COLUMN more text")
+        with pytest.raises(psycopg.Error):
+            connection.execute(failing)
+        writer.execute("SET lock_timeout = '10s'")
+        writer.execute("INSERT INTO orders VALUES (7000, 1, 'e7000', 1)")
+        assert connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
+        assert connection.execute("COMMIT").statusmessage == "ROLLBACK"

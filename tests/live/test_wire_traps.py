@@ -495,6 +495,7 @@ DEFERRED: dict[str, list[Step]] = {
     "READ ONLY": [(q(b"BEGIN READ ONLY"), "Z"), (q(INDEX), "Z"), *COMMIT],
     "settings of the transaction": [(q(b"BEGIN"), "Z"), (q(b"SET LOCAL search_path = public, pg_catalog"), "Z"), (q(b"SET LOCAL lock_timeout = '3s'"), "Z"), (q(INDEX), "Z"), (q(b"SHOW lock_timeout"), "Z"), *COMMIT, (q(b"SHOW lock_timeout"), "Z"), (q(b"SHOW search_path"), "Z")],
     "two-phase commit": [(q(b"BEGIN"), "Z"), (q(INDEX), "Z"), (q(b"PREPARE TRANSACTION 'x'"), "Z"), (q(b"SELECT 1"), "Z"), (q(b"COMMIT PREPARED 'x'"), "Z")],
+    "two-phase commit, prepared in one string": [(q(b"BEGIN; " + INDEX + b"; PREPARE TRANSACTION 'x'"), "Z"), (q(b"COMMIT PREPARED 'x'"), "Z")],
     "two-phase rollback": [(q(b"BEGIN"), "Z"), (q(INDEX), "Z"), (q(b"PREPARE TRANSACTION 'x'"), "Z"), (q(b"ROLLBACK PREPARED 'x'"), "Z")],
     "RESET ALL in between": [(q(b"BEGIN"), "Z"), (q(INDEX), "Z"), (q(b"RESET ALL"), "Z"), *COMMIT],
     "DISCARD ALL behind it": [(q(b"BEGIN"), "Z"), (q(INDEX), "Z"), *COMMIT, (q(b"DISCARD ALL"), "Z")],

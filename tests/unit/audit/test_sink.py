@@ -41,7 +41,7 @@ def test_a_second_run_goes_on_with_the_chain(tmp_path: Path) -> None:
     head = write(path, range(3, 5))
     report = verify([path], head=head)
     assert (report.intact, report.records, report.seq, report.head) == (True, 5, 5, head)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["audit.jsonl"]  # no lock file stays
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".audit.jsonl.turn", "audit.jsonl"]  # no lock stays
 
 
 @settings(max_examples=40, deadline=None)
@@ -108,6 +108,33 @@ def test_two_logs_of_one_process_do_not_share_a_file_either(tmp_path: Path) -> N
         AuditLog.open(tmp_path / "a")
 
 
+def test_a_guest_writes_into_the_owners_chain(tmp_path: Path) -> None:
+    """Also where the file was renamed just now and its owner has not been told."""
+    path = tmp_path / "audit.jsonl"
+    with AuditLog.open(path) as owner:
+        owner.append({"statement": "the owner's"})
+        with AuditLog.open(path, joins=True) as guest:
+            guest.append({"statement": "a guest's"})
+        owner.append({"statement": "the owner's, behind it"})
+        path.rename(tmp_path / "audit.jsonl.1")
+        with AuditLog.open(path, joins=True) as guest:
+            guest.append({"statement": "another guest's"})
+        owner.append({"statement": "the owner's, in the new file"})
+    assert [json.loads(line).get("statement") for line in path.read_text().splitlines()] == [
+        None,  # it goes on from a rotated file
+        "another guest's",
+        "the owner's, in the new file",
+    ]
+    report = verify([path, tmp_path / "audit.jsonl.1"])
+    assert report.intact, report.problems
+    assert report.records == 6
+    path.unlink()
+    (tmp_path / "audit.jsonl.1").unlink()
+    with AuditLog.open(path, joins=True) as alone:  # nobody has it: a chain of its own, from the beginning
+        alone.append({"statement": "first"})
+    assert verify([path]).starts_at == 1
+
+
 @pytest.mark.parametrize("where", ["missing/audit.jsonl", "."])
 def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, where: str) -> None:
     with pytest.raises(AuditError, match=f"cannot open audit file {tmp_path / where}"):
@@ -145,7 +172,7 @@ def test_size_rotates_and_the_chain_runs_through_all_files(tmp_path: Path) -> No
     path = tmp_path / "audit.jsonl"
     write(path, range(20), max_bytes=2000, fsync="never")
     write(path, range(20, 40), max_bytes=2000, fsync="never")
-    files = sorted(tmp_path.iterdir())
+    files = sorted(tmp_path.glob("audit*"))
     assert len(files) > 3
     assert all(file.stat().st_size <= 2000 for file in files)
     report = verify(files)
