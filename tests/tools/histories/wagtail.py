@@ -79,6 +79,9 @@ APPLICATION = Application(
     early=EARLY,
     seeds={"wagtailforms_formsubmission": {"form_data": "'{}'"}},
     unseeded=("wagtailcore_pagerevision",),
+    mends={
+        "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision"
+    },  # 0070
     count=count,
     oldest=14,
     absent=fetched(SITE),
