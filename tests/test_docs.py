@@ -183,6 +183,7 @@ def test_messages_that_are_explained_are_said() -> None:
         "unrecognized configuration parameter",
         "server closed the connection",
         "old snapshots",
+        "ON CONFLICT specification",
     )  # Postgres's
     for title in re.findall(r"^### (.*)$", (ROOT / "docs/when-it-stops.md").read_text(), re.MULTILINE):
         for message in re.findall(r"`([^`]{12,})`", title):

@@ -58,7 +58,9 @@ def inside(statement: Statement, facts: Facts) -> Iterator[tuple[Statement, Fact
 def after(statement: Statement, facts: Facts) -> Facts:
     """The facts for what follows ``statement`` in the same text."""
     for one in statement.inner:
-        facts = after(one, facts)
+        left = after(one, facts)
+        # Names stay taken: a name that is not free after all would fail.
+        facts = replace(left, taken_names=facts.taken_names, taken_constraints=facts.taken_constraints)
     match statement.node:
         case CreateTable(relation=name, if_not_exists=lenient) | CreateTableAs(relation=name, if_not_exists=lenient):
             known = facts.find(name)
@@ -67,6 +69,8 @@ def after(statement: Statement, facts: Facts) -> Facts:
         case SetVariable(name=name) if name in PATHS:
             return _keeping(facts, lambda parts, known: len(parts) > 1)
         case DropIndex(names=names):
+            for known in facts.relations.values():
+                facts = _free(facts, known.schema, {name.name for name in names} & known.indexes.keys())
             return _without_indexes(facts, names)
         case AlterTable() as node:
             return _altered(node, facts)
@@ -90,7 +94,31 @@ def _altered(node: AlterTable, facts: Facts) -> Facts:
     for action in node.actions:
         changed = _changed(changed, action)
     relations = {parts: changed if one is known else one for parts, one in facts.relations.items()}
-    return replace(facts, relations=relations)
+    gone = {name for action in node.actions for name in _dropped(known, action)}
+    return _free(replace(facts, relations=relations), known.schema, gone)
+
+
+def _dropped(relation: Relation, action: Action) -> set[str]:
+    """The names of constraints and indexes that go with what an action drops."""
+    match action:
+        case DropConstraint(name=str(name)) if name in relation.constraints:
+            return {name}
+        case DropColumn(column=column):
+            constraints = {name for name, c in relation.constraints.items() if column in c.columns}
+            return constraints | {name for name, i in relation.indexes.items() if column in (*i.columns, *i.mentions)}
+        case _:
+            return set()
+
+
+def _free(facts: Facts, schema: str, names: set[str]) -> Facts:
+    """Default names that are chosen for what follows may be these again."""
+    if not names:
+        return facts
+    return replace(
+        facts,
+        taken_names={s: taken - names if s == schema else taken for s, taken in facts.taken_names.items()},
+        taken_constraints={s: taken - names if s == schema else taken for s, taken in facts.taken_constraints.items()},
+    )
 
 
 def _changed(relation: Relation, action: Action) -> Relation:

@@ -57,6 +57,8 @@ SAME: list[Sequence[str]] = [
     (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
+    ("ALTER TABLE customers DROP COLUMN id; ALTER TABLE customers ADD PRIMARY KEY (name)",),  # customers_pkey once more
+    ("DROP INDEX orders_total_idx; CREATE INDEX ON orders (total)",),
     (CHECK, CHECK),
     (KEY, KEY),
     ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER TABLE orders ADD CHECK (total > 0)"),

@@ -29,6 +29,10 @@ class Application:
     """By table, the columns that hold other values in each run."""
     seeds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By table and column, what the made-up rows have to hold for its data migrations to understand it."""
+    unseeded: Sequence[str] = ()
+    """Tables that get no rows, because a data migration would ask more of them than can be made up."""
+    mends: Mapping[str, str] = field(default_factory=dict)
+    """By table: what its operator runs by hand when a migration without a transaction was refused half-way there."""
     oldest: int = 13
     """The oldest Postgres that it takes."""
     absent: Callable[[], str | None] = lambda: None

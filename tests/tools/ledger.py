@@ -52,7 +52,7 @@ def history(
 ) -> History:
     rules: dict[str, Counter[str]] = {}
     examples: dict[str, str] = {}
-    actions = Counter(reject=len(refusals))
+    actions: Counter[str] = Counter(reject=len(refusals))
     for refusal in refusals:
         rules.setdefault(refusal.rule, Counter())["reject"] += 1
         examples.setdefault(refusal.rule, refusal.shown)
@@ -73,8 +73,8 @@ def history(
         application.count(),
         len(judged),
         len(blocking),
-        actions,
-        rules,
+        dict(actions),
+        {rule: dict(counts) for rule, counts in rules.items()},
         examples,
         refusals,
     )

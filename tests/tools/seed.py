@@ -6,7 +6,7 @@ at rows that are there.  Tables that hold rows already are left alone: they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,15 +80,18 @@ class _Table:
         return Identifier(self.schema, self.name)
 
 
-def seed(server: Server, database: str, number: int, chosen: Mapping[str, Mapping[str, str]]) -> list[str]:
+def seed(
+    server: Server, database: str, number: int, chosen: Mapping[str, Mapping[str, str]], left: Collection[str] = ()
+) -> list[str]:
     """Put ``number`` rows into every empty table that will have them, ``ANALYZE``, and return the names of the tables with rows.
 
     ``chosen``: by table and column, an expression instead of a made-up value; ``{n}`` in it is the row's number.
+    ``left``: tables that stay empty.
     """
     with server.connect(database) as session:
         tables = _tables(session)
         for table in _parents_first(tables):
-            if not _count(session, table):
+            if table.name not in left and not _count(session, table):
                 for n in range(1, number + 1):
                     if not _insert(session, table, tables, n, chosen.get(table.name, {})):
                         break

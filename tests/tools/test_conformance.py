@@ -67,10 +67,10 @@ def test_tool(
         same(straight, guarded)
 
     ended, printed = _where_nothing_may_wait(tool, plain, refusing, tmp_path)
+    record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended, printed))))
     as_documented(tool, _refused(tool, strict, tmp_path / "strict"))
     for way in (plain, refusing, strict):
         postgres.drop_database(way.database)
-    record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended, printed))))
 
 
 class Runs:

@@ -19,9 +19,12 @@ BUILDING = (ConstrType.CONSTR_UNIQUE, ConstrType.CONSTR_PRIMARY, ConstrType.CONS
 CHECKED = (ConstrType.CONSTR_CHECK, ConstrType.CONSTR_FOREIGN, ConstrType.CONSTR_NOTNULL)
 
 
-def heavy(statements: Iterable[str], tables: Iterable[str]) -> list[str]:
-    """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes."""
-    known = Proofs()
+def heavy(statements: Iterable[str], tables: Iterable[str], indexes: Iterable[str] | None = None) -> list[str]:
+    """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes.
+
+    ``indexes`` are those that the tables have at first; without it every index counts as theirs.
+    """
+    known = Proofs(indexes=None if indexes is None else {*indexes})
     return [one for sql in statements for one, stmt in _parsed(sql) if any([*_heavy(stmt, set(tables), known)])]
 
 
@@ -68,14 +71,19 @@ class Proofs:
     """By table and constraint."""
     proven: set[tuple[str, str]] = field(default_factory=lambda: {("products", "stock")})
     """That one is NOT NULL from the start; tools say it again when they change its type."""
+    indexes: set[str] | None = None
+    """Those of the tables; None if every index counts as theirs."""
 
 
 def _heavy(stmt: Any, tables: set[str], known: Proofs) -> Iterator[bool]:
     match stmt:
         case ast.IndexStmt():
+            if known.indexes is not None and stmt.relation.relname in tables and stmt.idxname:
+                known.indexes.add(stmt.idxname)
             yield stmt.relation.relname in tables and not stmt.concurrent
         case ast.DropStmt(removeType=ObjectType.OBJECT_INDEX):
-            yield not stmt.concurrent
+            names = {name[-1].sval for name in stmt.objects}
+            yield not stmt.concurrent and (known.indexes is None or bool(names & known.indexes))
         case ast.AlterTableStmt() if stmt.relation.relname in tables:
             yield from (_scans(stmt.relation.relname, cmd, known) for cmd in stmt.cmds)
 

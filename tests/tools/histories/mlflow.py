@@ -43,6 +43,6 @@ APPLICATION = Application(
     "alembic",
     migrate,
     early="867495a8f9d4",
-    count=lambda: len([*(SITE() / "mlflow/store/db_migrations/versions").glob("*.py")]),
+    count=lambda: len([*(SITE() / "mlflow/store/db_migrations/versions").glob("[0-9a-f]*.py")]),
     absent=fetched(SITE),
 )

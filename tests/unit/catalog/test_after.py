@@ -151,3 +151,23 @@ def test_a_block_takes_the_locks_of_its_statements() -> None:
 def test_behind_a_commit_in_a_body_a_new_table_is_everybodys(end: str, new: bool) -> None:
     known = left(f"DO $$ BEGIN CREATE TABLE new (a int); {end} END $$").relations[("new",)]
     assert (known.is_new, known.size_bytes) == (new, 0 if new else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "free"),
+    [
+        ("ALTER TABLE orders DROP COLUMN id", {"id_given"}),
+        ("ALTER TABLE orders DROP CONSTRAINT email_given", {"email_given"}),
+        ("ALTER TABLE orders DROP CONSTRAINT IF EXISTS others_c", set()),  # it is another table's
+        ("ALTER TABLE orders ALTER id DROP NOT NULL", set()),
+        ("DROP INDEX orders_i", {"orders_i"}),
+        ("DROP INDEX IF EXISTS others_c", set()),
+        ("DO $$ BEGIN IF x THEN ALTER TABLE orders DROP COLUMN id; END IF; END $$", set()),
+    ],
+)
+def test_names_that_are_free_again(change: str, free: set[str]) -> None:
+    """So that a default name is what Postgres would choose: ``DROP COLUMN id`` takes ``orders_pkey`` with it."""
+    taken = {"public": frozenset({"id_given", "email_given", "orders_i", "others_c"})}
+    facts = left(change, replace(FACTS, taken_names=taken, taken_constraints=taken))
+    assert taken["public"] - facts.taken_names["public"] == free
+    assert taken["public"] - facts.taken_constraints["public"] == free
