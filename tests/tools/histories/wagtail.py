@@ -78,7 +78,7 @@ APPLICATION = Application(
     migrate,
     early=EARLY,
     seeds={"wagtailforms_formsubmission": {"form_data": "'{}'"}},
-    unseeded=("wagtailcore_pagerevision",),
+    unseeded=("wagtailcore_pagerevision", "wagtailsearchpromotions_searchpromotion"),
     mends={
         "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision"
     },  # 0070
