@@ -12,6 +12,7 @@ PAGE = HERE.parent.parent / "docs/tools"
 LEFT_OUT = "…"
 _SIZE = re.compile(r"\(\d+ [kM]B, [\d,]+ rows\)")
 _TIME = re.compile(r" That takes [^.]*\.")  # an estimate of the build
+_FILE = re.compile(r"file: '[^']*'")  # of the policy
 _NUMBER = re.compile(r"\d+")
 
 
@@ -37,5 +38,5 @@ def as_documented(tool: Tool, output: str) -> None:
 
 
 def _plain(text: str) -> str:
-    sized = _TIME.sub("", _SIZE.sub("(SIZE)", text))
+    sized = _FILE.sub("file", _TIME.sub("", _SIZE.sub("(SIZE)", text)))
     return "\n".join(" ".join(line.split()) for line in _NUMBER.sub("0", sized).splitlines())

@@ -79,9 +79,10 @@ APPLICATION = Application(
     early=EARLY,
     seeds={"wagtailforms_formsubmission": {"form_data": "'{}'"}},
     unseeded=("wagtailcore_pagerevision", "wagtailsearchpromotions_searchpromotion"),
-    mends={
-        "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision"
-    },  # 0070
+    mends={  # 0070 is not atomic
+        "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME COLUMN page TO page_id;"
+        " ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision",
+    },
     count=count,
     oldest=14,
     absent=fetched(SITE),
