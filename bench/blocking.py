@@ -240,7 +240,9 @@ def _own_servers(version: int) -> Iterator[tuple[str, str]]:
     )
     try:
         with tempfile.TemporaryDirectory() as folder:
-            proxy = proxies.start(server, Path(folder), forked=False)
+            policy = Path(folder, "policy.yaml")
+            policy.write_text(POLICY)
+            proxy = proxies.start(server, Path(folder), policy=str(policy), forked=False)
             try:
                 name = server.create_database()
                 yield server.url(name), proxy.url(name)

@@ -67,6 +67,7 @@ async def serving(
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(("" if host == "*" else host, port))
+        sock.listen()  # whoever reads the address may come before the server's first turn
     except OSError as error:
         sock.close()
         reason = os.strerror(error.errno) if error.errno else str(error)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from proxy.catalog.bounds import Bound, bound, key_column, outside, within
 from proxy.catalog.claims import Claims, Work
 from proxy.catalog.column_work import added_column, changed_type
-from proxy.catalog.facts import Constraint, Relation
+from proxy.catalog.facts import Constraint, Heirs, Relation
 from proxy.catalog.parts import missing_indexes, missing_keys
 from proxy.plans.plan import Lock
 from proxy.sql.expression import proves_not_null
@@ -62,7 +62,11 @@ def _without_dropped(node: AlterTable, table: Relation | None) -> Relation | Non
         return table
     kept = {n: c for n, c in table.constraints.items() if n not in dropped and columns.isdisjoint(c.columns)}
     indexes = {n: i for n, i in table.indexes.items() if columns.isdisjoint(i.mentions)}
-    return replace(table, constraints=kept, indexes=indexes)
+    heirs = Heirs(
+        tuple(check for check in table.heirs.checked if columns.isdisjoint(check)),
+        tuple(index for index in table.heirs.indexes if columns.isdisjoint(index.mentions)),
+    )
+    return replace(table, constraints=kept, indexes=indexes, heirs=heirs)
 
 
 def _proving(node: AlterTable, table: Relation | None) -> Relation | None:
@@ -105,7 +109,7 @@ def _action(
                 return AE, "scan"
             return AE, "none" if _is_not_null(_proving(node, left), action.column) else "scan"
         case AddConstraint():
-            return _add_constraint(action.constraint, _proving(node, left), claims)
+            return _add_constraint(action.constraint, _proving(node, left), claims, only=node.only)
         case DropConstraint():
             _drop_constraint(action, table, claims)
             return AE, "none"
@@ -171,7 +175,9 @@ def _is_not_null(table: Relation | None, column: str) -> bool:
     return any(proves_not_null(c.definition, column) for c in checks)
 
 
-def _add_constraint(constraint: TableConstraint, table: Relation | None, claims: Claims) -> tuple[Lock, Work]:
+def _add_constraint(
+    constraint: TableConstraint, table: Relation | None, claims: Claims, *, only: bool
+) -> tuple[Lock, Work]:
     later = constraint.not_valid is not None or constraint.not_enforced
     match constraint.kind:
         case ConstraintKind.FOREIGN_KEY:
@@ -185,7 +191,7 @@ def _add_constraint(constraint: TableConstraint, table: Relation | None, claims:
             proven = all(_is_not_null(table, column) for column in constraint.columns)
             return AE, "none" if later or proven else "scan"
         case _ if constraint.using_index is None:
-            return AE, "build"
+            return AE, "none" if only and table is not None and table.partitioned else "build"
         case ConstraintKind.PRIMARY_KEY:
             return AE, "none" if _index_is_not_null(constraint.using_index, table) else "scan"
         case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from proxy.catalog.facts import Column, Constraint, Heirs, Index, Referring, Relation
@@ -36,9 +37,9 @@ class _Rows:
     numbers: dict[Oid, dict[int, str]] = field(default_factory=dict)  # names of columns by their number
     required: dict[Oid, list[str]] = field(default_factory=lambda: defaultdict(list))
     titles: dict[Oid, Pair] = field(default_factory=dict)
-    partitioned: set[Oid] = field(default_factory=set)
-    parents: dict[Oid, list[Oid]] = field(default_factory=lambda: defaultdict(list))
-    detaching: dict[Oid, list[Oid]] = field(default_factory=lambda: defaultdict(list))
+    temporary: str = ""  # the session's own schema of temporary relations, which is called pg_temp in their identity
+    parents: dict[Oid, list[Pair]] = field(default_factory=lambda: defaultdict(list))
+    detaching: dict[Oid, list[Pair]] = field(default_factory=lambda: defaultdict(list))
     pending: set[Oid] = field(default_factory=set)
     defaults: dict[Oid, Oid] = field(default_factory=dict)
     above: dict[Oid, Pair] = field(default_factory=dict)
@@ -68,26 +69,28 @@ def _by_table(rows: Iterable[Row] | None) -> dict[Oid, list[Row]]:
     return found
 
 
+def _by_name(indexes: Iterable[Row]) -> list[Row]:
+    """The rows with the names alone, and in their order."""
+    named = [row | {"name": unquoted(row["name"])[-1]} for row in indexes]
+    return sorted(named, key=itemgetter("name"))
+
+
 def _rows(answer: Mapping[str, Any]) -> _Rows:
     rows = _Rows(
         relations={r["oid"]: r for r in answer["relations"] or ()},
         block_size=answer["block_size"],
         columns=_by_table(answer["columns"]),
         constraints=_by_table(answer["constraints"]),
-        indexes=_by_table(answer["indexes"]),
-        sizes={root: size for root, *size in answer["sizes"] or ()},
+        indexes=_by_table(_by_name(answer["indexes"] or ())),
+        sizes={root: size for root, *size in answer.get("sizes") or ()},
+        temporary=answer["temporary"],
         fresh=created(answer),
         building=frozenset(answer["building"] or ()),
         defaults=dict(answer.get("default_partitions") or ()),
     )
     for row in rows.relations.values():
         rows.titles[row["oid"]] = (unquoted(row["schema"])[-1], row["name"])
-        if row["kind"] == "p":
-            rows.partitioned.add(row["oid"])
-    for oid, schema, name, kind in answer["titles"] or ():
-        rows.titles[oid] = (unquoted(schema)[-1], name)
-        if kind == "p":
-            rows.partitioned.add(oid)
+        rows.sizes.setdefault(row["oid"], _own_size(row))
     for oid, columns in rows.columns.items():
         rows.numbers[oid] = SYSTEM_COLUMNS | {c["number"]: c["name"] for c in columns}
     for oid, number, name, not_null in answer.get("attributes") or ():
@@ -101,15 +104,29 @@ def _rows(answer: Mapping[str, Any]) -> _Rows:
 
 
 def _inherited(answer: Mapping[str, Any], rows: _Rows) -> None:
-    for child, parent, pending in answer["kin"] or ():
-        if child in rows.relations:
-            rows.parents[child].append(parent)
+    for child, parent, pending, above, below, _ in sorted(answer["kin"] or (), key=itemgetter(0, 5)):
+        if child in rows.relations and above is not None:
+            rows.parents[child].append(_identified(above, rows))
             if pending:
                 rows.pending.add(child)
-        if pending:
-            rows.detaching[parent].append(child)
+        if pending and below is not None:
+            rows.detaching[parent].append(_identified(below, rows))
     for index, _, name, schema in answer.get("above") or ():
         rows.above[index] = (unquoted(schema)[-1], name)
+
+
+def _identified(identity: str, rows: _Rows) -> Pair:
+    """Schema and name in what pg_identify_object() says."""
+    schema, name = unquoted(identity)
+    return (rows.temporary if schema == "pg_temp" else schema, name)
+
+
+def _own_size(row: Row) -> list[Any]:
+    """As of a tree, of a relation that nothing inherits from."""
+    heap, toast = row["heap"], row["toast"]
+    size = None if heap is None or toast is None else heap + toast
+    analyzed = [heap, row["pages"], row["rows"]] if heap is not None and row["pages"] > 0 else [None, None, None]
+    return [row["has_subclass"], 0, size, *analyzed]
 
 
 def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Relation:
@@ -148,13 +165,13 @@ def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Re
         rows=_estimate(size, rows.block_size, analyzed_size, analyzed_pages, analyzed_rows),
         being_built=table in rows.building,
         columns={c.name: c for c in _columns(oid, rows, bases)},
-        constraints={k["name"]: _constraint(k, rows) for k in rows.constraints.get(oid, ())},
+        constraints={
+            k["name"]: _constraint(k, rows) for k in sorted(rows.constraints.get(oid, ()), key=itemgetter("name"))
+        },
         indexes=indexes,
         index=index,
-        parents=tuple(rows.titles[parent] for parent in rows.parents.get(oid, ()) if parent in rows.titles),
-        detaching=tuple(sorted(rows.titles[one] for one in rows.detaching.get(oid, ()) if one in rows.titles))
-        if kind == "p"
-        else (),
+        parents=tuple(rows.parents.get(oid, ())),
+        detaching=tuple(sorted(rows.detaching.get(oid, ()))) if kind == "p" else (),
         default_partition=default,
         referenced_by=tuple(dict.fromkeys((s, n) for s, n, *_ in referring)),
         referring=tuple(Referring((s, n), tuple(c or ()), *more) for s, n, c, *more in referring),
@@ -171,7 +188,7 @@ def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Re
         per_statement=tuple(row.get("per_statement") or ()),
         on_update_of=tuple(row.get("on_update_of") or ()),
         on_update=tuple(row.get("on_update") or ()),
-        heirs=Heirs(**{key: frozenset(names or ()) for key, names in (row.get("heirs") or {}).items()}),
+        heirs=_heirs(row["heirs"], rows) if row.get("heirs") else Heirs(),
         views=tuple((c or "", s, n) for c, s, n in row.get("views") or ()),
     )
 
@@ -192,8 +209,8 @@ def _columns(oid: Oid, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Ite
     invalid = {
         tuple(k["numbers"] or ()) for k in rows.constraints.get(oid, ()) if k["kind"] == "n" and not k["validated"]
     }
-    for c in rows.columns.get(oid, ()):
-        collation, type_oid = c["collation"], c["type_oid"]
+    for c in sorted(rows.columns.get(oid, ()), key=itemgetter("number")):
+        collation, type_oid = c.get("collation"), c["type_oid"]
         base, base_oid = bases.get(type_oid, ("", type_oid))
         column = Column(
             name=c["name"],
@@ -234,11 +251,34 @@ def _constraint(k: Row, rows: _Rows) -> Constraint:
         index=index,
         enforced=k["enforced"] is not False,
         inherited=bool(k["above"]),
-        references=rows.titles.get(k["references"]),
-        whole_references=k["references"] in rows.partitioned,
+        references=_identified(k["references"], rows) if k["references"] else None,
+        whole_references=bool(k.get("whole")),
         beside=beside,
         comment=k.get("comment"),
     )
+
+
+def _makeup(made: Row | None) -> dict[str, Any]:
+    """What an index is made of, where it was asked for."""
+    if made is None:
+        return {}
+    keys: list[tuple[str, bool]] = made["keys"] or []
+    own = {name for name, is_columns_own in keys if is_columns_own}
+    collated = tuple(dict.fromkeys(name for name, _ in keys if name not in own))
+    return {"mentions": tuple(made["mentions"] or ()), "reshaped": made["reshaped"], "collated": collated}
+
+
+def _heirs(row: Row, rows: _Rows) -> Heirs:
+    indexes = []
+    for i in _by_name(row["indexes"] or ()):
+        schema, table = _identified(i["table"], rows)
+        columns = tuple(name for name, _ in i["makeup"]["keys"] or ())
+        flags = {"valid": i["valid"], "unique": i["unique"], "derived": i["derived"]}
+        made = Index(
+            i["oid"], schema, i["name"], i["table_oid"], schema, table, columns=columns, **flags, **_makeup(i["makeup"])
+        )
+        indexes.append(made)
+    return Heirs(tuple(tuple(columns) for columns in row["checked"] or ()), tuple(indexes))
 
 
 def _index(i: Row, rows: _Rows) -> Index:
@@ -257,13 +297,12 @@ def _index(i: Row, rows: _Rows) -> Index:
         table=title,
         valid=i["valid"],
         unique=i["unique"],
-        partitioned=i["partitioned"],
-        partition=i["partition"],
+        partitioned=rows.relations[table]["kind"] == "p",
+        partition=i.get("partition", False),
         constraint=constraint,
         columns=tuple(names[n] for n in i["numbers"][: i["keys"]] if n > 0),
-        mentions=tuple(i.get("mentions") or ()),
         derived=i["derived"],
-        reshaped=bool(i.get("reshaped")),
+        **_makeup(i.get("makeup")),
         immediate=i["immediate"],
         above=rows.above.get(i["oid"]),
         definition=i.get("definition") or "",

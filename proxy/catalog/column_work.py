@@ -7,7 +7,7 @@ Postgres docs, ALTER TABLE, Notes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from proxy.catalog import type_change
 from proxy.catalog.claims import WORKS, Work
@@ -101,44 +101,41 @@ def _remade(
             and column.name in constraint.columns
         ):
             yield "scan"
-    if column.name in table.heirs.checked:
+    if table.heirs.check(column.name):
         yield "scan"
-    if rebuilt(statement, action, table, facts) or _rebuilt_below(statement, action, table, facts):
+    made = rebuilt(statement, action, table, facts)
+    if made is None or made or _remaking(statement, action, table, table.heirs.indexes, facts):
         yield "build"
-
-
-def _rebuilt_below(statement: Statement, action: AlterColumnType, table: Relation, facts: Facts | None) -> bool:
-    """Whether an index is built again that only a table has which inherits from this one."""
-    name = action.column
-    return name in table.heirs.derived or (
-        name in table.heirs.indexed and not _sorts_alike(statement, action, table.columns[name], facts)
-    )
-
-
-def _sorts_alike(statement: Statement, action: AlterColumnType, column: Column, facts: Facts | None) -> bool:
-    found = type_change.new(action.type.span.of(statement.text), facts)
-    known = found is not None and type_change.same_order(type_change.old(column), found[0])
-    return known and not other_collation(action, column)
 
 
 def rebuilt(
     statement: Statement, action: AlterColumnType, table: Relation, facts: Facts | None
 ) -> tuple[Index, ...] | None:
-    """The indexes that a free change of type builds again all the same; None if that cannot be told."""
-    column = table.columns[action.column]
+    """The table's own indexes that a free change of type builds again all the same; None if that cannot be told."""
     if type_change.new(action.type.span.of(statement.text), facts) is None:
         return None
-    same_order = _sorts_alike(statement, action, column, facts)
-    mentioned = (index for index in table.indexes.values() if column.name in index.mentions)
-    return tuple(index for index in mentioned if _is_rebuilt(index, table, column, same_order=same_order))
+    return tuple(_remaking(statement, action, table, table.indexes.values(), facts))
 
 
-def _is_rebuilt(index: Index, table: Relation, column: Column, *, same_order: bool) -> bool:
+def _remaking(
+    statement: Statement, action: AlterColumnType, table: Relation, indexes: Iterable[Index], facts: Facts | None
+) -> list[Index]:
+    column = table.columns[action.column]
+    found = type_change.new(action.type.span.of(statement.text), facts)
+    alike = found is not None and type_change.same_order(type_change.old(column), found[0])
+    recollated = other_collation(action, column)
+    mentioned = (index for index in indexes if column.name in index.mentions)
+    return [i for i in mentioned if _is_rebuilt(i, table, column, alike=alike, recollated=recollated)]
+
+
+def _is_rebuilt(index: Index, table: Relation, column: Column, *, alike: bool, recollated: bool) -> bool:
     if index.constraint is not None and index.constraint not in table.constraints:
         return False  # dropped by the same ALTER
     if index.derived or index.reshaped or table.partitioned or not index.valid:
         return True
-    return column.name in index.columns and not same_order
+    if recollated and column.name not in index.collated:
+        alike = False
+    return column.name in index.columns and not alike
 
 
 def other_collation(action: AlterColumnType, column: Column) -> bool:

@@ -76,6 +76,9 @@ class Index:
     reshaped: bool = (
         False  # it stores another type than its column has: a change of type, even to the same one, builds it again
     )
+    collated: tuple[
+        str, ...
+    ] = ()  # key columns that it sorts by another collation than their own, wherever it has them
     immediate: bool = True  # not of a DEFERRABLE constraint
     # The rest is asked where partitions matter.
     above: tuple[str, str] | None = None  # (schema, name) of the partitioned index that it is part of
@@ -148,11 +151,13 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Heirs:
-    """What only the tables that inherit from one have on its columns, by column; asked for a change of type."""
+    """What only the tables that inherit from one have on its columns; asked for a change of type."""
 
-    checked: frozenset[str] = frozenset()  # a valid CHECK
-    indexed: frozenset[str] = frozenset()
-    derived: frozenset[str] = frozenset()  # an index with an expression or a predicate, or an invalid one
+    checked: tuple[tuple[str, ...], ...] = ()  # the columns of each valid CHECK
+    indexes: tuple[Index, ...] = ()
+
+    def check(self, column: str) -> bool:
+        return any(column in columns for columns in self.checked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ ACCESS EXCLUSIVE lock that a creator holds until its transaction ends.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -49,12 +50,12 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             database=answer["database"],
             user=answer["user"],
             session_user=answer["session_user"],
-            roles=frozenset(answer["roles"] or ()),
+            roles=_roles(answer),
             application_name=answer["application_name"],
             in_transaction=in_transaction,
             in_recovery=answer["in_recovery"],
             allow=answer["allow"] or "",
-            settings={s["name"]: Setting(s["value"], s["source"]) for s in answer["settings"] or ()},
+            settings=_settings(answer),
             relations=_relations(answer, request, _bases(chains)),
             types=_types(answer, request, chains),
             functions=_functions(answer, request),
@@ -67,6 +68,24 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
         )
     except (ValueError, KeyError, TypeError) as error:
         raise carried.UnreadableAnswer(f"the database's answer about the catalog cannot be read: {error!r}") from error
+
+
+def _roles(answer: dict[str, Any]) -> frozenset[str]:
+    """The session's user and all roles that it is a member of, at any remove."""
+    roles = {answer["session_user"]}
+    members = defaultdict(list)
+    for member, role in answer["memberships"] or ():
+        members[member].append(role)
+    new = list(roles)
+    while new:
+        new = [role for member in new for role in members[member] if role not in roles]
+        roles.update(new)
+    return frozenset(roles)
+
+
+def _settings(answer: dict[str, Any]) -> dict[str, Setting]:
+    sources = dict(answer["sources"] or ())
+    return {n: Setting(v, sources.get(n, "")) for n, v in answer["settings"].items() if v is not None}
 
 
 def _held(answer: dict[str, Any]) -> tuple[Held, ...]:
@@ -169,7 +188,8 @@ def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Func
 
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:
     taken: dict[str, tuple[set[str], set[str]]] = {}
-    for schema, kind, name in answer.get("taken") or ():
-        tables, constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
-        (constraints if kind == "constraint" else tables).add(name)
+    for schema, names_of, constraints in (*filter(None, [answer.get("taken")]), *(answer.get("taken_by_parts") or ())):
+        names, of_constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
+        names.update(names_of)
+        of_constraints.update(constraints)
     return taken

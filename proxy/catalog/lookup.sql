@@ -9,25 +9,27 @@ request AS MATERIALIZED (
 -- What a name means, the server says itself, by the newest catalog; our snapshot is old in REPEATABLE READ.
 found AS MATERIALIZED (
     SELECT w.key, CAST(CASE
+        WHEN w.name OPERATOR(pg_catalog.=) '' THEN NULL
+        -- if qualified
         WHEN w.database OPERATOR(pg_catalog.<>) pg_catalog.current_database() THEN NULL
-        WHEN s.schema IS NULL AND w.how OPERATOR(pg_catalog.=) 'visible'
-            THEN pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
-        WHEN s.schema OPERATOR(pg_catalog.=) 'pg_temp'
-            OR pg_catalog.has_schema_privilege(CAST(pg_catalog.to_regnamespace(s.schema) AS pg_catalog.oid), 'USAGE')
-            THEN pg_catalog.to_regclass(pg_catalog.concat(
-                s.schema, '.', pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text))))
+        WHEN w.schema IS NOT NULL OR w.how OPERATOR(pg_catalog.<>) 'visible' THEN (
+            SELECT CASE
+                WHEN s.schema OPERATOR(pg_catalog.=) 'pg_temp'
+                    OR pg_catalog.has_schema_privilege(CAST(pg_catalog.to_regnamespace(s.schema) AS pg_catalog.oid), 'USAGE')
+                    THEN pg_catalog.to_regclass(pg_catalog.concat(
+                        s.schema, '.', pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text))))
+            END
+            FROM (
+                SELECT pg_catalog.quote_ident(CAST(COALESCE(w.schema, pg_catalog.current_schema()) AS pg_catalog.text)) AS schema
+            ) AS s
+        )
+        -- end qualified
+        ELSE pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
     END AS pg_catalog.oid) AS oid
     FROM request
     CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'names') AS w (
         key pg_catalog.int4, database pg_catalog.name, schema pg_catalog.name, name pg_catalog.name, how pg_catalog.text
     )
-    CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN w.schema IS NOT NULL THEN pg_catalog.quote_ident(CAST(w.schema AS pg_catalog.text))
-            WHEN w.how OPERATOR(pg_catalog.=) 'create'
-                THEN pg_catalog.quote_ident(CAST(pg_catalog.current_schema() AS pg_catalog.text))
-        END AS schema
-    ) AS s
 ),
 -- if beside
 -- An index lives in the schema of its table.
@@ -79,6 +81,7 @@ these AS MATERIALIZED (
             UNION
             SELECT n.oid FROM neighbour AS n WHERE n.oid IS NOT NULL
             -- end beside
+            -- if indexes
             UNION
             SELECT i.indrelid
             FROM pg_catalog.pg_index AS i
@@ -89,6 +92,7 @@ these AS MATERIALIZED (
                 SELECT n.oid FROM neighbour AS n
                 -- end beside
             ))
+            -- end indexes
             -- if parts
             UNION
             SELECT p.partdefid
@@ -99,24 +103,23 @@ these AS MATERIALIZED (
         ) AS named
     ) AS n
 ),
+-- if trees
 tree (root, oid) AS (
-    SELECT s.oid, s.oid FROM these, pg_catalog.unnest(these.oids) AS s (oid)
+    SELECT DISTINCT s.oid, s.oid FROM these, pg_catalog.unnest(these.oids) AS s (oid)
     UNION ALL
     SELECT t.root, h.inhrelid
     FROM tree AS t
     JOIN pg_catalog.pg_inherits AS h ON h.inhparent OPERATOR(pg_catalog.=) t.oid
 ),
+-- end trees
 held AS MATERIALIZED (
     SELECT
         l.relation,
         l.mode,
         l.granted,
+        l.pid,
         -- no pid: a prepared transaction
-        (l.pid IS NOT NULL AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()) AS mine,
-        -- no user: autovacuum, which makes way
-        CASE WHEN l.pid IS NOT NULL AND l.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock' THEN EXISTS (
-            SELECT 1 FROM pg_catalog.pg_stat_get_activity(l.pid) AS a WHERE a.usesysid IS NULL
-        ) ELSE false END AS by_autovacuum
+        (l.pid IS NOT NULL AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()) AS mine
     FROM pg_catalog.pg_lock_status() AS l
     WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'
         AND (
@@ -132,17 +135,10 @@ held AS MATERIALIZED (
             )
             -- end inside
         )
+        -- This database's oid is in the path of each of its files: base/16384/1259.
         AND l.database OPERATOR(pg_catalog.=) (
-            SELECT a.datid FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a
+            SELECT CAST((pg_catalog.regexp_match(pg_catalog.pg_relation_filepath('1259'), '([0-9]+)/[0-9]+$'))[1] AS pg_catalog.oid)
         )
-),
--- pg_relation_size() would wait behind another session's ACCESS EXCLUSIVE, granted or queued.
-closed AS MATERIALIZED (
-    SELECT ARRAY(
-        SELECT h.relation
-        FROM held AS h
-        WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
-    ) AS oids
 ),
 -- if inside
 -- Tables that this transaction has locked or written, on behalf of earlier statements; its locks last until COMMIT.
@@ -204,12 +200,14 @@ birth AS MATERIALIZED (
     WHERE me.top IS NOT NULL AND h.mine AND h.granted AND h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
 ),
 -- end inside
+-- if following
 asked AS MATERIALIZED (
     SELECT
         CAST(request.it OPERATOR(pg_catalog.->>) 'referencing' AS pg_catalog.bool) AS referencing,
         CAST(request.it OPERATOR(pg_catalog.->>) 'cascade' AS pg_catalog.bool) AS cascade
     FROM request
 ),
+-- end following
 -- if referencing
 -- Foreign keys that point to the root, or, where a CASCADE follows them, to what points to it.
 referencing (root, oid, key) AS (
@@ -302,133 +300,35 @@ uppers (top, oid) AS (
 ),
 -- end users
 -- end types
+-- if taken
+-- Names that start as the table's does; the bounds are there for the index, whose order is by bytes.
+prefix AS MATERIALIZED (
+    SELECT
+        c.relnamespace,
+        request.it OPERATOR(pg_catalog.->>) 'prefix' AS prefix,
+        CAST(request.it OPERATOR(pg_catalog.->>) 'prefix' AS pg_catalog.name) AS first,
+        CAST(request.it OPERATOR(pg_catalog.->>) 'last' AS pg_catalog.name) AS last
+    FROM request, pg_catalog.pg_class AS c
+    WHERE c.oid OPERATOR(pg_catalog.=) (
+        SELECT f.oid FROM found AS f
+        WHERE f.key OPERATOR(pg_catalog.=) CAST(request.it OPERATOR(pg_catalog.->>) 'taken' AS pg_catalog.int4)
+    )
+),
+-- end taken
+-- if titles
 title AS NOT MATERIALIZED (
     SELECT c.oid, s.nspname AS schema, c.relname AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
 ),
--- if taken
--- Names with a prefix; the bounds are there for the index, whose order is by bytes.
-prefix AS MATERIALIZED (
-    SELECT c.relnamespace, p.prefix, CAST(p.prefix AS pg_catalog.name) AS first, p.last
-    FROM request
-    CROSS JOIN pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'taken') AS p (
-        key pg_catalog.int4, prefix pg_catalog.text, last pg_catalog.name
-    )
-    JOIN found AS f ON f.key OPERATOR(pg_catalog.=) p.key
-    CROSS JOIN LATERAL (
-        SELECT x.relnamespace FROM pg_catalog.pg_class AS x WHERE x.oid OPERATOR(pg_catalog.=) f.oid OFFSET 0
-    ) AS c
-),
-taken AS MATERIALIZED (
-    SELECT p.relnamespace, n.kind, n.name
-    FROM prefix AS p
-    CROSS JOIN LATERAL (
-        SELECT 'relation' AS kind, x.relname AS name
-        FROM pg_catalog.pg_class AS x
-        WHERE x.relnamespace OPERATOR(pg_catalog.=) p.relnamespace
-            AND x.relname OPERATOR(pg_catalog.>=) p.first
-            -- if bounded
-            AND x.relname OPERATOR(pg_catalog.<=) p.last
-            -- end bounded
-            AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), p.prefix)
-        UNION ALL
-        SELECT 'constraint', x.conname
-        FROM pg_catalog.pg_constraint AS x
-        WHERE x.connamespace OPERATOR(pg_catalog.=) p.relnamespace
-            AND x.conname OPERATOR(pg_catalog.>=) p.first
-            -- if bounded
-            AND x.conname OPERATOR(pg_catalog.<=) p.last
-            -- end bounded
-            AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
-        OFFSET 0
-    ) AS n
-    -- if parts
-    UNION
-    SELECT q.relnamespace, n.kind, n.name
-    FROM (
-        -- One prefix for many: a name of Postgres's choice has at least so much of its table's.
-        SELECT DISTINCT c.relnamespace, pg_catalog.left(CAST(c.relname AS pg_catalog.text), 4) AS prefix
-        FROM (
-            SELECT p.oid FROM part AS p
-            UNION
-            SELECT f.oid FROM found AS f
-        ) AS o
-        JOIN pg_catalog.pg_class AS c
-            ON c.oid OPERATOR(pg_catalog.=) o.oid
-            AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p'] AS pg_catalog."char"[]))
-        -- where there are partitions, or are to be
-        WHERE EXISTS (
-            SELECT 1 FROM pg_catalog.pg_partitioned_table AS w
-            WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
-        )
-    ) AS q
-    CROSS JOIN LATERAL (
-        SELECT 'relation' AS kind, x.relname AS name
-        FROM pg_catalog.pg_class AS x
-        WHERE x.relnamespace OPERATOR(pg_catalog.=) q.relnamespace
-            AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), q.prefix)
-        UNION ALL
-        SELECT 'constraint', x.conname
-        FROM pg_catalog.pg_constraint AS x
-        WHERE x.connamespace OPERATOR(pg_catalog.=) q.relnamespace
-            AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), q.prefix)
-        OFFSET 0
-    ) AS n
-    -- end parts
-),
--- end taken
-grouped (oid) AS (
-    SELECT CAST(pg_catalog.to_regrole(pg_catalog.quote_ident(CAST(SESSION_USER AS pg_catalog.text))) AS pg_catalog.oid)
-    UNION
-    SELECT m.roleid FROM grouped AS g
-    JOIN pg_catalog.pg_auth_members AS m ON m.member OPERATOR(pg_catalog.=) g.oid
-),
--- What they inherit from, and what is being taken away from them.
-kin AS MATERIALIZED (
-    SELECT k.inhrelid, k.inhparent, k.inhseqno, k.pending
-    -- A column that an old server lacks is taken from outside: a name is looked for from the inside out.
-    FROM (SELECT false AS inhdetachpending) AS older
-    CROSS JOIN LATERAL (
-        SELECT h.inhrelid, h.inhparent, h.inhseqno, inhdetachpending AS pending
-        FROM these, pg_catalog.pg_inherits AS h
-        WHERE h.inhrelid OPERATOR(pg_catalog.=) ANY (these.oids)
-            OR (h.inhparent OPERATOR(pg_catalog.=) ANY (these.oids) AND inhdetachpending)
-    ) AS k
-),
-claim AS MATERIALIZED (
-    SELECT q.conname, q.other, q.it
-    FROM (SELECT true AS conenforced) AS older
-    CROSS JOIN LATERAL (
-        SELECT
-            k.conname,
-            CASE WHEN k.contype OPERATOR(pg_catalog.=) 'f' THEN k.confrelid END AS other,
-            pg_catalog.json_build_object(
-                'table', CAST(k.conrelid AS pg_catalog.int8),
-                'oid', CAST(k.oid AS pg_catalog.int8),
-                'above', CAST(k.conparentid AS pg_catalog.int8),
-                'name', k.conname,
-                'kind', k.contype,
-                'validated', k.convalidated,
-                'enforced', conenforced,
-                'numbers', k.conkey,
-                'definition', CASE
-                    WHEN k.conrelid OPERATOR(pg_catalog.=) ANY (x.oids) THEN NULL ELSE pg_catalog.pg_get_constraintdef(k.oid)
-                END,
-                -- if writes
-                'comment', (
-                    SELECT e.description FROM pg_catalog.pg_description AS e
-                    WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
-                        AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
-                        AND e.objsubid OPERATOR(pg_catalog.=) 0
-                ),
-                -- end writes
-                'index', CAST(k.conindid AS pg_catalog.int8),
-                'references', CAST(k.confrelid AS pg_catalog.int8)
-            ) AS it
-        FROM these, closed AS x, pg_catalog.pg_constraint AS k
-        WHERE k.conrelid OPERATOR(pg_catalog.=) ANY (these.oids)
-    ) AS q
+-- end titles
+-- pg_relation_size() would wait behind another session's ACCESS EXCLUSIVE, granted or queued.
+closed AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT h.relation
+        FROM held AS h
+        WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
+    ) AS oids
 )
 -- ASCII whatever the names and the encodings are: no conversion to client_encoding can fail.
 SELECT pg_catalog.concat(
@@ -443,17 +343,32 @@ SELECT pg_catalog.concat(
         'application_name', pg_catalog.current_setting('application_name'),
         'in_recovery', pg_catalog.pg_is_in_recovery(),
         'allow', pg_catalog.current_setting('interlock.allow', true),
-        'roles', (SELECT pg_catalog.json_agg(pg_catalog.pg_get_userbyid(g.oid)) FROM grouped AS g WHERE g.oid IS NOT NULL),
-        'settings', (
-            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-                'name', s.name, 'value', pg_catalog.current_setting(s.name), 'source', s.source
-            ))
-            FROM pg_catalog.pg_show_all_settings() AS s
-            WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY[
-                'lock_timeout', 'statement_timeout', 'transaction_timeout', 'client_min_messages', 'TimeZone',
-                'transaction_read_only'
-            ])
+        -- Who is a member of what, of those that the session's user is one of: the rest of the table only for a superuser.
+        'memberships', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+                pg_catalog.pg_get_userbyid(m.member), pg_catalog.pg_get_userbyid(m.roleid)))
+            FROM pg_catalog.pg_auth_members AS m
+            WHERE pg_catalog.pg_has_role(SESSION_USER, m.member, 'MEMBER')
         ),
+        'temporary', CAST(CAST(pg_catalog.pg_my_temp_schema() AS pg_catalog.regnamespace) AS pg_catalog.text),
+        'settings', pg_catalog.json_build_object(
+            'lock_timeout', pg_catalog.current_setting('lock_timeout'),
+            'statement_timeout', pg_catalog.current_setting('statement_timeout'),
+            'transaction_timeout', pg_catalog.current_setting('transaction_timeout', true),
+            'client_min_messages', pg_catalog.current_setting('client_min_messages'),
+            'TimeZone', pg_catalog.current_setting('TimeZone'),
+            'transaction_read_only', pg_catalog.current_setting('transaction_read_only')
+        ),
+        -- Who has set a timeout: only where there is one, for it takes as long as all the rest.
+        'sources', CASE
+            WHEN pg_catalog.concat(
+                pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('statement_timeout')
+            ) OPERATOR(pg_catalog.<>) '00' THEN (
+                SELECT pg_catalog.json_agg(pg_catalog.json_build_array(s.name, s.source))
+                FROM pg_catalog.pg_show_all_settings() AS s
+                WHERE s.name OPERATOR(pg_catalog.=) ANY (ARRAY['lock_timeout', 'statement_timeout'])
+            )
+        END,
         -- if inside
         'held', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -477,7 +392,7 @@ SELECT pg_catalog.concat(
                     WHERE h.inhrelid OPERATOR(pg_catalog.=) o.oid
                 )
             ))
-            FROM own AS o, closed AS x
+            FROM own AS o
         ),
         -- end inside
         -- if types
@@ -538,7 +453,7 @@ SELECT pg_catalog.concat(
         ),
         -- end domains
         -- end types
-        -- if retypes
+        -- if casts
         'casts', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(k.castsource AS pg_catalog.int8), CAST(k.casttarget AS pg_catalog.int8)))
@@ -547,7 +462,7 @@ SELECT pg_catalog.concat(
                 AND k.castsource OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
                 AND k.casttarget OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.oid FROM below AS b))
         ),
-        -- end retypes
+        -- end casts
         -- if computed
         -- Volatile, and called by no name: operators and casts that somebody has made.
         'volatile_operators', (
@@ -610,11 +525,68 @@ SELECT pg_catalog.concat(
         -- end beside
         -- if taken
         'taken', (
-            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-                CAST(CAST(t.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text), t.kind, t.name))
-            FROM taken AS t
+            SELECT pg_catalog.json_build_array(
+                CAST(CAST(p.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
+                ARRAY(
+                    SELECT x.relname
+                    FROM pg_catalog.pg_class AS x
+                    WHERE x.relnamespace OPERATOR(pg_catalog.=) p.relnamespace
+                        AND x.relname OPERATOR(pg_catalog.>=) p.first
+                        -- if bounded
+                        AND x.relname OPERATOR(pg_catalog.<=) p.last
+                        -- end bounded
+                        AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), p.prefix)
+                ),
+                ARRAY(
+                    SELECT x.conname
+                    FROM pg_catalog.pg_constraint AS x
+                    WHERE x.connamespace OPERATOR(pg_catalog.=) p.relnamespace
+                        AND x.conname OPERATOR(pg_catalog.>=) p.first
+                        -- if bounded
+                        AND x.conname OPERATOR(pg_catalog.<=) p.last
+                        -- end bounded
+                        AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
+                )
+            )
+            FROM prefix AS p
         ),
         -- end taken
+        -- if parts
+        -- One prefix for many: a name of Postgres's choice has at least so much of its table's.
+        'taken_by_parts', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+                CAST(CAST(q.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
+                ARRAY(
+                    SELECT x.relname
+                    FROM pg_catalog.pg_class AS x
+                    WHERE x.relnamespace OPERATOR(pg_catalog.=) q.relnamespace
+                        AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), q.prefix)
+                ),
+                ARRAY(
+                    SELECT x.conname
+                    FROM pg_catalog.pg_constraint AS x
+                    WHERE x.connamespace OPERATOR(pg_catalog.=) q.relnamespace
+                        AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), q.prefix)
+                )
+            ))
+            FROM (
+                SELECT DISTINCT c.relnamespace, pg_catalog.left(CAST(c.relname AS pg_catalog.text), 4) AS prefix
+                FROM (
+                    SELECT p.oid FROM part AS p
+                    UNION
+                    SELECT f.oid FROM found AS f
+                ) AS o
+                JOIN pg_catalog.pg_class AS c
+                    ON c.oid OPERATOR(pg_catalog.=) o.oid
+                    AND c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['r', 'p'] AS pg_catalog."char"[]))
+                -- where there are partitions, or are to be
+                WHERE EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_partitioned_table AS w
+                    WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
+                )
+            ) AS q
+        ),
+        -- end parts
         -- if inside
         'births', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(CAST(b.relation AS pg_catalog.int8), CASE
@@ -632,10 +604,15 @@ SELECT pg_catalog.concat(
         -- end inside
         'building', (
             SELECT pg_catalog.json_agg(CAST(h.relation AS pg_catalog.int8))
-            FROM these, held AS h
-            WHERE h.relation OPERATOR(pg_catalog.=) ANY (these.oids) AND NOT h.mine AND h.granted AND NOT h.by_autovacuum
+            FROM held AS h
+            WHERE h.relation OPERATOR(pg_catalog.=) ANY (these.oids) AND NOT h.mine AND h.granted
                 AND h.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock'
+                -- no user: autovacuum, which makes way
+                AND (h.pid IS NULL OR NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_stat_get_activity(h.pid) AS a WHERE a.usesysid IS NULL
+                ))
         ),
+        -- if trees
         'sizes', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(t.root AS pg_catalog.int8), t.has_children, t.leaves, t.size, t.analyzed_size, t.analyzed_pages, t.analyzed_rows))
@@ -658,20 +635,10 @@ SELECT pg_catalog.concat(
                             c.relkind OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['p', 'I'] AS pg_catalog."char"[])) AS is_partitioned,
                             c.relpages,
                             c.reltuples,
-                            CASE
-                                WHEN c.relkind OPERATOR(pg_catalog.=) 'f' THEN NULL
-                                WHEN NOT c.stored THEN 0
-                                WHEN c.oid OPERATOR(pg_catalog.=) ANY (x.oids) THEN NULL
-                                ELSE pg_catalog.pg_relation_size(CAST(c.oid AS pg_catalog.regclass), 'main')
-                            END AS heap,
-                            CASE
-                                WHEN c.reltoastrelid OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN 0
-                                WHEN c.reltoastrelid OPERATOR(pg_catalog.=) ANY (x.oids) THEN NULL
-                                ELSE pg_catalog.pg_relation_size(CAST(c.reltoastrelid AS pg_catalog.regclass), 'main')
-                            END AS toast,
+                            z.heap,
+                            z.toast,
                             c.stored AND c.relpages OPERATOR(pg_catalog.>) 0 AS is_analyzed
                         FROM tree AS u
-                        CROSS JOIN closed AS x
                         -- Each is looked up (OFFSET).
                         CROSS JOIN LATERAL (
                             SELECT
@@ -681,27 +648,71 @@ SELECT pg_catalog.concat(
                             WHERE y.oid OPERATOR(pg_catalog.=) u.oid
                             OFFSET 0
                         ) AS c
+                        CROSS JOIN LATERAL (/* size */) AS z
                 ) AS m
                 GROUP BY m.root
             ) AS t
         ),
+        -- end trees
+        -- What they inherit from, and what is being taken away from them.
         'kin', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-                CAST(k.inhrelid AS pg_catalog.int8), CAST(k.inhparent AS pg_catalog.int8), k.pending) ORDER BY k.inhrelid, k.inhseqno)
-            FROM kin AS k
+                CAST(h.inhrelid AS pg_catalog.int8), CAST(h.inhparent AS pg_catalog.int8), inhdetachpending,
+                (pg_catalog.pg_identify_object('1259', h.inhparent, 0)).identity,
+                (pg_catalog.pg_identify_object('1259', h.inhrelid, 0)).identity,
+                h.inhseqno
+            ))
+            FROM pg_catalog.pg_inherits AS h
+            WHERE h.inhrelid OPERATOR(pg_catalog.=) ANY (these.oids)
+                -- if trees
+                OR (h.inhparent OPERATOR(pg_catalog.=) ANY (these.oids) AND inhdetachpending)
+                -- end trees
         ),
-        'constraints', (SELECT pg_catalog.json_agg(k.it ORDER BY k.conname) FROM claim AS k),
+        'constraints', (
+            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                'table', CAST(k.conrelid AS pg_catalog.int8),
+                'oid', CAST(k.oid AS pg_catalog.int8),
+                'above', CAST(k.conparentid AS pg_catalog.int8),
+                'name', k.conname,
+                'kind', k.contype,
+                'validated', k.convalidated,
+                'enforced', conenforced,
+                'numbers', k.conkey,
+                'definition', CASE
+                    WHEN k.conrelid OPERATOR(pg_catalog.=) ANY (x.oids) THEN NULL ELSE pg_catalog.pg_get_constraintdef(k.oid)
+                END,
+                -- if writes
+                'comment', (
+                    SELECT e.description FROM pg_catalog.pg_description AS e
+                    WHERE e.objoid OPERATOR(pg_catalog.=) k.oid
+                        AND e.classoid OPERATOR(pg_catalog.=) CAST('2606' AS pg_catalog.oid)
+                        AND e.objsubid OPERATOR(pg_catalog.=) 0
+                ),
+                -- end writes
+                -- if parts
+                'whole', EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid OPERATOR(pg_catalog.=) k.confrelid
+                ),
+                -- end parts
+                'references', CASE
+                    WHEN k.contype OPERATOR(pg_catalog.=) 'f' THEN (pg_catalog.pg_identify_object('1259', k.confrelid, 0)).identity
+                END,
+                'index', CAST(k.conindid AS pg_catalog.int8)
+            ))
+            FROM pg_catalog.pg_constraint AS k
+            WHERE k.conrelid OPERATOR(pg_catalog.=) ANY (these.oids)
+        ),
         -- if parts
         'default_partitions', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(p.partrelid AS pg_catalog.int8), CAST(p.partdefid AS pg_catalog.int8)))
-            FROM these, pg_catalog.pg_partitioned_table AS p
+            FROM pg_catalog.pg_partitioned_table AS p
             WHERE p.partrelid OPERATOR(pg_catalog.=) ANY (these.oids)
         ),
         'attributes', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
                 CAST(a.attrelid AS pg_catalog.int8), a.attnum, a.attname, a.attnotnull))
-            FROM these, pg_catalog.pg_attribute AS a
+            FROM pg_catalog.pg_attribute AS a
             WHERE a.attrelid OPERATOR(pg_catalog.=) ANY (these.oids)
                 AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
                 AND NOT a.attisdropped
@@ -717,7 +728,7 @@ SELECT pg_catalog.concat(
                 OFFSET 0
             ) AS u
             WHERE h.inhrelid OPERATOR(pg_catalog.=) ANY (ARRAY(
-                SELECT i.indexrelid FROM these, pg_catalog.pg_index AS i
+                SELECT i.indexrelid FROM pg_catalog.pg_index AS i
                 WHERE i.indrelid OPERATOR(pg_catalog.=) ANY (these.oids)
             ))
         ),
@@ -728,7 +739,7 @@ SELECT pg_catalog.concat(
                 CAST(d.refobjid AS pg_catalog.int8), d.refobjsubid,
                 CAST(CAST(q.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text), q.relname
             ) ORDER BY d.refobjid, d.refobjsubid)
-            FROM these, pg_catalog.pg_depend AS d
+            FROM pg_catalog.pg_depend AS d
             CROSS JOIN LATERAL (
                 SELECT y.relnamespace, y.relname FROM pg_catalog.pg_class AS y
                 WHERE y.oid OPERATOR(pg_catalog.=) d.objid AND y.relkind OPERATOR(pg_catalog.=) 'S'
@@ -741,22 +752,6 @@ SELECT pg_catalog.concat(
                 AND d.deptype OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['a', 'i'] AS pg_catalog."char"[]))
         ),
         -- end owned
-        'titles', (
-            SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
-                CAST(c.oid AS pg_catalog.int8),
-                CAST(CAST(c.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
-                c.relname,
-                c.relkind
-            ))
-            FROM pg_catalog.pg_class AS c
-            WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY(
-                SELECT k.inhparent FROM kin AS k
-                UNION ALL
-                SELECT k.inhrelid FROM kin AS k WHERE k.pending
-                UNION ALL
-                SELECT k.other FROM claim AS k WHERE k.other IS NOT NULL
-            ))
-        ),
         'columns', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                 'table', CAST(a.attrelid AS pg_catalog.int8),
@@ -879,15 +874,16 @@ SELECT pg_catalog.concat(
                         AND d.deptype OPERATOR(pg_catalog.=) 'i'
                 ) END,
                 -- end swaps
+                -- if collations
                 'collation', CASE
-                    WHEN a.attcollation OPERATOR(pg_catalog.=) CAST('0' AS pg_catalog.oid) THEN NULL
                     WHEN a.attcollation OPERATOR(pg_catalog.<>) (
                         SELECT y.typcollation FROM pg_catalog.pg_type AS y WHERE y.oid OPERATOR(pg_catalog.=) a.atttypid
                     ) THEN CAST(CAST(a.attcollation AS pg_catalog.regcollation) AS pg_catalog.text)
                 END,
+                -- end collations
                 'has_default', a.atthasdef
-            ) ORDER BY a.attrelid, a.attnum)
-            FROM these, pg_catalog.pg_attribute AS a
+            ))
+            FROM pg_catalog.pg_attribute AS a
             -- if swaps
             CROSS JOIN LATERAL (SELECT a.attrelid AS oid) AS c
             -- end swaps
@@ -898,48 +894,16 @@ SELECT pg_catalog.concat(
         'indexes', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                 'oid', CAST(i.indexrelid AS pg_catalog.int8),
-                'name', ic.relname,
+                'name', CAST(CAST(i.indexrelid AS pg_catalog.regclass) AS pg_catalog.text),
                 'table', CAST(i.indrelid AS pg_catalog.int8),
                 'valid', i.indisvalid,
                 'unique', i.indisunique,
                 'immediate', i.indimmediate,
-                'partitioned', ic.relkind OPERATOR(pg_catalog.=) 'I',
+                -- if trees
                 'partition', ic.relispartition,
+                -- end trees
                 -- if mentions
-                'mentions', (
-                    SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)
-                    FROM pg_catalog.pg_attribute AS a
-                    WHERE a.attrelid OPERATOR(pg_catalog.=) i.indrelid
-                        AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
-                        AND (
-                            a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                            OR EXISTS (
-                                SELECT 1 FROM pg_catalog.pg_depend AS d
-                                WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                    AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
-                                    AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                    AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
-                                    AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
-                            )
-                        )
-                ),
-                -- CheckIndexCompatible: of a polymorphic class, and it stores another type than its column has.
-                'reshaped', EXISTS (
-                    SELECT 1
-                    FROM pg_catalog.unnest(CAST(i.indclass AS pg_catalog.oid[])) WITH ORDINALITY AS q (oid, place)
-                    JOIN pg_catalog.pg_opclass AS o ON o.oid OPERATOR(pg_catalog.=) q.oid
-                    JOIN pg_catalog.pg_type AS y
-                        ON y.oid OPERATOR(pg_catalog.=) o.opcintype
-                        AND y.typtype OPERATOR(pg_catalog.=) 'p'
-                        AND y.oid OPERATOR(pg_catalog.<>) CAST('2249' AS pg_catalog.oid)
-                    JOIN pg_catalog.pg_attribute AS a
-                        ON a.attrelid OPERATOR(pg_catalog.=) i.indexrelid
-                        AND CAST(a.attnum AS pg_catalog.int8) OPERATOR(pg_catalog.=) q.place
-                    JOIN pg_catalog.pg_attribute AS b
-                        ON b.attrelid OPERATOR(pg_catalog.=) i.indrelid
-                        AND b.attnum OPERATOR(pg_catalog.=) (CAST(i.indkey AS pg_catalog.int2[]))[CAST(a.attnum AS pg_catalog.int4) OPERATOR(pg_catalog.-) 1]
-                    WHERE a.atttypid OPERATOR(pg_catalog.<>) b.atttypid
-                ),
+                'makeup', (/* makeup */),
                 -- end mentions
                 -- if parts
                 'tablespace', (
@@ -1009,14 +973,16 @@ SELECT pg_catalog.concat(
                 'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
                 'numbers', CAST(i.indkey AS pg_catalog.int2[]),
                 'keys', i.indnkeyatts
-            ) ORDER BY ic.relname)
-            FROM these, closed AS x, pg_catalog.pg_index AS i
+            ))
+            FROM pg_catalog.pg_index AS i
+            -- if trees
             CROSS JOIN LATERAL (
-                SELECT y.relname, y.relkind, y.relispartition, y.reltablespace, y.relam
+                SELECT y.relispartition, y.reltablespace, y.relam
                 FROM pg_catalog.pg_class AS y
                 WHERE y.oid OPERATOR(pg_catalog.=) i.indexrelid
                 OFFSET 0
             ) AS ic
+            -- end trees
             WHERE i.indrelid OPERATOR(pg_catalog.=) ANY (these.oids)
         ),
         'relations', (
@@ -1028,6 +994,11 @@ SELECT pg_catalog.concat(
                 'persistence', c.relpersistence,
                 'is_partition', c.relispartition,
                 'populated', c.relispopulated,
+                'has_subclass', c.relhassubclass,
+                'heap', z.heap,
+                'toast', z.toast,
+                'pages', c.relpages,
+                'rows', c.reltuples,
                 -- if parts
                 'bound', CASE
                     WHEN c.relispartition AND NOT c.oid OPERATOR(pg_catalog.=) ANY (x.oids)
@@ -1215,53 +1186,34 @@ SELECT pg_catalog.concat(
                 ),
                 -- end writes
                 -- if heirs
-                -- Columns that only what inherits from it checks or has indexes on.
+                -- What only the tables have that inherit from it: the columns of each CHECK, and indexes.
                 'heirs', (
                     SELECT pg_catalog.json_build_object(
                         'checked', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_constraint AS k
-                                ON k.conrelid OPERATOR(pg_catalog.=) o.oid
+                            SELECT pg_catalog.json_agg(ARRAY(
+                                SELECT a.attname FROM pg_catalog.pg_attribute AS a
+                                WHERE a.attrelid OPERATOR(pg_catalog.=) k.conrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
+                            ))
+                            FROM pg_catalog.pg_constraint AS k
+                            WHERE k.conrelid OPERATOR(pg_catalog.=) ANY (w.oids)
                                 AND k.contype OPERATOR(pg_catalog.=) 'c'
                                 AND k.convalidated
                                 AND k.conislocal
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid AND a.attnum OPERATOR(pg_catalog.=) ANY (k.conkey)
-                            WHERE conenforced
+                                AND conenforced
                         ),
-                        'indexed', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) o.oid
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
-                                AND a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                        ),
-                        'derived', (
-                            SELECT pg_catalog.json_agg(DISTINCT a.attname)
-                            FROM pg_catalog.unnest(w.oids) AS o (oid)
-                            JOIN pg_catalog.pg_index AS i
-                                ON i.indrelid OPERATOR(pg_catalog.=) o.oid
-                                AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR NOT i.indisvalid OR EXISTS (
-                                    SELECT 1 FROM pg_catalog.pg_class AS x
-                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid -- hash, gin: see reshaped
-                                        AND x.relam OPERATOR(pg_catalog.=) ANY (CAST(ARRAY['405', '2742'] AS pg_catalog.oid[]))
-                                ))
-                            JOIN pg_catalog.pg_attribute AS a
-                                ON a.attrelid OPERATOR(pg_catalog.=) o.oid
-                                AND a.attnum OPERATOR(pg_catalog.>) CAST('0' AS pg_catalog.int2)
-                                AND (
-                                    a.attnum OPERATOR(pg_catalog.=) ANY (CAST(i.indkey AS pg_catalog.int2[]))
-                                    OR EXISTS (
-                                        SELECT 1 FROM pg_catalog.pg_depend AS d
-                                        WHERE d.classid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                            AND d.objid OPERATOR(pg_catalog.=) i.indexrelid
-                                            AND d.refclassid OPERATOR(pg_catalog.=) CAST('1259' AS pg_catalog.oid)
-                                            AND d.refobjid OPERATOR(pg_catalog.=) i.indrelid
-                                            AND d.refobjsubid OPERATOR(pg_catalog.=) CAST(a.attnum AS pg_catalog.int4)
-                                    )
-                                )
+                        'indexes', (
+                            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                                'oid', CAST(i.indexrelid AS pg_catalog.int8),
+                                'name', CAST(CAST(i.indexrelid AS pg_catalog.regclass) AS pg_catalog.text),
+                                'table_oid', CAST(i.indrelid AS pg_catalog.int8),
+                                'table', (pg_catalog.pg_identify_object('1259', i.indrelid, 0)).identity,
+                                'valid', i.indisvalid,
+                                'unique', i.indisunique,
+                                'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
+                                'makeup', (/* makeup */)
+                            ))
+                            FROM pg_catalog.pg_index AS i
+                            WHERE i.indrelid OPERATOR(pg_catalog.=) ANY (w.oids)
                         )
                     )
                     FROM (
@@ -1286,10 +1238,11 @@ SELECT pg_catalog.concat(
                 -- end cascade
                 'spaced', c.reltablespace OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
             ))
-            FROM these, closed AS x, pg_catalog.pg_class AS c
+            FROM pg_catalog.pg_class AS c
+            CROSS JOIN LATERAL (/* size */) AS z
             WHERE c.oid OPERATOR(pg_catalog.=) ANY (these.oids)
         )
     ) AS pg_catalog.text), pg_catalog.getdatabaseencoding()), 'base64')
 ) AS interlock
 -- What an old server lacks: a name without a table is looked for from the inside out.
-FROM (SELECT false AS inhdetachpending, true AS conenforced) AS older
+FROM (SELECT false AS inhdetachpending, true AS conenforced) AS older, these, closed AS x

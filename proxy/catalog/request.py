@@ -15,10 +15,16 @@ from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
 from proxy.plans.target import is_own
 from proxy.sql.names import clip
-from proxy.sql.statements import Explain, Statement
+from proxy.sql.statements import AlterTable, Explain, Statement
 from proxy.sql.written import written
 
-SQL = files("proxy.catalog").joinpath("lookup.sql").read_text(encoding="ascii").replace("/* column_state */", STATE)
+
+def _text(name: str) -> str:
+    return files("proxy.catalog").joinpath(name).read_text(encoding="ascii")
+
+
+SQL = _text("lookup.sql").replace("/* column_state */", STATE).replace("/* size */", _text("size.sql"))
+SQL = SQL.replace("/* makeup */", _text("makeup.sql"))
 """One text parameter, ``Request.parameter``; one row of one text column, for ``decode``.
 
 ``Request.sql`` is the same without the sections that a request does not ask for: to plan it all takes milliseconds.
@@ -61,6 +67,7 @@ class Request:
     mentions: bool = False  # also the columns that an index has anywhere
     place: bool = False  # also in which tablespace, and by which access method
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
+    indexes: bool = True  # a name may be an index's: also the table of it
     sources: Sources = NOTHING
     inside: bool = True  # also what the open transaction has locked
     shared: bool = False  # in a form that suits most statements, for the server keeps it planned
@@ -72,18 +79,25 @@ class Request:
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
         asked = {
-            "taken": self.taken is not None or (self.parts and self.again) or self.shared,
+            "taken": self.taken is not None or self.shared,
             "referencing": self.referencing,
             "cascade": self.cascade,
+            "following": self.referencing or self.cascade,
             "detail": self.detail and self.again,
             "owned": self.owned,
             "inside": self.inside,
             "writes": self.writes and self.again,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
+            "casts": self.retypes and bool(self.sources.types),
             "heirs": self.retypes and self.again,
             "parts": self.parts and self.again,
             "domains": self.again or self.retypes,
+            "collations": self.again or self.retypes,
+            "trees": self.again,
+            "titles": self.referencing or self.cascade or self.sources.users,
+            "indexes": self.indexes or self.again or self.shared,
+            "qualified": self.shared or any(len(w.parts) > 1 or w.how == "create" for w in self.wanted),
             "place": self.place,
             "mentions": self.mentions and (self.again or self.retypes),
             "defined": self.again and (self.parts or self.writes),
@@ -114,11 +128,10 @@ class Request:
         beside = [
             {"key": key, "name": w.parts[-1], "beside": keys[w.beside]} for key, w in enumerate(self.wanted) if w.beside
         ]
-        taken = []
+        asked: dict[str, object] = {"names": names, "beside": beside}
         if self.taken is not None:
             prefix = clip(self.taken[-1], PREFIX_BYTES)
-            taken.append({"key": keys[self.taken], "prefix": prefix, "last": _last(prefix)})
-        asked: dict[str, object] = {"names": names, "beside": beside, "taken": taken}
+            asked |= {"taken": keys[self.taken], "prefix": prefix, "last": _last(prefix)}
         asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
@@ -131,8 +144,8 @@ def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
     """
     if asked.again:
         return None
-    needed = (asked.parts or asked.detail) and any(r.partitioned or r.is_partition for r in facts.relations.values())
-    needed |= asked.retypes and any(r.has_children for r in facts.relations.values())
+    needed = any(r.has_children or r.partitioned or r.is_partition for r in facts.relations.values())
+    needed |= not asked.indexes and any(r.kind in "iI" for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
     # What an interrupted run has left is gone on with, whatever there is still to do.
     needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
@@ -190,4 +203,6 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         sources=sources(statement),
         again=asked.changes(statement),
         inside=in_transaction,
+        indexes=not (isinstance(node, AlterTable) and node.object_type == "TABLE")
+        or any(w.beside for w in wanted.values()),
     )

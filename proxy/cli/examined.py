@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from proxy import __version__
-
-if TYPE_CHECKING:
-    pass
 
 State = Literal["ok", "note", "warn", "fail"]
 

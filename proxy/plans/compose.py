@@ -146,7 +146,7 @@ class _Alter:
             return False
         # NOT NULL is asked for again without harm.
         ours = [a for a in self.rewrites if isinstance(a, AddConstraint) and a.constraint.kind in MARKED]
-        if any(isinstance(a, AddColumn) for a in before):
+        if any(isinstance(a, AddColumn) for a in before) and any(isinstance(a, SetNotNull) for a in self.rewrites):
             return True  # without the mark it would be refused as somebody else's column
         adds = any(self.rewrites[a].action for a in ours if not _is_index(a))
         return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))

@@ -259,7 +259,7 @@ class Backfills(Model):
         description="How long one batch is to take: its rows are locked for so long, and up to twice as long in a bad moment."
         " Batches grow and shrink to meet it.",
     )
-    pause: DurationField = Field(default=Duration(10), description="The pause between two batches.")
+    pause: DurationField = Field(default=Duration(3), description="The pause between two batches.")
     lock_timeout: DurationField = Field(
         default=Duration(50),
         description="How long a batch waits for a lock before it is given up and tried again, smaller.",

@@ -26,16 +26,25 @@ def plain(word: str) -> str:
 
 
 def text(file: str, judged: Sequence[Judged], *, paint: Paint = plain) -> Iterator[str]:
-    """The findings about one input, one block of lines each; nothing about a statement without one."""
+    """The findings about one input, one block of lines each; one line on what is allowed by way of exception."""
     for one in judged:
         told = sorted(
             (d for d in one.verdict.decided if d.action is not Action.ALLOW or d.note), key=lambda d: d.finding.at.start
         )
         rewritten = [d for d in told if d.action in (Action.REWRITE, Action.DEFER)]
         for decided in told:
+            if decided.action is Action.ALLOW:
+                yield _allowed(file, one.statement, decided, paint)
+                continue
             plan = one.verdict.plan if rewritten and decided is rewritten[-1] else None
             joined = decided in rewritten[:-1] and one.verdict.plan is not None
             yield "\n".join(_finding(file, one.statement, decided, plan, paint, joined=joined))
+
+
+def _allowed(file: str, statement: Statement, decided: Decided, paint: Paint) -> str:
+    line, column = position(statement.text, decided.finding.at.start)
+    said = f"{paint(decided.action)}  {decided.finding.rule}: {printable(decided.note)}"
+    return f"{file}:{line}:{column}: {said} ({decided.because})"
 
 
 def _finding(
@@ -108,6 +117,9 @@ def summary(files: Sequence[tuple[str, Sequence[Judged]]], *, left_out: int = 0)
     statements = [(file, one) for file, judged in files for one in judged]
     counts = Counter(one.verdict.action for _, one in statements)
     found = [f"{counts[Action(action)]} {words}" for action, words in SUMMARY.items() if counts[Action(action)]]
+    passed = sum(d.action is Action.ALLOW and bool(d.note) for _, one in statements for d in one.verdict.decided)
+    if passed:
+        found.append(f"{_count(passed, 'finding')} allowed")
     would = sum(any(d.would_be for d in one.verdict.decided) for _, one in statements)
     if would:
         found.append(f"{would} would be otherwise if the policy's mode were enforce")

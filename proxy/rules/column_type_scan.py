@@ -21,7 +21,7 @@ def column_type_scan(node: AlterColumnType, context: Context) -> Finding | None:
         return None
     new = " ".join(node.type.span.of(context.statement.text).split())
     checks = [c for c in constraints(node, about, context, "c") if c.validated and c.enforced]
-    below = about.relation is not None and node.column in about.relation.heirs.checked
+    below = about.relation is not None and about.relation.heirs.check(node.column)
     if about.relation is not None and not checks and left is None and not below:
         return None  # the ALTER drops them
     on, column = table(context), quote_identifier(node.column)

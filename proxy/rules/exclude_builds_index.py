@@ -13,8 +13,10 @@ from proxy.sql.statements import AddConstraint, ConstraintKind
 def exclude_builds_index(node: AddConstraint, context: Context) -> Finding | None:
     if node.constraint.kind is not ConstraintKind.EXCLUDE or (about := altered(context)) is None:
         return None
-    if name_taken(node, context) or (about.kind == "p" and about.relation and not about.relation.has_children):
+    if name_taken(node, context):
         return None
+    if about.kind == "p" and (context.table.only or (about.relation is not None and not about.relation.has_children)):
+        return None  # an entry in the catalog, nothing is built
     return Finding(
         rule="exclude-builds-index",
         at=node.constraint.span,

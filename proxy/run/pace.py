@@ -13,7 +13,7 @@ class Pace:
     """From the policy.  Times in milliseconds."""
 
     target_ms: int = 25  # how long one batch is to take: so long, at most, its rows are locked
-    pause_ms: int = 10  # between two batches
+    pause_ms: int = 3  # between two batches
     lock_timeout_ms: int = 50  # for anything that a batch must wait for
     lag_ms: int = 10_000  # a standby that is further behind is waited for
     lag_bytes: int = 256 * 2**20  # likewise

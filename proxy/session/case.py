@@ -54,7 +54,7 @@ class Case:
 
 def of_job(job: Job) -> Case:
     """A job that is done, as the audit log wants to hear of it."""
-    statement = read(job.statement)[0]
+    statement = read(job.statement or job.kind or "?")[0]  # whoever may write into the table may leave it empty
     facts = Facts(
         0, live=True, now=datetime.now(UTC), user=job.role, session_user=job.login, application_name=job.application
     )

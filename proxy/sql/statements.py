@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Name:
         return ".".join(quote_identifier(part) for part in self.parts)
 
 
+@lru_cache(maxsize=2048)
 def quote_identifier(name: str, *, always: bool = False) -> str:
     """``name`` as an SQL identifier; bare if it is lower-case, plain and no keyword, unless ``always``."""
     from proxy.sql.keywords import NOT_BARE  # a large table, wanted only by those who print

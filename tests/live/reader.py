@@ -51,7 +51,7 @@ class Reader:
             **{
                 name: value
                 for name, value in os.environ.items()
-                if not name.startswith(("PG", "INTERLOCK_", "GITHUB_"))
+                if not name.startswith(("PG", "INTERLOCK_", "GITHUB_", "MAKE", "MFLAGS", "ARGS"))
             },
             "PATH": f"{folder / 'bin'}:{PROGRAMS}:{Path(client('psql')).parent}:{os.environ['PATH']}",
             "HOME": str(folder),
@@ -121,7 +121,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout
@@ -144,7 +144,7 @@ class Reader:
             start_new_session=True,
         )
         self.proxy = Proxy(self.server, self.folder / "audit.jsonl", process)
-        self.proxy.wait_ready(40)
+        self.proxy.wait_ready(120)
         return 0, self.proxy.stderr_text()
 
     def _watches(self, text: str) -> tuple[int, str]:

@@ -221,7 +221,7 @@ def test_rules_are_laid_out(http: httpx.Client) -> None:
         page = http.get(f"/rule/{name}")
         assert f"<h1>{name}</h1>" in page.text
         assert "```" not in page.text
-        assert ".md" not in page.text, "links lead to pages of this site"
+        assert '.md"' not in page.text, "links lead to pages of this site"
     assert http.get("/rule/no-such-rule").status_code == 404
 
 

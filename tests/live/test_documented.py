@@ -232,6 +232,8 @@ BEFORE: dict[str, Callable[[Reader], object]] = {
 FAILS = {"psql -v ON_ERROR_STOP=1 -1 -f 14_slug.sql": 3}  # as the page says
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a page is up to a dozen programs, one after the other
 @pytest.mark.sampled(4)  # make operating runs them all
 @pytest.mark.parametrize("page", READ, ids=name)
 def test_a_reader_types_it(page: Path, reader: Reader) -> None:

@@ -243,6 +243,47 @@ DELETE FROM {t} WHERE id = 290
 # Tables of their own, for what the matrix has no room for: a setup, then rows.
 GROUPS: tuple[tuple[str, str, str], ...] = (
     (
+        "collations and what inherits",
+        """
+        CREATE TABLE o (id int, own text, twice text, follows text, fixed text COLLATE "C");
+        CREATE INDEX ON o (own COLLATE "C"); CREATE INDEX ON o (twice COLLATE "C", twice); CREATE INDEX ON o (follows);
+        CREATE INDEX ON o (fixed COLLATE "default"); CREATE INDEX ON o (id) INCLUDE (own);
+        CREATE TABLE l (id int, c text, d text, e text, f int); CREATE TABLE lh () INHERITS (l);
+        CREATE INDEX ON lh (id) WHERE c IS NOT NULL; CREATE INDEX ON lh (d COLLATE "C"); CREATE INDEX ON lh (e);
+        ALTER TABLE lh ADD CHECK (f > id);
+        CREATE TABLE q (a int NOT NULL, b int, r int4range) PARTITION BY RANGE (a);
+        CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (9);
+        INSERT INTO o VALUES (1, 'a', 'a', 'a', 'a'); INSERT INTO l VALUES (1, 'a', 'a', 'a', 2); INSERT INTO lh VALUES (1, 'a', 'a', 'a', 2);
+        INSERT INTO q VALUES (1, 1)
+        """,
+        """
+        ALTER TABLE o ALTER own TYPE text COLLATE "C"
+        ALTER TABLE o ALTER own TYPE text COLLATE plain_c
+        ALTER TABLE o ALTER own TYPE varchar COLLATE "C"
+        ALTER TABLE o ALTER own TYPE text
+        ALTER TABLE o ALTER twice TYPE text COLLATE "C"
+        ALTER TABLE o ALTER twice TYPE text COLLATE plain_c
+        ALTER TABLE o ALTER follows TYPE text COLLATE "C"
+        ALTER TABLE o ALTER follows TYPE varchar
+        ALTER TABLE o ALTER fixed TYPE text
+        ALTER TABLE o ALTER fixed TYPE text COLLATE plain_c
+        ALTER TABLE o ALTER fixed TYPE varchar COLLATE "C"
+        ALTER TABLE l ALTER c TYPE text
+        ALTER TABLE l ALTER c TYPE text, DROP COLUMN id
+        ALTER TABLE l ALTER d TYPE text COLLATE "C"
+        ALTER TABLE l ALTER d TYPE text COLLATE plain_c
+        ALTER TABLE l ALTER e TYPE text COLLATE "C"
+        ALTER TABLE l ALTER e TYPE varchar
+        ALTER TABLE l ALTER f TYPE int
+        ALTER TABLE l ALTER f TYPE int, DROP COLUMN id
+        ALTER TABLE ONLY q ADD UNIQUE (a)
+        ALTER TABLE ONLY q ADD PRIMARY KEY (a)
+        17+ ALTER TABLE ONLY q ADD EXCLUDE (a WITH =)
+        17+ ALTER TABLE q ADD EXCLUDE (a WITH =)
+        ALTER TABLE q ADD UNIQUE (a)
+        """,
+    ),
+    (
         "partitions",
         """
         CREATE TABLE p (k int NOT NULL, w int) PARTITION BY RANGE (k);

@@ -1,0 +1,49 @@
+"""The question that the server keeps planned for most statements of a transaction answers as the one made for each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from proxy.catalog import lookup
+from proxy.catalog.facts import Facts
+from proxy.catalog.request import Request
+from proxy.sql.read import read
+
+NOW = datetime.now(UTC)
+PLANNED_ALIKE = (
+    "CREATE INDEX i ON orders (email)", "CREATE UNIQUE INDEX ON orders (lower(email))", "DROP INDEX orders_total_idx", "DROP INDEX nowhere",
+    "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)", "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers",
+    "ALTER TABLE orders ALTER email SET NOT NULL", "ALTER TABLE orders ADD UNIQUE (email)", "ALTER TABLE orders ADD PRIMARY KEY (id)",
+    "ALTER TABLE orders VALIDATE CONSTRAINT c", "COMMENT ON INDEX orders_total_idx IS 'x'", "ALTER TABLE orders DROP CONSTRAINT IF EXISTS c",
+    "REINDEX TABLE orders", "ALTER INDEX orders_total_idx RENAME TO o", "DROP TABLE orders", "ALTER TABLE orders RENAME TO o", "CREATE TABLE n (a int REFERENCES orders)",
+)  # fmt: skip
+OTHERS = (
+    "ALTER TABLE orders ADD COLUMN x int DEFAULT random()",
+    'CREATE INDEX ON "ÿ" (a)',
+    "ALTER TABLE orders ALTER total TYPE text",
+)
+
+
+def facts(session: psycopg.Connection, request: Request) -> Facts:
+    row = psycopg.RawCursor(session).execute(request.sql.encode(), (request.parameter,)).fetchone()
+    assert row is not None
+    return lookup.decode(row[0], request, now=NOW, in_transaction=True)
+
+
+@pytest.mark.parametrize("sql", [*PLANNED_ALIKE, *OTHERS])
+def test_it_answers_the_same(orders: str, sql: str) -> None:
+    with psycopg.connect(orders) as session:
+        session.execute('CREATE TABLE "ÿ" (a int)')
+        session.execute("ALTER TABLE orders ADD CONSTRAINT orders_email_check CHECK (email <> '')")
+        request = lookup.request(read(sql)[0])
+        shared = facts(session, replace(request, shared=True))
+        assert shared == facts(session, request)
+
+
+def test_it_is_one_and_the_same_for_what_migrations_mostly_do() -> None:
+    asked = {replace(lookup.request(read(sql)[0]), shared=True).sql for sql in PLANNED_ALIKE[:11]}
+    assert len(asked) == 1
