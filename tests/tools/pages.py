@@ -13,6 +13,8 @@ LEFT_OUT = "…"
 _SIZE = re.compile(r"\(\d+ [kM]B, [\d,]+ rows\)")
 _TIME = re.compile(r" That takes [^.]*\.")  # an estimate of the build
 _FILE = re.compile(r"file: '[^']*'")  # of the policy
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_DATABASE = re.compile(r"\bt\d+_\d+\b")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -46,5 +48,5 @@ def _missing(block: str, output: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    sized = _FILE.sub("file", _TIME.sub("", _SIZE.sub("(SIZE)", text)))
+    sized = _FILE.sub("file", _TIME.sub("", _SIZE.sub("(SIZE)", _COLOUR.sub("", _DATABASE.sub("shop", text)))))
     return "\n".join(" ".join(line.split()) for line in _NUMBER.sub("0", sized).splitlines())
