@@ -162,7 +162,11 @@ class Guard:
                 encoding = Reading.of(relay.parameters).client_encoding
                 statements = (Statement(text, Span(0, len(text)), Unreadable(0, f"text in {encoding}")),)
             in_transaction = relay.status != b"I" or not alone or len(statements) > 1 or self.examiner.walsender
-            cases = await self.examiner.examine(statements, in_transaction, policy)
+            begins = relay.status == b"I" and not relay.executes and len(statements) == 1
+            by_itself = begins and stands_alone(
+                statements[0].node
+            )  # it commits, and what follows is another transaction
+            cases = await self.examiner.examine(statements, in_transaction and not by_itself, policy)
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED

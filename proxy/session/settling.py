@@ -16,6 +16,7 @@ from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
 from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings, nodes
 from proxy.session.reading import SETTINGS, Reading
+from proxy.sql.interest import stands_alone
 from proxy.sql.statements import Call, Transaction, Unreadable
 from proxy.wire import messages
 from proxy.wire.conversation import DESCRIBE
@@ -133,6 +134,7 @@ class Settling:
             self.own.release()
             self._let_go()
             return Outcome.ANSWERED
+        first = self.relay.status == b"I" and not self.relay.executes
         outcome = await self.guard.settle(
             text if text is not None else sql.decode("ascii", "surrogateescape"),
             readable=text is not None,
@@ -141,7 +143,7 @@ class Settling:
             prepared=bool(self.prepared.statements),
         )
         self.guard.cancelled.clear()
-        if outcome is Outcome.PASS and alone and not simple and not await self._afresh(sql, portal):
+        if outcome is Outcome.PASS and first and not simple and not await self._afresh(sql, portal, alone=alone):
             outcome = Outcome.ANSWERED
         self.own.release()
         if outcome is Outcome.PASS:
@@ -150,14 +152,16 @@ class Settling:
             self._let_go()
         return outcome
 
-    async def _afresh(self, sql: bytes, portal: bytes) -> bool:
-        """End the pipeline in which we have asked about a CALL, and bind the client's portal again; whether that worked.
+    async def _afresh(self, sql: bytes, portal: bytes, *, alone: bool) -> bool:
+        """End the pipeline in which we have asked about its first statement, and bind the client's portal again; whether that worked.
 
-        A procedure may COMMIT only if nothing was executed before it in its pipeline (from 18 on).
+        Nothing may have been executed before it in its pipeline if it is a procedure that commits (from 18 on), or what
+        Postgres wants to stand alone; the latter, where nothing follows, is run by the guard.  Portals that were bound for
+        later are gone then, as they are when such a statement commits.
         """
         bound = self.prepared.bound
-        calls = any(isinstance(node, Call) for node in nodes(sql, self._reading))
-        if not calls or bound is None or bound[0] != portal or not self.relay.pipeline_open:
+        wanted = any(isinstance(node, Call) or (not alone and stands_alone(node)) for node in nodes(sql, self._reading))
+        if not wanted or bound is None or bound[0] != portal or not self.relay.pipeline_open:
             return True
         try:
             await self.own.sync()

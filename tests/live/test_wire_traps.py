@@ -169,6 +169,13 @@ def play(raw: Raw, steps: Sequence[Step]) -> list[Answer]:
 
 COPY = b"COPY customers FROM STDIN"
 ROWS = data(b"1001\tx\n1002\ty\n")
+ALONE = (
+    b"REINDEX TABLE CONCURRENTLY orders",
+    b"VACUUM customers",
+    b"CREATE INDEX CONCURRENTLY alone ON orders (email)",
+    b"DROP INDEX CONCURRENTLY alone",
+    b"ALTER SYSTEM RESET work_mem",
+)
 
 UNGUARDED: dict[str, list[Step]] = {
     "several statements": [(q(b"SELECT 1; SELECT 2; INSERT INTO customers VALUES (1003)"), "Z")],
@@ -223,6 +230,9 @@ UNGUARDED: dict[str, list[Step]] = {
     "set transaction first": [(q(b"BEGIN"), "Z"), (q(b"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"), "Z"), (q(b"SHOW transaction_isolation"), "Z")],
     "a statement that nobody knows": [(q(b"SELEC 1"), "Z"), (p(b"SELEC 1") + S, "Z")],
     "a procedure that commits, second in a pipeline": [(q(b"CREATE PROCEDURE pr() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'"), "Z"), (run(b"SELECT 1") + run(b"CALL pr()") + S, "Z")],
+    "a procedure that commits, first in a pipeline": [(q(b"CREATE PROCEDURE pr() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'"), "Z"), (run(b"CALL pr()") + run(b"SELECT 1") + S, "Z")],
+    "what stands alone, first in a pipeline": [(run(statement) + run(b"SELECT 1") + S, "Z") for statement in ALONE],
+    "what stands alone, with a portal bound for later": [(p(b"SELECT 1", b"s") + b(b"c", b"s") + run(ALONE[0]) + e(b"c") + S, "Z")],
     "an enum value in its transaction": [(q(b"CREATE TYPE mood AS ENUM ('a')"), "Z"), (q(b"BEGIN; ALTER TYPE mood ADD VALUE 'b'; SELECT 'b'::mood"), "Z")],
     "table, index and copy of a new table": [(q(b"CREATE TABLE n (a int); CREATE INDEX ON n (a); COPY n FROM STDIN; SELECT count(*) FROM n"), "G"), (data(b"7\n") + DONE, "Z")],
 }  # fmt: skip
