@@ -124,7 +124,8 @@ class Examiner:
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
             batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
-            if not batched and not is_decided_about(statement):
+            about_pending = bool(pending) and statement.node.kind == "SET CONSTRAINTS"  # Django's, behind a column
+            if not batched and not about_pending and not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):

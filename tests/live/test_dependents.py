@@ -59,6 +59,8 @@ SAME: list[Sequence[str]] = [
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
     ("ALTER TABLE customers DROP COLUMN id; ALTER TABLE customers ADD PRIMARY KEY (name)",),  # customers_pkey once more
     ("DROP INDEX orders_total_idx; CREATE INDEX ON orders (total)",),
+    # Django's column with a default and a key
+    ("ALTER TABLE orders ADD COLUMN c bigint DEFAULT 1 NOT NULL CONSTRAINT dj REFERENCES customers (id) DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS dj IMMEDIATE",),
     (CHECK, CHECK),
     (KEY, KEY),
     ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER TABLE orders ADD CHECK (total > 0)"),

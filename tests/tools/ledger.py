@@ -122,7 +122,24 @@ def _chapter(runs: Sequence[History]) -> str:
     for rule, counts in sorted(last.rules.items()):
         told = ", ".join(f"{counts[action]} {ACTIONS[action]}" for action in ACTIONS if counts.get(action))
         lines.append(f"| [{rule}](rules.md) | {told} | {_cell(last.examples[rule])} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_refused(max(runs, key=lambda one: len(one.refusals))), ""])
+
+
+def _refused(run: History) -> list[str]:
+    """What was rejected in the run with most of it."""
+    if not run.refusals:
+        return []
+    lines = [
+        "",
+        f"Rejected on {run.version}, from {STARTS[run.rows]}:",
+        "",
+        "| what the tool showed | the exception |",
+        "|---|---|",
+    ]
+    for one in run.refusals:
+        refusal = one if isinstance(one, Refusal) else Refusal(**one)
+        lines.append(f"| {_cell(refusal.shown)} | `{refusal.rule}` for `{refusal.table}` |")
+    return lines
 
 
 def _cell(text: str) -> str:

@@ -12,6 +12,9 @@ PAGE = HERE.parent.parent / "docs/tools"
 LEFT_OUT = "…"
 _SIZE = re.compile(r"\(\d+ [kM]B, [\d,]+ rows\)")
 _TIME = re.compile(r" That takes [^.]*\.")  # an estimate of the build
+_FILE = re.compile(r"file: '[^']*'")  # of the policy
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_DATABASE = re.compile(r"\bt\d+_\d+\b")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -24,18 +27,26 @@ def shown(page: str) -> list[str]:
     ]
 
 
-def as_documented(tool: Tool, output: str) -> None:
-    """The page shows lines that are in the output, in their order, but for numbers and what it leaves out."""
-    printed = _plain(output)
-    for block in shown(PAGES.get(tool.name, "")):
-        found = 0
-        for line in block.splitlines():
-            for piece in filter(None, map(str.strip, _plain(line).split(LEFT_OUT))):
-                found = printed.find(piece, found)
-                assert found >= 0, f"docs/tools/{PAGES[tool.name]}.md shows what is not printed: {line}\n\n{output}"
-                found += len(piece)
+def as_documented(tool: Tool, *outputs: str) -> None:
+    """Each block of the page is in one of the outputs: its lines in their order, but for numbers and what it leaves out."""
+    page = PAGES.get(tool.name, "")
+    for block in shown(page):
+        missing = [_missing(block, output) for output in outputs]
+        assert None in missing, f"docs/tools/{page}.md shows what is not printed: {missing}\n\n" + "\n\n".join(outputs)
+
+
+def _missing(block: str, output: str) -> str | None:
+    """The first line that is not there."""
+    printed, found = _plain(output), 0
+    for line in block.splitlines():
+        for piece in filter(None, map(str.strip, _plain(line).split(LEFT_OUT))):
+            found = printed.find(piece, found)
+            if found < 0:
+                return line
+            found += len(piece)
+    return None
 
 
 def _plain(text: str) -> str:
-    sized = _TIME.sub("", _SIZE.sub("(SIZE)", text))
+    sized = _FILE.sub("file", _TIME.sub("", _SIZE.sub("(SIZE)", _COLOUR.sub("", _DATABASE.sub("shop", text)))))
     return "\n".join(" ".join(line.split()) for line in _NUMBER.sub("0", sized).splitlines())

@@ -98,6 +98,8 @@ class Tool:
     """Whether it says that it failed, but not why."""
     oldest: int = 13
     """The oldest Postgres that it takes."""
+    newest: int = 18
+    """The newest one that this release takes."""
 
     @property
     def allowed(self) -> int:

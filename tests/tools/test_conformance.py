@@ -68,7 +68,7 @@ def test_tool(
 
     ended, printed = _where_nothing_may_wait(tool, plain, refusing, tmp_path)
     record_property("outcome", json.dumps(asdict(outcome(tool.name, straight, guarded, ended, printed))))
-    as_documented(tool, _refused(tool, strict, tmp_path / "strict"))
+    as_documented(tool, printed, _refused(tool, strict, tmp_path / "strict"))
     for way in (plain, refusing, strict):
         postgres.drop_database(way.database)
 
@@ -109,7 +109,7 @@ class Runs:
 
 
 def _absent(tool: Tool, postgres: Server) -> str | None:
-    if postgres.version < tool.oldest:
+    if not tool.oldest <= postgres.version <= tool.newest:
         return f"does not support Postgres {postgres.version}"
     return tool.absent()
 

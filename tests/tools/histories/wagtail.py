@@ -78,10 +78,12 @@ APPLICATION = Application(
     migrate,
     early=EARLY,
     seeds={"wagtailforms_formsubmission": {"form_data": "'{}'"}},
-    unseeded=("wagtailcore_pagerevision",),
-    mends={
-        "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision"
-    },  # 0070
+    differs={"wagtailcore_page": ["translation_key"]},  # a random UUID
+    unseeded=("wagtailcore_pagerevision", "wagtailsearchpromotions_searchpromotion"),
+    mends={  # 0070 is not atomic
+        "public.wagtailcore_revision": "ALTER TABLE wagtailcore_revision RENAME COLUMN page TO page_id;"
+        " ALTER TABLE wagtailcore_revision RENAME TO wagtailcore_pagerevision",
+    },
     count=count,
     oldest=14,
     absent=fetched(SITE),

@@ -35,6 +35,7 @@ ATLAS = Tool(
     remedied=file(Step("17_slug", SLUG, "", True)) | file(Step("18_slug_index", INDEX, "", False)),
     shown=("in Atlas: make -- atlas:txmode none the first line of the migration file",),
     finish=write_sums,
+    newest=15,  # it asks for lc_collate, which is no setting any more
     absent=fetched(partial(go_program, "atlas")),
 )
 TOOLS = {"atlas": ATLAS}
