@@ -7,7 +7,17 @@ from tests.transparency.outcome import Difference
 
 # suite, beginning of the test's name, the ways it holds for, reason
 KNOWN: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
-    ("PostgreSQL", "uuid", ("observe", "enforce"), "it prints random values"),
+    ("PostgreSQL", "uuid", ("observe", "enforce", "rewrite"), "it prints random values"),
+    ("PostgreSQL", "insert", ("rewrite",), "an error in a partition's bounds comes without its place"),
+    ("PostgreSQL", "create_table", ("rewrite",), "an error in a partition's bounds comes without its place"),
+    ("PostgreSQL", "stats", ("rewrite",), "an index that it asks for before COMMIT is made after it"),
+    (
+        "PostgreSQL",
+        "fast_default",
+        ("rewrite",),
+        "it prints which defaults are stored where, and which tables were rewritten",
+    ),
+    ("PostgreSQL", "event_trigger", ("rewrite",), "REINDEX CONCURRENTLY says that there are no indexes in other words"),
     (
         "asyncpg",
         "tests.test_execute.TestExecuteMany::test_executemany_server_failure_during_writes",
@@ -38,6 +48,6 @@ def because(suite: str, version: int, way: str, difference: Difference) -> str:
     if suite == "PostgreSQL" and one is not None and other is not None and one.status == other.status:
         if regress.only_ours(one.said, other.said):
             return "the same, and Interlock's own notices"
-        if way == "enforce" and regress.rejections(one.said, other.said):
+        if way in ("enforce", "rewrite") and regress.rejections(one.said, other.said):
             return "the same up to a statement that the policy rejects, and what follows from that"
     return ""
