@@ -39,6 +39,8 @@ def _missing(block: str, output: str) -> str | None:
     """The first line that is not there."""
     printed, found = _plain(output), 0
     for line in block.splitlines():
+        if line.startswith("$ "):
+            continue  # the command
         for piece in filter(None, map(str.strip, _plain(line).split(LEFT_OUT))):
             found = printed.find(piece, found)
             if found < 0:
