@@ -317,7 +317,7 @@ def test_batches_wait_for_a_standby_that_is_behind(
         connection_factory=psycopg2.extras.PhysicalReplicationConnection,
     )  # fmt: skip
     cursor = standby.cursor()
-    start = one(numbers, "SELECT pg_current_wal_lsn()::text")
+    start = one(numbers, "SELECT pg_current_wal_flush_lsn()::text")
     assert isinstance(start, str)
     cursor.start_replication(slot_type=psycopg2.extras.REPLICATION_PHYSICAL, start_lsn=start, decode=False)
     cursor.send_feedback(write_lsn=1, flush_lsn=1, apply_lsn=1, reply=True)
