@@ -198,7 +198,9 @@ class Twins:
                 raise Different("a duplicate after the look is found after COMMIT")
             if other["C"] == "55006":
                 raise Different("an open cursor is in nobody's way after COMMIT")
-            if other["C"] in ("42830", "42804", "42704") and any("ADD COLUMN" in s and "REFERENCES" in s for s in flight.statements):
+            if other["C"] in ("42830", "42804", "42704") and any(
+                "ADD COLUMN" in s and "REFERENCES" in s for s in flight.statements
+            ):
                 raise Different("a key beside a column that waits for its constraint is made after COMMIT")
         raise AssertionError((flight, (other_kind, other), (kind, what)))
 
