@@ -223,14 +223,10 @@ class Peer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
-        found = cast(socket.socket, transport.get_extra_info("socket"))
-        if found.family in (socket.AF_INET, socket.AF_INET6):
-            with contextlib.suppress(OSError):
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._on_connect is not None:  # for connections of our own the upstream's keepalive options hold
-                    _keep_alive(found)
-        self.is_unix = found.family == socket.AF_UNIX
-        self.peername = _name(transport.get_extra_info("peername"), found.family)
+        # The loop sends at once (TCP_NODELAY), and accepted sockets are kept alive as the one that listens (proxy.sockets).
+        peername = transport.get_extra_info("peername")
+        self.is_unix = isinstance(peername, str | bytes)
+        self.peername = _name(peername)
         if self._on_connect is not None:
             on_connect, self._on_connect = self._on_connect, None
             on_connect(self)
@@ -390,15 +386,7 @@ class Peer(asyncio.Protocol):
         self._drained.clear()
 
 
-def _keep_alive(sock: socket.socket) -> None:
-    """Notice within two minutes that an accepted client's machine is gone; the system's own values take two hours."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _name(peername: object, family: int) -> str:
+def _name(peername: object) -> str:
     """An address as logs show it: 10.0.0.1:5432, [::1]:5432, or ``unix`` for a socket without a name of its own."""
     match peername:
         case (str(host), int(port), *_):
@@ -407,5 +395,7 @@ def _name(peername: object, family: int) -> str:
             return path
         case bytes(path) if path:
             return "@" + path[1:].decode(errors="replace") if path[0] == 0 else path.decode(errors="replace")
-        case _:
-            return "unix" if family == socket.AF_UNIX else "unknown"
+        case str() | bytes():
+            return "unix"
+        case _:  # it has gone already
+            return "unknown"

@@ -29,7 +29,7 @@ from proxy.session.gone import foreseen, used
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
-from proxy.session.routines import Routines
+from proxy.session.routines import Functions, Routines
 from proxy.session.voice import Voice
 from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
@@ -66,10 +66,16 @@ class Examiner:
         self.keeps = False  # a transaction block is open: the next statement may be one of ours, too
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
+        self._known: Policy | None = None  # of which the next two are
+        self._functions: Functions = "session"
+        self._batches = False
 
     def mentioned(self, sql: bytes) -> bool:
-        """Whether a text that the gate lets past must be read."""
-        return self.routines.mentioned(sql) or (may_change_many(sql) and many.wanted(self.policy()))
+        """Whether a text that the gate lets past must be read.  Asked about every one, so what the policy says is looked up once."""
+        policy = self.policy()
+        if policy is not self._known:
+            self._known, self._functions, self._batches = policy, policy.routines.functions, many.wanted(policy)
+        return self.routines.mentioned(sql, self._functions) or (self._batches and may_change_many(sql))
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
