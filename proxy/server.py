@@ -211,7 +211,7 @@ class Server:
         def on_key(key: tuple[int, bytes]) -> None:
             keys.append(key)
             self._keys[key] = session
-            if server.address is not None:
+            if server.address is not None and self.upstream.target_session_attrs != "any":
                 self._roles.learn(server.address, session.relay.parameters)
 
         session = Session(
