@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import socket
 import ssl
 from collections.abc import Callable
@@ -26,13 +25,8 @@ OnData = Callable[[bytes], None]
 OnLost = Callable[[Exception | None], None]
 
 
-class _Hold(enum.IntFlag):
-    """Why reading is paused; it goes on when no reason is left."""
-
-    NONE = 0
-    OWNER = 1
-    PARTNER = 2
-    EARLY = 4
+# Why reading is paused; it goes on when no reason is left.  (Plain numbers: a Flag takes a microsecond for an "and".)
+_OWNER, _PARTNER, _EARLY = 1, 2, 4
 
 
 class Peer(asyncio.Protocol):
@@ -54,7 +48,7 @@ class Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._partner: Peer | None = None
-        self._held = _Hold.NONE
+        self._held = 0
         self._full = False
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -98,10 +92,10 @@ class Peer(asyncio.Protocol):
     @partner.setter
     def partner(self, partner: Peer | None) -> None:
         if self._partner is not None and self._full:
-            self._partner._release(_Hold.PARTNER)
+            self._partner._release(_PARTNER)
         self._partner = partner
         if partner is not None and self._full:
-            partner._hold(_Hold.PARTNER)
+            partner._hold(_PARTNER)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -146,10 +140,10 @@ class Peer(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading until ``resume``; being paused by the partner as well is a reason of its own."""
-        self._hold(_Hold.OWNER)
+        self._hold(_OWNER)
 
     def resume(self) -> None:
-        self._release(_Hold.OWNER)
+        self._release(_OWNER)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -183,7 +177,10 @@ class Peer(asyncio.Protocol):
         if self._tls is not None:
             with contextlib.suppress(ssl.SSLError, ValueError):
                 self._transport.write(self._tls.goodbye())
-        self._shut()
+        if self._eof:
+            self._closing = True  # the other side has hung up: what is buffered goes out, and that is all
+        else:
+            self._shut()
 
     def abort(self) -> None:
         """Drop the connection at once, with all that is buffered."""
@@ -248,12 +245,12 @@ class Peer(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._full = True
         if self._partner is not None:
-            self._partner._hold(_Hold.PARTNER)
+            self._partner._hold(_PARTNER)
 
     def resume_writing(self) -> None:
         self._full = False
         if self._partner is not None:
-            self._partner._release(_Hold.PARTNER)
+            self._partner._release(_PARTNER)
         self._wake_writers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -278,7 +275,7 @@ class Peer(asyncio.Protocol):
             self._early.append(data)
             self._early_bytes += len(data)
             if self._early_bytes > EARLY_BYTES:
-                self._hold(_Hold.EARLY)
+                self._hold(_EARLY)
             self._wake_reader()
             return
         try:
@@ -319,7 +316,7 @@ class Peer(asyncio.Protocol):
         data = b"".join(self._early)
         self._early.clear()
         self._early_bytes = 0
-        self._release(_Hold.EARLY)
+        self._release(_EARLY)
         return data
 
     def _end(self, error: Exception | None) -> None:
@@ -332,7 +329,8 @@ class Peer(asyncio.Protocol):
                 self._tell()
         if self._transport is not None:
             self._closing = True
-            self._arm()
+            if self._transport.get_write_buffer_size():
+                self._arm()
             self._transport.close()
 
     def _tell(self) -> None:
@@ -350,7 +348,7 @@ class Peer(asyncio.Protocol):
         """Send no more, and throw away what still comes, until the other side hangs up or the time is over."""
         self._closing = True
         self._early.clear()
-        self._held = _Hold.NONE
+        self._held = 0
         self._arm()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -361,14 +359,14 @@ class Peer(asyncio.Protocol):
         if self._deadline is None:
             self._deadline = self._loop.call_later(CLOSE_S, self.abort)
 
-    def _hold(self, why: _Hold) -> None:
+    def _hold(self, why: int) -> None:
         if self._closing:
             return
         if not self._held and self._transport is not None:
             self._transport.pause_reading()
         self._held |= why
 
-    def _release(self, why: _Hold) -> None:
+    def _release(self, why: int) -> None:
         if not self._held & why:
             return
         self._held &= ~why
