@@ -17,12 +17,12 @@ from tests import proxies, servers
 
 TABLES, PARTITIONS = (100, 1_000, 10_000), (10, 100, 1_000)
 CLIENTS, IDLE, WORKERS = (4, 16, 64, 256), (10, 100, 1_000), (1, 2, 4)
-RUNS = 40
+RUNS, SELECTS = 40, 30_000
 Session = psycopg.Connection[tuple[object, ...]]
 
 
 @contextlib.contextmanager
-def curves(version: int, seconds: int) -> Iterator[Iterator[Named]]:
+def curves(version: int) -> Iterator[Iterator[Named]]:
     """Each curve when it is asked for."""
     with rig.postgres(version) as server:
         cases.prepare(f"{server.url('bench')}")
@@ -30,9 +30,9 @@ def curves(version: int, seconds: int) -> Iterator[Iterator[Named]]:
             (
                 ("facts, by the catalog", lambda name: tables(name, server)),
                 ("facts, by the table's partitions", lambda name: partitions(name, server)),
-                ("a SELECT, by the clients at work", lambda name: clients(name, server, seconds)),
-                ("a SELECT, by the idle connections", lambda name: idle(name, server, seconds)),
-                ("a SELECT, by the workers", lambda name: workers(name, server, seconds)),
+                ("a SELECT, by the clients at work", lambda name: clients(name, server)),
+                ("a SELECT, by the idle connections", lambda name: idle(name, server)),
+                ("a SELECT, by the workers", lambda name: workers(name, server)),
             )
         )
 
@@ -89,33 +89,39 @@ def _proxy(server: servers.Server, *more: str) -> Iterator[rig.Way]:
             proxy.stop()
 
 
-def _select_us(way: rig.Way, clients: int, seconds: int) -> float:
-    """CPU of the proxy for one prepared SELECT."""
-    before = way.cpu_s()
-    figure = cases.Pgbench("SELECT", ("-S", "-M", "prepared"), clients).run(way, seconds)
-    return (way.cpu_s() - before) * 1e6 / figure.operations
+def _select_us(way: rig.Way, clients: int) -> float:
+    """CPU of the proxy for one prepared SELECT, without what the connections cost."""
+
+    def run(each: int) -> tuple[float, int]:
+        before = way.cpu_s()
+        figure = cases.Pgbench("SELECT", ("-S", "-M", "prepared"), clients, each).run(way, 0)
+        return way.cpu_s() - before, figure.operations
+
+    run(1)  # the workers are all there then
+    (few_s, few), (many_s, many) = run(1), run(1 + SELECTS // clients)
+    return (many_s - few_s) * 1e6 / (many - few)
 
 
-def clients(name: str, server: servers.Server, seconds: int) -> Curve:
+def clients(name: str, server: servers.Server) -> Curve:
     with _proxy(server) as way:
-        points = [(float(number), _select_us(way, number, seconds)) for number in CLIENTS]
+        points = [(float(number), _select_us(way, number)) for number in CLIENTS]
     return Curve(name, "clients", "µs", points)
 
 
-def idle(name: str, server: servers.Server, seconds: int) -> Curve:
+def idle(name: str, server: servers.Server) -> Curve:
     with _proxy(server) as way, contextlib.ExitStack() as stack:
         points, there = [], 0
         for number in IDLE:
             for _ in range(number - there):
                 stack.enter_context(contextlib.closing(psycopg.connect(way.url, autocommit=True)))
             there = number
-            points.append((float(number), _select_us(way, 4, seconds)))
+            points.append((float(number), _select_us(way, 4)))
     return Curve(name, "connections", "µs", points)
 
 
-def workers(name: str, server: servers.Server, seconds: int) -> Curve:
+def workers(name: str, server: servers.Server) -> Curve:
     points = []
     for number in WORKERS:
         with _proxy(server, f"--workers={number}") as way:
-            points.append((float(number), _select_us(way, 32, seconds)))
+            points.append((float(number), _select_us(way, 32)))
     return Curve(name, "workers", "µs", points)

@@ -155,7 +155,6 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--server", action="store_true", help="also what needs one: the catalog, connections, workers")
     parser.add_argument("--pg", type=int, default=18)
-    parser.add_argument("--seconds", type=int, default=2, help="of each point of the traffic's curves")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     options = parser.parse_args()
     found = []
@@ -165,7 +164,7 @@ def main() -> int:
         if options.server:
             from bench import grown
 
-            sources.append(stack.enter_context(grown.curves(options.pg, options.seconds)))
+            sources.append(stack.enter_context(grown.curves(options.pg)))
         for name, make in (named for source in sources for named in source):
             if options.only in name:
                 found.append(make(name))
