@@ -21,17 +21,26 @@ import pytest
 import proxy
 from bench.relay_cpu import COPY_LINE, COPY_OPEN, EXTENDED, EXTENDED_REPLY, LOGIN, PREPARED, PREPARED_REPLY, ROW, SIMPLE
 from proxy.net import Peer
-from proxy.policy.load import load
+from proxy.policy.load import Policy, load
+from proxy.session.group import Groups
 from proxy.session.ledger import Ledger, Who
 from proxy.session.session import Session
 from proxy.wire import messages as m
 from proxy.wire import relay
 
+REPORTS = LOGIN[:-6] + b"".join(m.parameter_status(f"setting_{n}", "its value") for n in range(15)) + LOGIN[-6:]
 IDLE, IN_BLOCK = m.ready_for_query(b"I"), m.ready_for_query(b"T")
 UPDATE = m.query(b"UPDATE pgbench_accounts SET abalance = abalance + 42 WHERE aid = 5;")
 _widths = random.Random(1)
 RAGGED = b"".join(m.data_row([b"x" * _widths.randrange(1, 60)]) for _ in range(1000))
 EQUAL = m.data_row([b"123456"]) * 1000
+
+RECOMMENDED = load("recommended")
+
+
+def policy() -> Policy:
+    return RECOMMENDED
+
 
 OURS = str(Path(proxy.__file__).parent)
 Counts = tuple[int, int]  # lines, and calls of Python's functions and of C's
@@ -54,8 +63,9 @@ def sends(lines: bytes) -> Run:
     return lambda session: session._from_client(lines)
 
 
-# Case: what was said before, what is counted, and how much that is.
-COSTS: dict[str, tuple[Run | None, Run, Counts]] = {
+# Case: what was said before, what is counted (None: a session from its beginning to its first answer), and how much that is.
+COSTS: dict[str, tuple[Run | None, Run | None, Counts]] = {
+    "a new session": (None, None, (792, 169)),
     "SELECT, simple": (None, asks(SIMPLE, ROW + IDLE), (191, 52)),
     "SELECT, extended": (None, asks(EXTENDED, EXTENDED_REPLY), (295, 80)),
     "SELECT, prepared": (None, asks(PREPARED, PREPARED_REPLY), (229, 55)),
@@ -82,27 +92,38 @@ def test_the_hot_path_costs_what_it_did(case: str) -> None:
         assert now >= noted * 0.9 - 1, f"{told}; note what it is now in {__name__}"
 
 
-async def counted(before: Run | None, run: Run) -> Counts:
-    """What a run costs in a session that is logged in, when what is made on first use has been made."""
+def opened(client: Peer, server: Peer, groups: Groups) -> Session:
+    """A session of a client for whom nothing waits in the database, logged in."""
+    who = Who(client="127.0.0.1:1", user="u", database="d", application_name="", tls="")
+    session = Session(
+        client,
+        server,
+        who,
+        Ledger(None),
+        policy,
+        max_statement_bytes=1 << 20,
+        replication="",
+        on_key=lambda key: None,
+        cancel_upstream=lambda: None,
+        groups=groups,
+    )
+    session._rest.group.waiting = False
+    session.join()
+    session.start(b"", b"")
+    session._from_server(REPORTS)
+    return session
+
+
+def begins(client: Peer, server: Peer, groups: Groups) -> None:
+    asks(SIMPLE, ROW + IDLE)(opened(client, server, groups))
+
+
+async def counted(before: Run | None, run: Run | None) -> Counts:
+    """What a run costs in a session that is logged in, when what is made on first use has been made; None: a session's beginning."""
     async with asyncio.timeout(20):
         (client, one), (server, two) = await joined(), await joined()
-        policy = load("recommended")
-        who = Who(client="127.0.0.1:1", user="u", database="d", application_name="", tls="")
-        session = Session(
-            client,
-            server,
-            who,
-            Ledger(None),
-            lambda: policy,
-            max_statement_bytes=1 << 20,
-            replication="",
-            on_key=lambda key: None,
-            cancel_upstream=lambda: None,
-        )
-        session._rest.group.waiting = False  # nothing waits for this client in the database
-        session.join()
-        session.start(b"", b"")
-        session._from_server(LOGIN)
+        groups = Groups()
+        session = opened(client, server, groups)
         for _ in range(500):  # only the first 400 texts are looked through for the name of a tool
             session._from_client(SIMPLE)
             session._from_server(ROW + IDLE)
@@ -111,7 +132,10 @@ async def counted(before: Run | None, run: Run) -> Counts:
             before(session)
         counts = [0, 0]
         with counting(counts):
-            run(session)
+            if run is not None:
+                run(session)
+            else:
+                begins(client, server, groups)
         assert session.relay.held is None
         for peer in (client, server):
             peer.abort()
