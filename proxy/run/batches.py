@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from proxy.catalog.facts import Facts
@@ -18,9 +18,9 @@ from proxy.plans.plan import Batch, Step
 from proxy.run import batch_sql
 from proxy.run.asking import Asking, unhexed
 from proxy.run.batch_sql import Leaf
-from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
+from proxy.run.connection import ConnectionLost, Reply, ServerError
 from proxy.run.errors import CANCELLED, is_lock_timeout, surely
-from proxy.run.pace import Pace, Size
+from proxy.run.pace import MOMENT_MS, Manner, Pace, Size
 from proxy.run.words import duration
 
 SAY_EVERY_S = 5.0
@@ -52,6 +52,7 @@ class Batches:
         self._deadline = time.monotonic() + bound_ms / 1000
         self._bound_ms = bound_ms
         self._size = Size()
+        self._manner = Manner()
         self._said = time.monotonic()
         self._looked = -math.inf  # a standby may be behind before the first batch
         self._block_size = 8192
@@ -79,17 +80,30 @@ class Batches:
     async def _through(
         self, batch: Batch, leaf: Leaf, page: int, end: int, share: Callable[[int], float] | None = None
     ) -> int:
-        """Change what needs it between two pages; how many rows that were."""
+        """Change what needs it between two pages; how many rows that were.
+
+        Without ``share`` these are rows that others had locked, or have moved.
+        """
+        may_meet = share is not None and batch.repeatable and self.pace.triggers != "fire"
         changed = failures = 0
         while page < end:
             await self._between(share(page) if share else None)
             upto, rows = min(page + self._size.pages, end), self._size.rows
             begun = time.monotonic()
+            picks = not may_meet or self._manner.picks(begun)
             try:
-                count, last = await self._batch(batch, leaf, page, upto, rows)
+                if picks:
+                    count, last = await self._pick(batch, leaf, page, upto, rows)
+                    self._manner.picked(begun)
+                else:
+                    count, last = await self._take(batch, leaf, page, upto, rows), page
+                    self._manner.passed(full=count >= rows)
             except ServerError as error:
                 if not (is_lock_timeout(error.fields) or error.sqlstate in AGAIN):
                     raise
+                if not picks:
+                    self._manner.met()
+                    continue
                 failures += 1
                 if not self._size.halve() and failures > 3:
                     page, failures = upto, 0  # it comes again with the rest
@@ -98,13 +112,18 @@ class Batches:
             failures = 0
             changed += count
             self.changed += count
-            full = count >= rows
-            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, full=full)
-            page = last if full else upto
+            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, count)
+            page = last if count >= rows else upto
         return changed
 
-    async def _batch(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
-        """Rows that were changed, and the page of the last of them."""
+    async def _take(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> int:
+        """Change rows as they come; how many those were.  Raises ServerError (55P03) for one that stays locked for a moment."""
+        sql = batch_sql.change_all(batch, leaf, self._places(page, end), rows)
+        tag = (await self._run(sql, quiet=batch.quiet, wait_ms=min(MOMENT_MS, self.pace.lock_timeout_ms))).tag
+        return int(tag.rsplit(b" ", 1)[-1])
+
+    async def _pick(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
+        """Change rows that nobody has locked; how many, and the page of the last of them."""
         where = self._places(page, end)
         row = (await self._run(batch_sql.change(batch, leaf, where, rows), quiet=batch.quiet)).rows[0]
         count, still, last = (int(float(value or b"0")) for value in row)
@@ -174,9 +193,16 @@ class Batches:
                     raise
             await self._pause(0.2)
 
-    async def _run(self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool = False) -> Reply:
-        """One statement in a transaction of its own, under settings that end with it."""
-        settings = [(SET_CONFIG, (name, value, "true")) for name, value in self._settings().items()]
+    async def _run(
+        self,
+        sql: str,
+        parameters: Sequence[str | bytes | None] = (),
+        *,
+        quiet: bool = False,
+        wait_ms: int | None = None,
+    ) -> Reply:
+        """One statement in a transaction of its own, under settings that end with it; ``wait_ms`` for a lock."""
+        settings = [_setting(self._settings(self.pace.lock_timeout_ms if wait_ms is None else wait_ms))]
         skip = [(batch_sql.SKIP_TRIGGERS, ())] if quiet and self.pace.triggers == "skip" else []
         self._check()
         try:
@@ -187,12 +213,12 @@ class Batches:
             raise
         return replies[1 + len(settings) + len(skip)]
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, wait_ms: int) -> dict[str, str]:
         """Row security would hide rows instead of refusing; a timeout that the client has not set is not meant for this."""
         meant = self.facts.settings.get("statement_timeout")
         lifted = {} if meant is not None and meant.by_client else {"statement_timeout": str(self._bound_ms)}
         known = {"transaction_timeout": "0"} if "transaction_timeout" in self.facts.settings else {}
-        return {"lock_timeout": f"{self.pace.lock_timeout_ms}ms", "row_security": "off", **lifted, **known}
+        return {"lock_timeout": f"{wait_ms}ms", "row_security": "off", **lifted, **known}
 
     # ------------------------------------------------ in between
 
@@ -245,6 +271,12 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def _setting(values: Mapping[str, str]) -> tuple[str, list[str]]:
+    """One statement that sets all of them until the transaction ends."""
+    calls = (f"pg_catalog.set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(values)))
+    return f"/* interlock */ SELECT {', '.join(calls)}", [part for pair in values.items() for part in pair]
 
 
 def _share(before: int, total: int, page: int) -> float:

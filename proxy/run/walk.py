@@ -59,7 +59,7 @@ class Walks(Batches):
             failures = 0
             at = upto
             self.changed += int(reply.tag.rsplit(b" ", 1)[-1])
-            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, full=True)
+            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, rows)
             self._tell(f"{self.changed:,} rows changed, up to {_shown(walk, at)}")
 
     # ------------------------------------------------ SQL
