@@ -27,6 +27,7 @@ SAY_EVERY_S = 5.0
 LOOK_AT_LAG_S = 1.0
 MOST_PAGES_BY_LIST = 256  # on 13, where every place on a page is listed
 AT_ONCE = 10_000  # rows that are left and looked for in one go
+AT_A_TIME = 4  # batches that are sent in one go
 BEGIN, COMMIT, ROLLBACK = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", "COMMIT", "ROLLBACK"
 AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
@@ -53,6 +54,7 @@ class Batches:
         self._bound_ms = bound_ms
         self._size = Size()
         self._manner = Manner()
+        self._owed = 1  # pauses: one for each batch
         self._said = time.monotonic()
         self._looked = -math.inf  # a standby may be behind before the first batch
         self._block_size = 8192
@@ -88,39 +90,64 @@ class Batches:
         changed = failures = 0
         while page < end:
             await self._between(share(page) if share else None)
-            upto, rows = min(page + self._size.pages, end), self._size.rows
             begun = time.monotonic()
-            picks = not may_meet or self._manner.picks(begun)
+            if may_meet and not self._manner.picks(begun):
+                page = await self._take(batch, leaf, page, end)
+                continue
+            upto, rows = min(page + self._size.pages, end), self._size.rows
             try:
-                if picks:
-                    count, last = await self._pick(batch, leaf, page, upto, rows)
-                    self._manner.picked(begun)
-                else:
-                    count, last = await self._take(batch, leaf, page, upto, rows), page
-                    self._manner.passed(full=count >= rows)
+                count, last = await self._pick(batch, leaf, page, upto, rows)
             except ServerError as error:
-                if not (is_lock_timeout(error.fields) or error.sqlstate in AGAIN):
+                if not comes_again(error):
                     raise
-                if not picks:
-                    self._manner.met()
-                    continue
                 failures += 1
                 if not self._size.halve() and failures > 3:
                     page, failures = upto, 0  # it comes again with the rest
                 await self._pause(min(2.0, 0.05 * 2 ** min(failures, 6)))
                 continue
+            self._manner.picked(begun)
             failures = 0
             changed += count
             self.changed += count
-            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, count)
-            page = last if count >= rows else upto
+            full = count >= rows
+            ms, pages = (time.monotonic() - begun) * 1000, (last + 1 if full else upto) - page
+            self._size.took(ms, self.pace.target_ms, count, pages)
+            page = last if full else upto
         return changed
 
-    async def _take(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> int:
-        """Change rows as they come; how many those were.  Raises ServerError (55P03) for one that stays locked for a moment."""
-        sql = batch_sql.change_all(batch, leaf, self._places(page, end), rows)
-        tag = (await self._run(sql, quiet=batch.quiet, wait_ms=min(MOMENT_MS, self.pace.lock_timeout_ms))).tag
-        return int(tag.rsplit(b" ", 1)[-1])
+    async def _take(self, batch: Batch, leaf: Leaf, page: int, end: int) -> int:
+        """Change rows as they come, for some batches in one flight; the page to go on from."""
+        rows, pages = self._size.rows, self._size.pages
+        starts = [*range(page, end, pages)][:AT_A_TIME]
+        wait_ms = min(MOMENT_MS, self.pace.lock_timeout_ms)
+        each = [
+            self._transaction(
+                batch_sql.change_all(batch, leaf, self._places(start, min(start + pages, end)), rows),
+                quiet=batch.quiet,
+                wait_ms=wait_ms,
+            )
+            for start in starts
+        ]
+        begun, size = time.monotonic(), len(each[0])
+        failed = False
+        try:
+            replies = await self._commit([one for statements in each for one in statements], notices=not batch.quiet)
+        except ServerError as error:
+            if not comes_again(error):
+                raise
+            failed, replies = True, [*error.replies]
+        ms = (time.monotonic() - begun) * 1000
+        done = len(replies) // size
+        counts = [int(reply.tag.rsplit(b" ", 1)[-1]) for reply in replies[size - 2 : done * size : size]]
+        self._owed += len(starts) - 1
+        self.changed += sum(counts)
+        full = next((start for start, count in zip(starts, counts, strict=False) if count >= rows), None)
+        if failed:
+            self._manner.met()
+        else:
+            self._manner.passed(full=full is not None)
+            self._size.took(ms / done, self.pace.target_ms, max(counts), pages)
+        return full if full is not None else min(page + done * pages, end)
 
     async def _pick(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
         """Change rows that nobody has locked; how many, and the page of the last of them."""
@@ -193,25 +220,28 @@ class Batches:
                     raise
             await self._pause(0.2)
 
-    async def _run(
-        self,
-        sql: str,
-        parameters: Sequence[str | bytes | None] = (),
-        *,
-        quiet: bool = False,
-        wait_ms: int | None = None,
-    ) -> Reply:
-        """One statement in a transaction of its own, under settings that end with it; ``wait_ms`` for a lock."""
-        settings = [_setting(self._settings(self.pace.lock_timeout_ms if wait_ms is None else wait_ms))]
+    async def _run(self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool = False) -> Reply:
+        """One statement in a transaction of its own."""
+        return (await self._commit(self._transaction(sql, parameters, quiet=quiet), notices=not quiet))[-2]
+
+    def _transaction(
+        self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool, wait_ms: int | None = None
+    ) -> list[tuple[str, Sequence[str | bytes | None]]]:
+        """A statement and what stands around it, of which it is the last but one; ``wait_ms`` for a lock."""
+        settings = _setting(self._settings(self.pace.lock_timeout_ms if wait_ms is None else wait_ms))
         skip = [(batch_sql.SKIP_TRIGGERS, ())] if quiet and self.pace.triggers == "skip" else []
+        return [(BEGIN, ()), settings, *skip, (sql, parameters), (COMMIT, ())]
+
+    async def _commit(
+        self, statements: Sequence[tuple[str, Sequence[str | bytes | None]]], *, notices: bool
+    ) -> list[Reply]:
+        """Run whole transactions in one flight.  Raises ServerError when the one that failed has been rolled back."""
         self._check()
         try:
-            statements = [(BEGIN, ()), *settings, *skip, (sql, parameters), (COMMIT, ())]
-            replies = await self.own.run(statements, notices=not quiet)
+            return await self.own.run(statements, notices=notices)
         except ServerError:
             await surely(lambda: self.own.run([(ROLLBACK, ())], notices=False))
             raise
-        return replies[1 + len(settings) + len(skip)]
 
     def _settings(self, wait_ms: int) -> dict[str, str]:
         """Row security would hide rows instead of refusing; a timeout that the client has not set is not meant for this."""
@@ -231,8 +261,9 @@ class Batches:
             self._tell(f"{share:.0%} of the table, {self.changed:,} rows changed")
         if time.monotonic() - self._looked >= LOOK_AT_LAG_S:
             await self._catch_up()
+        owed, self._owed = self._owed, 1
         if self.pace.pause_ms:
-            await self._pause(self.pace.pause_ms / 1000)
+            await self._pause(owed * self.pace.pause_ms / 1000)
 
     async def _catch_up(self) -> None:
         """Wait while a standby is further behind than the policy says."""
@@ -271,6 +302,11 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def comes_again(error: ServerError) -> bool:
+    """Whether the batch that met it may be tried again."""
+    return is_lock_timeout(error.fields) or error.sqlstate in AGAIN
 
 
 def _setting(values: Mapping[str, str]) -> tuple[str, list[str]]:

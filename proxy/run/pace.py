@@ -9,6 +9,7 @@ LEAST_ROWS, MOST_ROWS = 10, 50_000
 MOST_PAGES = 65_536
 MOMENT_MS = 5  # for a row that somebody has locked
 PICK_S = 1.0
+ROOM = 1.25
 MOST_PICKING = 256
 
 
@@ -17,7 +18,7 @@ class Pace:
     """From the policy.  Times in milliseconds."""
 
     target_ms: int = 25  # how long one batch is to take: so long, at most, its rows are locked
-    pause_ms: int = 3  # between two batches
+    pause_ms: int = 1  # between two batches
     lock_timeout_ms: int = 50  # for anything that a batch must wait for
     lag_ms: int = 10_000  # a standby that is further behind is waited for
     lag_bytes: int = 256 * 2**20  # likewise
@@ -31,12 +32,13 @@ class Size:
     rows: int = 200
     pages: int = 32
     most_pages: int = MOST_PAGES
+    density: float = 0.0  # rows to be changed on a page, as far as is known of the last batches
 
-    def took(self, ms: float, target_ms: int, count: int) -> None:
-        """After a batch that took ``ms`` and changed ``count`` rows; it is full if it was to take no more than that.
+    def took(self, ms: float, target_ms: int, count: int, pages: int) -> None:
+        """After a batch that took ``ms`` for so many pages and changed ``count`` rows of them.
 
-        Where all rows are to be changed the pages say how much it is, and the rows stay at up to twice as many: what
-        the next batch changes at most if there is suddenly more on its pages.
+        It was full if it was to take no more rows than that.  Pages grow only to what they are expected to hold of the
+        rows that are to be changed, so that a batch is seldom full: where it stopped is not known then.
         """
         factor = min(2.0, max(0.5, target_ms / max(ms, 0.1)))
         full = count >= self.rows
@@ -44,8 +46,9 @@ class Size:
             self.rows = int(min(MOST_ROWS, max(LEAST_ROWS, self.rows * factor)))
         if factor < 1 or not full:
             self.pages = int(min(self.most_pages, max(1, self.pages * factor)))
-        elif factor < 2:
-            self.pages = max(1, self.pages // 2)
+        self.density = max(count / max(pages, 1), self.density * 0.7)
+        if self.density:
+            self.pages = max(1, min(self.pages, int(self.rows / (ROOM * self.density))))
 
     def halve(self) -> bool:
         """After a batch that had to wait too long; whether it can be smaller still."""
