@@ -18,7 +18,7 @@ from proxy.plans.plan import Lock
 from proxy.policy import allow, model
 from proxy.policy.effective import BUILT_IN, Policy
 from proxy.policy.model import SCHEMA_CHANGE, UNREADABLE
-from proxy.policy.subject import Subject, below, matches, small, subjects
+from proxy.policy.subject import Subject, below, empty, matches, small, subjects
 from proxy.policy.verdict import Action, Decided, Source, Verdict
 from proxy.rules.base import Finding, Rewrite, examine_by, rules
 from proxy.sql.interest import changes_schema
@@ -159,8 +159,12 @@ def _by_size(decided: Decided, about: Sequence[Subject], policy: Policy) -> Deci
 
 
 def _small_table(decided: Decided, about: Sequence[Subject], policy: Policy) -> Decided:
-    milder = policy.small_tables.treat_as
-    why = small(about, policy.small_tables.under)
+    spared = policy.small_tables
+    rule, milder = rules().get(decided.finding.rule), spared.treat_as
+    if rule is not None and rule.at_any_size and spared.covers == "blocking":
+        why = empty(about) if spared.under.bytes else ""
+    else:
+        why = small(about, spared.under)
     if not why or decided.action.rank <= milder.rank:
         return decided
     return _becomes(decided, milder, policy.source("small_tables", "under"), why)

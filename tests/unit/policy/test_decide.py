@@ -17,7 +17,7 @@ from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
 from proxy.policy.load import load
 from proxy.policy.verdict import Action, Verdict
-from proxy.rules.base import rules
+from proxy.rules.base import LOCKING, rules
 from proxy.sql.read import read
 from tests.unit.policy.packs import line_of
 
@@ -232,6 +232,67 @@ def test_a_small_table_is_left_alone_and_the_note_says_so(judge: Decide) -> None
 )
 def test_small(judge: Decide, sql: str, text: str, action: Action) -> None:
     assert judge(sql, text).action is action
+
+
+EMPTY = relation(7, "public", "drafts", size_bytes=0, rows=0)
+VIEW = relation(8, "public", "seen", kind="v", size_bytes=0, rows=0)
+PARTED = relation(9, "public", "parted", kind="p", size_bytes=0, rows=0, has_children=True, partitions=3)
+MORE = {**FACTS.relations, ("drafts",): EMPTY, ("seen",): VIEW, ("parted",): PARTED}
+
+BREAKING = {
+    "drop-column": "ALTER TABLE {} DROP COLUMN email",
+    "rename-column": "ALTER TABLE {} RENAME COLUMN email TO mail",
+    "rename-table": "ALTER TABLE {} RENAME TO others",
+    "drop-table": "DROP TABLE {}",
+}
+
+
+@pytest.mark.parametrize("rule", BREAKING)
+def test_what_breaks_the_application_does_so_on_a_small_table(judge: Decide, rule: str) -> None:
+    sql = BREAKING[rule]
+    for small, text, action in (
+        ("colours", "extends: recommended", WARN),
+        ("colours", f"extends: recommended\nrules: {{ {rule}: reject }}", REJECT),
+        ("colours", "extends: recommended\nsmall_tables: { under: 1GB }", WARN),
+        ("colours", "extends: recommended\nsmall_tables: { covers: all }", ALLOW),
+        ("colours", "extends: recommended@1", ALLOW),  # as it was
+        ("colours", f"extends: recommended\nrules: {{ {rule}: {{ action: reject, above: {{ size: 9kB }} }} }}", ALLOW),
+        ("drafts", "extends: recommended", ALLOW),
+        ("drafts", "extends: recommended\nsmall_tables: { treat_as: warn }", WARN),
+        ("drafts", f"rules: {{ {rule}: reject }}", ALLOW),
+        ("drafts", f"rules: {{ {rule}: reject }}\nsmall_tables: {{ treat_as: warn }}", WARN),
+        ("drafts", f"rules: {{ {rule}: reject }}\nsmall_tables: {{ under: 0kB }}", REJECT),
+        ("drafts", "extends: strict", REJECT),
+        ("parted", "extends: recommended", ALLOW),
+        ("locked", "extends: recommended", WARN),
+    ):
+        verdict = judge(sql.format(small), text, relations=MORE)
+        assert [d.finding.rule for d in verdict.decided] == [rule], (small, text)
+        assert verdict.action is action, (small, text)
+
+
+def test_why_it_is_let_off_on_an_empty_table(judge: Decide) -> None:
+    verdict = judge(BREAKING["drop-column"].format("drafts"), relations=MORE)
+    assert (note(verdict), str(verdict.because)) == ('"drafts" is empty', line_of("recommended", "small_tables:"))
+
+
+def test_a_view_is_never_empty(judge: Decide) -> None:
+    assert judge("ALTER VIEW seen RENAME TO others", relations=MORE).action is WARN
+
+
+@pytest.mark.parametrize(
+    "sql", ["ALTER TABLE parents DETACH PARTITION colours", "CREATE TABLE part PARTITION OF parents DEFAULT"]
+)
+def test_what_waits_for_its_lock_goes_unnoticed_on_a_small_table(judge: Decide, sql: str) -> None:
+    parents = replace(PARTED, oid=10, name="parents", size_bytes=8192, partition_key="RANGE (id)")
+    part = replace(COLOURS, is_partition=True, parents=(("public", "parents"),))
+    known = {**MORE, ("parents",): parents, ("colours",): part, ("part",): MISSING}
+    assert judge(sql, relations=known).action is ALLOW
+    assert judge(sql, "extends: recommended\nsmall_tables: { under: 8kB }", relations=known).action is not ALLOW
+
+
+def test_which_cautions_are_about_time_is_said_of_rules_that_there_are() -> None:
+    assert {name for name, rule in rules().items() if rule.harm == "breaks"} >= LOCKING
 
 
 @pytest.mark.parametrize(
