@@ -171,22 +171,24 @@ def _small_table(decided: Decided, about: Sequence[Subject], policy: Policy) -> 
 
 
 def _exceptions(decided: Decided, about: Sequence[Subject], facts: Facts, policy: Policy) -> Decided:
-    """The first exception that matches; of one that may match, not enough being known, only what is harsher."""
-    rule = decided.finding.rule
+    """The first exception that matches; one in front of it that may match, not enough being known, only if that is harsher."""
+    rule, perhaps = decided.finding.rule, []
     for i, exception in enumerate(policy.exceptions):
-        if not exception.covers(rule):
-            continue
-        match = matches(exception.match, about, facts)
-        if match is False or (match is None and exception.action.rank <= decided.action.rank):
+        if not exception.covers(rule) or (match := matches(exception.match, about, facts)) is False:
             continue
         because = policy.source("exceptions", i)
         if exception.until is not None and exception.until < facts.now.date():
-            decided = replace(decided, note=_noted(decided, f"the exception at {because} expired on {exception.until}"))
+            if match or exception.action.rank > decided.action.rank:
+                decided = replace(
+                    decided, note=_noted(decided, f"the exception at {because} expired on {exception.until}")
+                )
             continue
-        decided = _becomes(decided, exception.action, because, f"exception: {exception.reason}")
+        settled = _becomes(decided, exception.action, because, f"exception: {exception.reason}")
         if match:
+            decided = settled
             break
-    return decided
+        perhaps.append(settled)
+    return max([decided, *perhaps], key=lambda one: one.action.rank)
 
 
 def _overrides(decided: Decided, statement: Statement, facts: Facts, policy: Policy) -> Decided:

@@ -416,6 +416,26 @@ def test_the_first_exception_counts(judge: Decide) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "action"),
+    [
+        ("reject", "allow", REJECT),
+        ("warn", "allow", WARN),
+        ("allow", "warn", WARN),
+        ("allow", "reject", REJECT),
+        ("warn", "reject", REJECT),
+        ("allow", "allow", ALLOW),
+    ],
+)
+def test_one_that_may_match_is_not_undone_by_one_that_does(
+    judge: Decide, first: str, second: str, action: Action
+) -> None:
+    """Whatever the schema is that the text does not tell, it is no milder than that."""
+    more = exception("table: orders", second).removeprefix("exceptions:")
+    verdict = judge(CREATE, exception("schema: public", first) + more, live=False, relations={})
+    assert verdict.action is action
+
+
+@pytest.mark.parametrize(
     ("until", "action", "told"),
     [
         ("2026-11-22", ALLOW, "exception: because"),
@@ -480,6 +500,14 @@ def test_roles_that_may(judge: Decide) -> None:
     assert judge(CREATE, "overrides: { roles: any }", allow="all: x", roles=frozenset()).action is ALLOW
     verdict = judge(CREATE, CLOSED, allow="all: x", roles=frozenset())
     assert (verdict.action, note(verdict)) == (REWRITE, "interlock.allow has no effect: the user's roles are not known")
+
+
+def test_what_is_allowed_anyway_says_why_and_not_by_whom(judge: Decide) -> None:
+    assert note(judge(SMALL, allow="all: x")) == '"colours" is small: 8192 bytes, under 10 MB'
+
+
+def test_a_comment_may_shout(judge: Decide) -> None:
+    assert judge(f"/* INTERLOCK: ALLOW index-not-concurrent: x */ {CREATE}").action is ALLOW
 
 
 def test_a_reason_may_be_optional(judge: Decide) -> None:
