@@ -193,7 +193,7 @@ class Examiner:
         try:
             further: lookup.Request | None = asked
             while further is not None:
-                ask = self.kept.fetch_row if keep else self.own.fetch_row
+                ask = self.kept.fetch_row if keep else self.own.ask
                 row = await ask(further.sql, further.parameter)
                 facts = lookup.decode((row[0] or b"").decode(), further, now=now, in_transaction=in_transaction)
                 further = lookup.more(further, statement, facts)
