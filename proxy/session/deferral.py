@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from proxy.net import Peer
+from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
@@ -17,6 +18,7 @@ from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
 from proxy.run.settings import as_before
 from proxy.session import answers
+from proxy.session.absent import explained
 from proxy.session.case import Case, moved, patient_step
 from proxy.session.defer import (
     BEHIND_ROLLBACK,
@@ -39,6 +41,8 @@ from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.statements import SetVariable, Statement, Transaction
 from proxy.wire import messages
+
+KEEP = "surrogateescape"  # bytes that an encoding has no letters for
 
 
 class Deferral:
@@ -67,6 +71,9 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.noted = Noted()
+        self._put_off: list[
+            Pending
+        ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
@@ -123,7 +130,23 @@ class Deferral:
     def _note(self, job: NewJob, number: int) -> None:
         """It has been written down."""
         pending = Pending(job.statement, job.steps, job.tables, job.give_up, number)
+        self._remember([pending])
         self.noted.add(pending, first=not self.has_deferred())
+
+    def _remember(self, pending: Sequence[Pending]) -> None:
+        """To be called before ``on_deferred``: what an earlier transaction has put off is forgotten."""
+        if not self.has_deferred():
+            self._put_off.clear()
+        self._put_off += pending
+
+    def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
+        """An error of the server's with the reason why something is not there; None: it is about something else."""
+        if not self.has_deferred():
+            return None
+        codec = Reading.of(self.own.relay.parameters).codec
+        told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
+        more = explained(told, self._put_off)
+        return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
         """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
@@ -212,6 +235,7 @@ class Deferral:
         try:
             if waiting:
                 await self._prepare_jobs(in_block=in_block)
+                self._remember([Pending(case.statement.sql, _later(case)) for case in waiting])
                 self.on_deferred()
         except JobsUnusable as error:
             return await self.refuse(deferred[0], error, simple=True)
@@ -223,7 +247,7 @@ class Deferral:
             await self.own.set("lock_timeout", f"{policy.locks.timeout.ms}ms", local=in_block)
             ours = await self.own.fetch("SHOW lock_timeout")
         raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
-        await self.own.forward(raw, self.client, string.reword, string.retag)
+        await self.own.forward(raw, self.client, lambda fields: self._reworded(string.reword(fields)), string.retag)
         for case in cases:
             case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
         # What is no longer ours the string itself has set, by set_config.
@@ -235,6 +259,9 @@ class Deferral:
                 self.voice.say(waits(case))
         await self.voice.ready()
         return True
+
+    def _reworded(self, fields: dict[str, str]) -> dict[str, str]:
+        return self.explained(fields) or fields
 
     async def _prepare_jobs(self, *, in_block: bool) -> None:
         """Before a Query of several statements: outside a transaction block in a transaction of its own."""
@@ -253,3 +280,7 @@ class Deferral:
         fields = answers.unwritten(case.verdict, error)
         await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
         return True
+
+
+def _later(case: Case) -> tuple[Step, ...]:
+    return case.verdict.plan.later if case.verdict.plan is not None else ()
