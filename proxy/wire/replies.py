@@ -111,7 +111,8 @@ class Replies(Conversation):
                 before += data[start:at] + self._instead(kind, data[at:end])
                 start = end
             at = end
-        if size - at >= 5 and not self._wants_whole(data, at):  # passed as it comes, and counted when it is through
+        # Passed as it comes, and counted when it is through.
+        if size - at >= 5 and (says_of[data[at]] < _READ or self._passes(data, at)):
             kind, length = header(data, at)
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 raise _bad_length(kind, length)
@@ -122,11 +123,10 @@ class Replies(Conversation):
             size = at
         return before + data[start:size] if start or size < len(data) else data
 
-    def _wants_whole(self, data: bytes, at: int) -> bool:
-        """Whether a message that has not come as a whole yet is to be kept until it has: an error of any sane length is."""
+    def _passes(self, data: bytes, at: int) -> bool:
+        """Whether a message that has not come as a whole yet, and is read or may be replaced, need not be waited for."""
         kind, length = _header(data, at)
-        says = _SAYS[kind]
-        return says == _READ or (says == _ERROR and bool(4 <= length <= MAX_READ_BYTES))
+        return _SAYS[kind] == _ERROR and bool(length > MAX_READ_BYTES)
 
     def _server_need(self, data: bytes, at: int) -> int:
         if len(data) - at < 5:

@@ -200,7 +200,7 @@ ABSENT = [
 def test_an_error_about_what_is_not_there_yet_says_why(
     before: Sequence[str], statement: str, sqlstate: str, waits: str | None, ways: tuple[str, str, Proxy]
 ) -> None:
-    direct, through, proxy = ways
+    _, through, proxy = ways
     with psycopg.connect(proxy.url(through), autocommit=True) as connection:
         for sql in ("BEGIN", *before):
             connection.execute(sql)
@@ -216,7 +216,7 @@ def test_an_error_about_what_is_not_there_yet_says_why(
 
 
 def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[str, str, Proxy]) -> None:
-    direct, through, proxy = ways
+    _, through, proxy = ways
     with psycopg.connect(proxy.url(through), autocommit=True, client_encoding="latin1") as connection:
         index = 'CREATE UNIQUE INDEX "é" ON orders (id)'
         with pytest.raises(psycopg.errors.InvalidColumnReference) as raised:
