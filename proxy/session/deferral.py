@@ -113,7 +113,7 @@ class Deferral:
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
-            return await self.refuse(case, error, simple=simple)
+            return await self.refuse(case, error, policy, simple=simple)
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
@@ -217,7 +217,7 @@ class Deferral:
         foreseen = any(case.foreseen is not None for case in cases)
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
-            return await self.refuse(deferred[0], why, simple=True)
+            return await self.refuse(deferred[0], why, policy, simple=True)
         setting = cases[0].facts.settings.get("lock_timeout")
         patient = not (
             talks
@@ -238,7 +238,7 @@ class Deferral:
                 self._remember([Pending(case.statement.sql, _later(case)) for case in waiting])
                 self.on_deferred()
         except JobsUnusable as error:
-            return await self.refuse(deferred[0], error, simple=True)
+            return await self.refuse(deferred[0], error, policy, simple=True)
         except ServerError as error:
             await self.voice.fail(error.fields, simple=True)
             return True
@@ -274,10 +274,10 @@ class Deferral:
         finally:
             await self.own.run([("COMMIT", ())])
 
-    async def refuse(self, case: Case, error: JobsUnusable, *, simple: bool) -> bool:
+    async def refuse(self, case: Case, error: JobsUnusable, policy: Policy, *, simple: bool) -> bool:
         """What must wait for COMMIT cannot be written down."""
         case.outcome, case.sqlstate = "rejected", answers.REJECTED
-        fields = answers.unwritten(case.verdict, error)
+        fields = answers.unwritten(case.verdict, error, way_out=answers.way_out(case.verdict, case.facts, policy))
         await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
         return True
 

@@ -255,7 +255,9 @@ class Guard:
         if deferred and case.facts.read_only:
             return Outcome.PASS  # Postgres refuses it
         if deferred and self.examiner.walsender:
-            return _answered(await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple))
+            return _answered(
+                await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), policy, simple=simple)
+            )
         if policy.mode == "observe":
             return await self._let_pass(case, alone=alone, simple=simple)
         for warned in cases:
@@ -400,6 +402,7 @@ class Guard:
             in_transaction=case.facts.in_transaction and not self.examiner.walsender,
             rewrites=outside.action is Action.REWRITE,
             of=of,
+            way_out=answers.way_out(case.verdict, case.facts, self.policy()),
         )
         for other in cases:
             other.outcome = "rejected" if other is case else "not run"
