@@ -25,6 +25,7 @@ from proxy.sql.statements import Statement, Unreadable
 REJECTED = "IL001"
 UNREADABLE = "IL002"
 JOB_FAILED = "IL003"
+LONGEST = 400  # letters of a hint that stand in MESSAGE, too
 
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
 
@@ -246,5 +247,8 @@ def warnings(verdict: Verdict) -> list[dict[str, str]]:
 
 
 def one_line_of(hint: str) -> str:
+    """A hint for those who see nothing but MESSAGE: all of it, or how it begins."""
     lines = [line.strip() for line in hint.splitlines() if line.strip()]
-    return ("Use instead: " + " ".join(lines)) if lines and sum(map(len, lines)) <= 240 else (lines[0] if lines else "")
+    if sum(map(len, lines)) <= LONGEST:
+        return "Use instead: " + " ".join(lines) if lines else ""
+    return f"Use instead: {lines[0]} …" if lines[0].endswith(";") else lines[0]

@@ -1,4 +1,4 @@
-"""What a rejection says of how to run the statement as it is written: only what this user may do, and why what was tried did not help."""
+"""What a rejection says of how to run the statement: only what this user may do, why what was tried did not help, also in the log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.live.conftest import POLICY
+from tests.live.raw import eventually
 from tests.proxies import Proxy
 
 REJECT = POLICY + "rules: { index-not-concurrent: reject }\n"
@@ -53,3 +54,22 @@ def test_why_an_override_does_not_count_is_told(
     said = rejected(url, *before, sql=f"{SET} {INDEX}") if together else rejected(url, *before, SET, sql=INDEX)
     why = "interlock.allow has no effect: postgres is none of the roles that may (nobody)."
     assert why in (said.message_detail or "")
+
+
+KEY = "ALTER TABLE orders ADD CONSTRAINT orders_customer_id_customers_id_fk FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE NO ACTION"
+
+
+def test_whose_tool_shows_nothing_reads_why_in_the_log(
+    orders: str, database: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    proxy = share_proxy(REJECT + "overrides: { roles: [] }")
+    rejected(proxy.url(database), "BEGIN")
+    said = 'rejected (reject): CREATE INDEX would block writes to "orders" until it is built [index-not-concurrent]'
+    eventually("the log says why", lambda: said in proxy.stderr_text())
+
+
+def test_all_of_a_script_stands_in_the_message(orders: str, database: str, share_proxy: Callable[[str], Proxy]) -> None:
+    url = share_proxy(REJECT.replace("index-not-concurrent", "foreign-key-validated")).url(database)
+    second = (rejected(url, sql=KEY).message_primary or "").splitlines()[1]
+    assert second.startswith("Use instead: ALTER TABLE orders ADD CONSTRAINT")
+    assert second.endswith("VALIDATE CONSTRAINT orders_customer_id_customers_id_fk;")
