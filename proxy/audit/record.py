@@ -7,10 +7,10 @@ The facts are whole, so that a record can be decided anew under another policy: 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from proxy.audit.redact import redact, redact_body
 from proxy.catalog.facts import Constraint, Facts, Relation
@@ -118,6 +118,8 @@ def _rounded(step: Mapping[str, Any]) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- facts
 
+_SCALARS = frozenset({type(None), bool, int, str})
+
 
 def facts_dict(facts: Facts) -> dict[str, Any]:
     """Facts as JSON types; what has its default is left out, and relations are a list, each with the ``named`` it was asked by."""
@@ -137,8 +139,11 @@ def facts_of(plain: Mapping[str, Any]) -> Facts:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(given) for f in fields(value) if (given := getattr(value, f.name)) != _default(f)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if (members := _members(cast(Hashable, kind))) is not None:
+        return {name: _plain(given) for name, default in members if (given := getattr(value, name)) != default}
     match value:
         case Mapping():
             return {str(key): _plain(given) for key, given in value.items()}
@@ -146,9 +151,15 @@ def _plain(value: Any) -> Any:
             return sorted(value)
         case tuple():
             return [_plain(given) for given in value]
-        case None | bool() | int() | str():
+        case int() | str():
             return value
     return value.isoformat()  # the time
+
+
+@cache
+def _members(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """The fields of a dataclass and their defaults; None if it is none."""
+    return tuple((f.name, _default(f)) for f in fields(kind)) if is_dataclass(kind) else None
 
 
 def _default(field: Any) -> Any:

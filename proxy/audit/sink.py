@@ -18,9 +18,11 @@ from typing import Any, Literal, Self
 from proxy.audit.chain import GENESIS, AuditError, NotARecord, decode, encode
 from proxy.audit.lock import InUse, Lock, Turn
 from proxy.audit.room import reserve
+from proxy.audit.sync import Sync, with_sync
 
 Fsync = Literal["always", "guarded", "never"]
-"""``guarded``: only for records of statements that were not simply allowed."""
+"""``always``: nothing goes on before a record is on the disk.  ``guarded``: those of statements that were not simply
+allowed are brought there at once, but nobody waits for it."""
 
 RECORD_BYTES = 64 << 10  # more than nearly any record
 ROOM_BYTES = 256 << 10  # set aside at a time
@@ -43,6 +45,7 @@ class AuditLog:
         self._fd = -1
         self._size: int | None = None  # of the whole lines in a regular file; None for stdout, pipes and devices
         self._lock: Lock | None = None
+        self._sync = Sync()
         self._room = 0  # up to where the file can grow for certain
         self._turn: Turn | None = None  # among all who write one chain; None for what is no file
 
@@ -114,8 +117,10 @@ class AuditLog:
             line, digest = self._line(record)
         try:
             self._write(line)
-            if self._fsync == "always" or (self._fsync == "guarded" and is_guarded(record)):
+            if self._fsync == "always":
                 with_sync(self._fd)
+            elif self._fsync == "guarded" and is_guarded(record):
+                self._sync.soon(self._fd)
         except OSError as error:
             self._take_back()
             raise AuditError(f"cannot write audit file {self.path}: {error.strerror or error}") from error
@@ -146,9 +151,10 @@ class AuditLog:
         if self._fd < 0 or self._size is None:
             return
         size = os.fstat(self._fd).st_size
-        if size + RECORD_BYTES <= self._room:
-            return
         try:
+            self._sync.check(self._fd)
+            if size + RECORD_BYTES <= self._room:
+                return
             reserve(self._fd, size, ROOM_BYTES)
         except OSError as error:
             raise AuditError(f"cannot write audit file {self.path}: {error.strerror or error}") from error
@@ -215,6 +221,7 @@ class AuditLog:
         os.close(old[0])
 
     def close(self) -> None:
+        self._sync.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -285,12 +292,6 @@ class AuditLog:
 def is_guarded(record: Mapping[str, Any]) -> bool:
     """Whether a record tells of more than a statement that was simply allowed."""
     return record.get("action", "") != "allow" or bool(record.get("findings"))
-
-
-def with_sync(fd: int) -> None:
-    """fsync, where the file is one that can be synced (a pipe or a terminal cannot)."""
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        os.fsync(fd)
 
 
 def last_line(fd: int, size: int) -> tuple[bytes, int]:

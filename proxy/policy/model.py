@@ -381,7 +381,8 @@ class Audit(Model):
 
     fsync: Literal["always", "guarded", "never"] = Field(
         default="guarded",
-        description="Which records are on disk before the statement runs: all, those with a finding, or none.",
+        description="How records get to the disk: always waits for each, guarded brings those of statements with a finding"
+        " there at once without waiting, never leaves it to the operating system.",
     )
     on_failure: Literal["open", "closed"] = Field(
         default="closed", description="When a record cannot be written: open lets the statement run, closed rejects it."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.net import Peer
 from proxy.run.words import is_ours
@@ -51,6 +51,14 @@ class ServerError(Exception):
 
 class ConnectionLost(Exception):
     """The upstream connection ended while we used it."""
+
+
+class Hears(Protocol):
+    """Who is to hear what the server says: the client's ``Peer``, or somebody in front of it."""
+
+    def write(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -281,20 +289,21 @@ class Connection:
     async def forward(
         self,
         query: bytes,
-        client: Peer,
-        reword: Callable[[dict[str, str]], dict[str, str]],
+        client: Hears,
+        reword: Callable[[dict[str, str]], dict[str, str] | None],
         retag: Callable[[bytes], bytes],
     ) -> None:
         """Send a Query of the client's and pass what comes back, all but ReadyForQuery.
 
-        Errors go through ``reword``; each CommandComplete is asked of ``retag``, by its message, and is what
+        Errors go through ``reword``, and are not passed if that returns None; each CommandComplete is asked of ``retag``, by its message, and is what
         that returns, perhaps nothing.  Nothing in it may be a COPY: nobody reads the client meanwhile.
         """
         self.relay.capture = True
         self.server.write(self.relay.own(query))
         while (message := await self._message()).type != ord("Z"):
             if message.type == ord("E"):
-                client.write(messages.error_response(reword(messages.read_fields(message.body))))
+                if (fields := reword(messages.read_fields(message.body))) is not None:
+                    client.write(messages.error_response(fields))
             elif message.type == ord("C"):
                 self.relay.last_tag = messages.read_tag(message.body)
                 client.write(retag(message.raw))

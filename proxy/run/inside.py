@@ -14,15 +14,9 @@ from proxy.run.doing import doing
 from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, surely
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
+from proxy.run.savepoint import RELEASE, ROLLBACK, SAVEPOINT
 from proxy.run.settings import as_before
 from proxy.run.words import describe, duration, names
-
-SAVEPOINT, ROLLBACK, RELEASE = (
-    "SAVEPOINT _interlock",
-    "ROLLBACK TO SAVEPOINT _interlock",
-    "RELEASE SAVEPOINT _interlock",
-)
-
 
 Sent = Sequence[tuple[str, Sequence[str | bytes | None]]]
 
@@ -58,7 +52,9 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
     try:
         while True:
             if looks:
-                await locks.look(step, patience, waiting, result)
+                vacuumed = await locks.look(step, patience, waiting, result)
+                if vacuumed and savepoint:
+                    await locks.dislodge(vacuumed, waiting)
             looks = True
             result.attempts += 1
             ms = patience.timeout(result.attempts) if savepoint else patience.timeout_ms

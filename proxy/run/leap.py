@@ -22,6 +22,7 @@ from proxy.run.asking import Asking
 from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
 from proxy.run.errors import CANCELLED, DEADLOCK, is_lock_timeout
 from proxy.run.patience import LOCK_NOT_AVAILABLE, Patience
+from proxy.run.savepoint import RELEASE, ROLLBACK, SAVEPOINT
 from proxy.run.settings import milliseconds
 from proxy.run.words import describe, duration, names
 from proxy.sql.read import read
@@ -31,7 +32,7 @@ log = logging.getLogger("interlock")
 
 SAY_EVERY_S = 5.0
 READ_BYTES = 32_000  # longer texts would keep the other clients waiting while they are read
-AUTOVACUUM_TIMEOUT = "15s"  # well above any deadlock_timeout in use
+AUTOVACUUM_TIMEOUT_MS = 15_000  # well above any deadlock_timeout in use
 
 
 def _deadlock(step: Step, blocker: Blocker) -> dict[str, str]:
@@ -133,7 +134,7 @@ class Locks:
             leapt = 0.0
             try:
                 if vacuumed:
-                    await self._dislodge(vacuumed)
+                    await self.dislodge(vacuumed)
                 leapt = time.monotonic()
                 return tag_of(await self.own.run([timeout, *((sql, ()) for sql in step.statements)]))
             except ServerError as error:
@@ -143,7 +144,7 @@ class Locks:
                 if leapt:
                     result.blocked_ms = max(result.blocked_ms, (time.monotonic() - leapt) * 1000)
             if waiting.over():
-                raise ServerError(await self._not_obtained(step, waiting, result.attempts))
+                raise ServerError(await self.not_obtained(step, waiting, result.attempts))
             await self.pause(patience.pause(result.attempts), waiting, result)
 
     def patience(self) -> Patience:
@@ -156,7 +157,7 @@ class Locks:
     def keeps_out(self, step: Step) -> bool:
         """Whether the transaction keeps others out already of all that a step locks, so that they wait for it anyway."""
         held = {one.table for one in self.facts.locked}
-        wanted = {relation for relations in self._wanted(step).values() for relation in relations}
+        wanted = {relation for relations in self.wanted(step).values() for relation in relations}
         return bool(wanted) and wanted <= held
 
     async def look(self, step: Step, patience: Patience, waiting: Waiting, result: StepResult) -> list[Blocker]:
@@ -208,26 +209,32 @@ class Locks:
                 self.say(f"ended a session that held the lock, as locks.terminate_idle_in_transaction allows: {words}")
         return ended
 
-    async def _dislodge(self, workers: Sequence[Blocker]) -> None:
+    async def dislodge(self, workers: Sequence[Blocker], waiting: Waiting | None = None) -> None:
         """Make autovacuum give way: Postgres cancels it once somebody has queued for ``deadlock_timeout``.
 
-        We queue in SHARE UPDATE EXCLUSIVE mode, behind which neither readers nor writers wait.
+        We queue in SHARE UPDATE EXCLUSIVE mode, behind which neither readers nor writers wait.  With ``waiting`` in the
+        client's transaction, whose own locks others may wait for meanwhile: then no longer than is left of that.
         """
         locked = {b.relation for b in workers if b.relation is not None}
+        begin, end, undo = "BEGIN", "COMMIT", ["ROLLBACK"]
+        bound_ms = AUTOVACUUM_TIMEOUT_MS
+        if waiting is not None:
+            begin, end, undo = SAVEPOINT, RELEASE, [ROLLBACK, RELEASE]
+            bound_ms = max(1, min(bound_ms, int(waiting.left_s() * 1000)))
         try:
             for schema, name in sorted(locked):
                 table = f"{quote_identifier(schema, always=True)}.{quote_identifier(name, always=True)}"
                 lock = f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE"
-                timeout = (SET_CONFIG, ("lock_timeout", AUTOVACUUM_TIMEOUT, "true"))
-                await self.own.run([("BEGIN", ()), timeout, (lock, ()), ("COMMIT", ())])
+                timeout = (SET_CONFIG, ("lock_timeout", f"{bound_ms}ms", "true"))
+                await self.own.run([(begin, ()), timeout, (lock, ()), (end, ())])
         except ServerError as error:
-            await self.own.run([("ROLLBACK", ())])
+            await self.own.run([(sql, ()) for sql in undo])
             if error.sqlstate != LOCK_NOT_AVAILABLE:
                 log.info("autovacuum was not asked to give way: %s", error)
 
     async def _is_anyone(self, step: Step, patience: Patience) -> bool:
         """Whether somebody may be in the way who is to be waited for, or to give way; cheaper than to ask who."""
-        for lock, relations in self._wanted(step).items():
+        for lock, relations in self.wanted(step).items():
             parameters = blockers.anyone(relations, lock, patience.look_ms)
             if parameters is None or (await self.own.fetch(blockers.ANYONE, *parameters))[0][0] != b"f":
                 return True
@@ -236,7 +243,7 @@ class Locks:
     async def _blockers(self, step: Step) -> tuple[Blocker, ...]:
         """Who is in the way now; nobody if that cannot be told: the leap is bounded all the same."""
         found: dict[str, Blocker] = {}
-        for lock, relations in self._wanted(step).items():
+        for lock, relations in self.wanted(step).items():
             rows = await self.own.fetch(blockers.SQL, blockers.parameter(relations, lock))
             try:
                 for blocker in blockers.decode((rows[0][0] or b"").decode()):
@@ -245,7 +252,7 @@ class Locks:
                 log.warning("cannot tell who holds the lock: %s", error)
         return tuple(found.values())
 
-    def _wanted(self, step: Step) -> dict[Lock, list[tuple[str, str]]]:
+    def wanted(self, step: Step) -> dict[Lock, list[tuple[str, str]]]:
         """What a step locks: its own relations, and those that it locks more weakly, such as a foreign key's other table.
 
         While it waits for one of those it would hold the strong locks.
@@ -273,7 +280,8 @@ class Locks:
         result.waited_ms += (time.monotonic() - begun) * 1000
         self.check_cancelled()
 
-    async def _not_obtained(self, step: Step, waiting: Waiting, attempts: int) -> dict[str, str]:
+    async def not_obtained(self, step: Step, waiting: Waiting, attempts: int) -> dict[str, str]:
+        """The error that says for whom it has been waited in vain."""
         found = await self._blockers(step) or waiting.blockers
         seconds = waiting.elapsed_s()
         held = f": held by {describe(found)}" if found else ""

@@ -20,7 +20,7 @@ from proxy.session.case import Case, changed_tables, moved
 from proxy.session.gone import Fails
 from proxy.session.ledger import Who
 from proxy.sql import edit
-from proxy.sql.statements import Statement
+from proxy.sql.statements import Statement, Transaction
 from proxy.wire import messages
 
 BESIDE_COPY = (
@@ -41,6 +41,7 @@ BESIDE_EXECUTE = (
 )
 
 
+ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
@@ -135,13 +136,20 @@ def rehearsed(case: Case) -> tuple[str, ...]:
 class InSteps:
     """A query string of several statements, with the deferred ones replaced by what runs now and the note of a job.
 
-    ``text`` is what is sent.  One Query stays one Query: its implicit transaction, its BEGIN and COMMIT are the server's.
+    ``text`` is what is sent; every transaction in it waits for a lock no longer than ``timeout_ms``, if that is given.  One Query stays one Query: its implicit transaction, its BEGIN and COMMIT are the server's.
     """
 
     def __init__(
-        self, cases: Sequence[Case], statements: Sequence[Statement], who: Who, token: str, policy: Policy
+        self,
+        cases: Sequence[Case],
+        statements: Sequence[Statement],
+        who: Who,
+        token: str,
+        policy: Policy,
+        timeout_ms: int | None = None,
     ) -> None:
         self._cases = cases
+        self._timeout_ms = timeout_ms
         self._policy = policy
         self._counts: list[tuple[int, str | None]] = []  # of each statement: commands that are sent for it, and its tag
         edits: list[Edit] = []
@@ -150,14 +158,23 @@ class InSteps:
             for case in cases
             if case.verdict.action is Action.DEFER or case.foreseen is not None
         }
+        begins = timeout_ms is not None  # whether a transaction begins here
         for statement in statements:
             case = replaced.get(statement.span)
+            node = statement.node
+            ahead = 0
+            if isinstance(node, Transaction):
+                begins = begins or (timeout_ms is not None and node.kind in ENDS)
+            elif begins:
+                begins, ahead = False, 1
+                at = statement.span.start
+                edits.append(Edit(at, at, f"SET LOCAL lock_timeout TO {timeout_ms};"))
             if case is None or (case.verdict.plan is None and case.foreseen is None):
-                self._counts.append((1, None))
+                self._counts.append((1 + ahead, None))
                 continue
             parts = (case.foreseen.sql,) if case.foreseen is not None else commands(case, who, token, policy)
             edits.append(Edit(statement.span.start, statement.span.end, "\n;".join(parts) + "\n"))
-            self._counts.append((len(parts), case.statement.node.kind))
+            self._counts.append((len(parts) + ahead, case.statement.node.kind))
         self._edits = tuple(edits)
         self.text = edit.apply(statements[0].text, edits)
 
@@ -193,13 +210,14 @@ class InSteps:
         if "p" in fields:  # counted in the author's text already
             fields = {**fields, "P": fields["p"]}
             del fields["p"]
-        if not is_lock_timeout(fields):
+        if self._timeout_ms is None or not is_lock_timeout(fields):
             return fields
         return {
             **fields,
             "C": "IL004",
-            "H": "Interlock lets a query of several statements queue for a lock no longer than"
-            f" locks.timeout ({self._policy.locks.timeout}); send the statements one by one and it waits patiently for each.",
+            "H": "Interlock cannot send a query of several statements again once a part of it is committed or answered, and"
+            f" lets it queue for a lock no longer than locks.timeout ({self._policy.locks.timeout});"
+            " send the statements one by one and it waits patiently for each.",
         }
 
     def _foreseen(self, fields: dict[str, str]) -> dict[str, str] | None:

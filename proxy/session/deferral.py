@@ -16,10 +16,9 @@ from proxy.run.errors import PlanFailed
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
-from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.absent import explained
-from proxy.session.case import Case, moved, patient_step
+from proxy.session.case import Case, moved
 from proxy.session.defer import (
     BEHIND_ROLLBACK,
     BESIDE_COPY,
@@ -36,10 +35,11 @@ from proxy.session.dependents import GivesUp
 from proxy.session.gone import Fails
 from proxy.session.ledger import Who
 from proxy.session.noted import Noted
+from proxy.session.patient_string import PatientString, locks_of
 from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
-from proxy.sql.statements import SetVariable, Statement, Transaction
+from proxy.sql.statements import Statement
 from proxy.wire import messages
 
 KEEP = "surrogateescape"  # bytes that an encoding has no letters for
@@ -49,6 +49,7 @@ class Deferral:
     """What one session puts off till after COMMIT.
 
     ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction.
+    ``runner`` makes one for a case, with the patience that there is inside a transaction, or outside.
     ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
     """
 
@@ -58,7 +59,7 @@ class Deferral:
         client: Peer,
         who: Who,
         voice: Voice,
-        runner: Callable[[Case, Policy], Runner],
+        runner: Callable[[Case, Policy, bool], Runner],
         cancelled: asyncio.Event,
     ) -> None:
         self.own = own
@@ -91,7 +92,7 @@ class Deferral:
     async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:
         """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""
         assert case.verdict.plan is not None
-        runner = self.runner(case, policy)
+        runner = self.runner(case, policy, True)
         *steps, last = case.verdict.plan.now or (None,)
         job = new_job(case, self.who, self.token) if puts_off(case) else None
         try:
@@ -211,26 +212,26 @@ class Deferral:
         No lock in it waits in a queue for longer than the policy says, as far as that can be seen to.
         """
         deferred = [case for case in cases if case.verdict.action is Action.DEFER]
-        # A COPY wants to talk to the client; what a BEGIN or SET in it leaves behind we could not put back.
+        # A COPY wants to talk to the client.
         talks = any(s.node.kind == "COPY" for s in statements)
         elsewhere = any(s.text != text for s in statements)  # what EXECUTE runs stands in another text
         foreseen = any(case.foreseen is not None for case in cases)
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
             return await self.refuse(deferred[0], why, policy, simple=True)
-        setting = cases[0].facts.settings.get("lock_timeout")
-        patient = not (
-            talks
-            or elsewhere
-            or any(isinstance(s.node, SetVariable | Transaction) for s in statements)
-            or all(patient_step(case) is None and case.verdict.plan is None for case in cases)
-            or setting is None
-            or (setting.by_client and setting.value != "0")
-        )
-        if not (patient or deferred or foreseen):
+        # Nor can it be looked for those in the way while the transaction has failed.
+        if not (deferred or foreseen) and (talks or elsewhere or failed or not any(locks_of(case) for case in cases)):
             return False
-        string = InSteps(cases, statements, self.who, self.token, policy)
         self.noted.forget()
+        string = PatientString(
+            self.own,
+            cases,
+            statements,
+            [self.runner(case, policy, in_block) for case in cases],
+            lambda timeout_ms: InSteps(cases, statements, self.who, self.token, policy, timeout_ms),
+            in_block=in_block,
+        )
+        string.explain = self.explained
         waiting = [case for case in deferred if puts_off(case)]
         try:
             if waiting:
@@ -242,26 +243,23 @@ class Deferral:
         except ServerError as error:
             await self.voice.fail(error.fields, simple=True)
             return True
-        ours: list[list[bytes | None]] = []
-        if patient:
-            await self.own.set("lock_timeout", f"{policy.locks.timeout.ms}ms", local=in_block)
-            ours = await self.own.fetch("SHOW lock_timeout")
-        raw = messages.query(Reading.of(self.own.relay.parameters).encode(string.text))
-        await self.own.forward(raw, self.client, lambda fields: self._reworded(string.reword(fields)), string.retag)
+        reading = Reading.of(self.own.relay.parameters)
+        try:
+            await string.send(self.client, lambda sql: messages.query(reading.encode(sql)))
+            if not cases[0].sqlstate:
+                await string.put_back(cases[0].facts.settings.get("lock_timeout"))
+        except ServerError as error:
+            for case in cases:
+                case.outcome, case.sqlstate = "failed", error.sqlstate
+            await self.voice.fail(error.fields, simple=True)
+            return True
         for case in cases:
             case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
-        # What is no longer ours the string itself has set, by set_config.
-        if patient and self.own.relay.status != b"E" and await self.own.fetch("SHOW lock_timeout") == ours:
-            local = in_block and self.own.relay.status == b"T"
-            await self.own.run([as_before("lock_timeout", setting, local=local)])
         for case in waiting:
             if not case.sqlstate and self.own.relay.status != b"E":
                 self.voice.say(waits(case))
         await self.voice.ready()
         return True
-
-    def _reworded(self, fields: dict[str, str]) -> dict[str, str]:
-        return self.explained(fields) or fields
 
     async def _prepare_jobs(self, *, in_block: bool) -> None:
         """Before a Query of several statements: outside a transaction block in a transaction of its own."""

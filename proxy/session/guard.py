@@ -99,7 +99,12 @@ class Guard:
         self.cancelled = cancelled
         self.voice = Voice(own, client, who)
         self.deferral = Deferral(
-            own, client, who, self.voice, lambda case, policy: self._runner(case, policy, inside=True), cancelled
+            own,
+            client,
+            who,
+            self.voice,
+            lambda case, policy, inside: self._runner(case, policy, inside=inside),
+            cancelled,
         )
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext

@@ -65,7 +65,7 @@ SQL = "CREATE TABLE a (id bigint PRIMARY KEY, b int);\nCREATE INDEX a_b_idx ON a
 @pytest.fixture(scope="module")
 def server() -> Server:
     """With the logins that the pages speak of."""
-    found = servers.start(18, settings={"autovacuum": "off"})
+    found = servers.shared(18)
     with found.connect() as session:
         for role in EVERYBODY:
             session.execute(f"CREATE ROLE {role} LOGIN")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -22,19 +22,20 @@ from tests.servers import Server
 class Background:
     """Runs one statement in a thread; ``error`` and ``notices`` are there after ``join``."""
 
-    def __init__(self, url: str, sql: str, before: str = "") -> None:
+    def __init__(self, url: str, sql: str, before: str = "", after: str = "") -> None:
         self.connection = psycopg.connect(url, autocommit=True)
         self.notices: list[str] = []
         self.connection.add_notice_handler(lambda d: self.notices.append(d.message_primary or ""))
         if before:
             self.connection.execute(before)
         self.error: psycopg.Error | None = None
-        self.thread = threading.Thread(target=self._run, args=(sql,))
+        self.thread = threading.Thread(target=self._run, args=(sql, after))
         self.thread.start()
 
-    def _run(self, sql: str) -> None:
+    def _run(self, *statements: str) -> None:
         try:
-            self.connection.execute(sql)
+            for sql in filter(None, statements):
+                self.connection.execute(sql)
         except psycopg.Error as error:
             self.error = error
 
@@ -97,6 +98,142 @@ def test_patience_ends_with_the_blockers_name(
             alter.connection.execute("ROLLBACK")
         assert alter.connection.execute("SHOW lock_timeout").fetchone() == ("0",)
     alter.join()
+
+
+STRINGS = {
+    "as it is": ("", "ALTER TABLE orders ADD COLUMN x int; ALTER TABLE customers ADD COLUMN x int"),
+    "that is a transaction": (
+        "",
+        "BEGIN; SET LOCAL search_path TO public; ALTER TABLE orders ADD COLUMN x int; COMMIT",
+    ),
+    "that leaves one open": ("", "BEGIN; ALTER TABLE orders ADD COLUMN x int"),
+    "in a transaction": ("BEGIN", "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE orders ADD COLUMN x int"),
+    "in a transaction that it ends": ("BEGIN", "ALTER TABLE orders ADD COLUMN x int; COMMIT"),
+    "behind a savepoint": ("BEGIN; SAVEPOINT a", "RELEASE a; ALTER TABLE orders ADD COLUMN x int"),
+}
+ADDED = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'"
+
+
+@pytest.mark.parametrize(("opening", "sql"), STRINGS.values(), ids=STRINGS)
+def test_nobody_queues_behind_a_query_string(opening: str, sql: str, orders: str, guarded: str) -> None:
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        old = (
+            f"SELECT clock_timestamp() - xact_start > '1 s' FROM pg_stat_activity WHERE pid = {reader.info.backend_pid}"
+        )
+        until(lambda: bool(value(orders, old)), "the reader should be old enough to be waited for")
+        alter = Background(guarded, sql, opening, "COMMIT")
+        until(
+            lambda: any("waiting, without queueing" in notice for notice in alter.notices),
+            "it should say that it waits",
+        )
+        assert value(orders, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass") == 0
+        reader.rollback()
+    alter.thread.join(30)
+    assert alter.error is None
+    assert value(orders, ADDED) == 1
+    shown = alter.connection.execute("SHOW lock_timeout").fetchone()
+    assert shown == ("0",)
+    alter.join()
+
+
+@pytest.mark.parametrize("case", [case for case in STRINGS if case != "behind a savepoint"])
+def test_a_query_string_that_meets_a_held_lock_is_sent_again(
+    case: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    opening, sql = STRINGS[case]
+    # Everybody is too young to be waited for.
+    proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h, timeout: 5ms }\n")
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        alter = Background(through(proxy, orders), sql, opening)
+        alter.thread.join(0.5)
+        assert alter.thread.is_alive()
+        reader.rollback()
+    alter.thread.join(30)
+    assert alter.error is None
+    stays_open = (opening + sql).count("BEGIN") > sql.count("COMMIT")
+    assert alter.connection.info.transaction_status == (
+        psycopg.pq.TransactionStatus.INTRANS if stays_open else psycopg.pq.TransactionStatus.IDLE
+    )
+    alter.connection.execute("COMMIT")
+    alter.join()
+    assert value(orders, ADDED) == 1
+    until(lambda: "ALTER TABLE orders" in proxy.audit.read_text(), "it should be recorded")
+    record = json.loads(proxy.audit.read_text().splitlines()[0])
+    assert record["steps"][0]["attempts"] > 1
+    assert record["steps"][0]["outcome"] == record["outcome"] == "done"
+
+
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_what_has_been_told_of_a_query_string_is_not_run_again(
+    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h }\n")
+    with psycopg.connect(orders) as reader:
+        reader.execute("CREATE SEQUENCE s")
+        reader.commit()
+        reader.execute("SELECT count(*) FROM orders")
+        sql = "SELECT nextval('s'); ALTER TABLE orders ADD COLUMN x int"
+        alter = Background(through(proxy, orders), sql, opening)
+        alter.thread.join(20)
+        reader.rollback()
+    assert alter.error is not None
+    assert alter.error.diag.sqlstate == "IL004"
+    alter.join()
+    assert value(orders, "SELECT last_value FROM s") == 1
+
+
+def test_a_query_string_that_says_how_long_it_waits_waits_for_so_long(
+    orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h }\n")
+    with psycopg.connect(orders) as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        alter = Background(
+            through(proxy, orders), "SET LOCAL lock_timeout TO '80ms'; ALTER TABLE orders ADD COLUMN x int", "BEGIN"
+        )
+        alter.thread.join(20)
+        reader.rollback()
+    assert isinstance(alter.error, psycopg.errors.LockNotAvailable)
+    assert alter.error.diag.message_hint is None
+    alter.join()
+    until(lambda: "ALTER TABLE orders" in proxy.audit.read_text(), "it should be recorded")
+    record = json.loads(proxy.audit.read_text().splitlines()[0])
+    assert [step["attempts"] for step in record["steps"]] == [1]
+
+
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_patience_with_a_query_string_ends_with_the_blockers_name(
+    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    more = "locks: { give_up_after: 700ms, in_transaction: { give_up_after: 700ms } }\n"
+    proxy = start_guard(start_proxy, tmp_path, more)
+    with psycopg.connect(orders, application_name="nightly report") as reader:
+        reader.execute("SELECT count(*) FROM orders")
+        alter = Background(
+            through(proxy, orders), "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE orders ADD COLUMN x int", opening
+        )
+        alter.thread.join(20)
+        assert alter.error is not None
+        assert alter.error.diag.sqlstate == "IL004"
+        message = alter.error.diag.message_primary or ""
+        assert 'ACCESS EXCLUSIVE lock on "orders" within' in message
+        assert "nightly report" in message
+        state = alter.connection.info.transaction_status
+        assert state == (psycopg.pq.TransactionStatus.INERROR if opening else psycopg.pq.TransactionStatus.IDLE)
+        alter.connection.execute("ROLLBACK")
+        alter.join()
+
+
+def test_an_error_in_a_query_string_keeps_its_place(guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        for before in ("", "BEGIN; "):
+            sql = before + "ALTER TABLE orders ADD COLUMN x int; ALTER TABLE orders ADD COLUMN y nothing"
+            with pytest.raises(psycopg.errors.UndefinedObject) as caught:
+                connection.execute(sql)
+            assert int(caught.value.diag.statement_position or 0) == sql.index("nothing") + 1
+            connection.execute("ROLLBACK")
 
 
 def test_the_clients_own_lock_timeout_is_respected(orders: str, guarded: str) -> None:
@@ -186,10 +323,10 @@ def test_an_old_invalid_index_is_cleared_first(orders: str, guarded: str) -> Non
     assert value(orders, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") is True
 
 
-def test_autovacuum_gives_way(postgres: Server, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
-    """Postgres cancels an autovacuum that a waiter has queued behind for a second; readers and writers are not to pay for it."""
+@pytest.fixture
+def vacuuming(postgres: Server, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The URL of a database whose table ``busy`` autovacuum is never done with, and the same through Interlock."""
     server = servers.start(postgres.version, settings={"autovacuum_naptime": "1s"})
-    proxy = None
     try:
         url = server.url(server.create_database())
         with psycopg.connect(url, autocommit=True) as connection:
@@ -199,10 +336,28 @@ def test_autovacuum_gives_way(postgres: Server, start_proxy: Callable[..., Proxy
             )
             connection.execute("INSERT INTO busy SELECT g, repeat('x', 500) FROM generate_series(1, 20000) g")
             connection.execute("DELETE FROM busy WHERE id % 2 = 0")
-        vacuuming = "SELECT count(*) FROM pg_locks WHERE relation = 'busy'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted"
-        until(lambda: value(url, vacuuming) == 1, "autovacuum should be at it")
         proxy = proxies.start(server, tmp_path)
-        alter = Background(through(proxy, url), "ALTER TABLE busy ADD COLUMN x int")
+        try:
+            yield url, through(proxy, url)
+        finally:
+            proxy.stop()
+    finally:
+        server.stop()
+
+
+def test_autovacuum_gives_way(vacuuming: tuple[str, str]) -> None:
+    """Postgres cancels an autovacuum that a waiter has queued behind for a second; readers and writers are not to pay for it."""
+    url, guarded = vacuuming
+    at_it = "SELECT count(*) FROM pg_locks WHERE relation = 'busy'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted"
+    for opening, sql in (
+        ("", "ALTER TABLE busy ADD COLUMN a int"),
+        ("BEGIN", "ALTER TABLE busy ADD COLUMN b int"),
+        ("", "ALTER TABLE busy ADD COLUMN c int; ALTER TABLE busy ADD COLUMN d int"),
+        ("BEGIN", "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE busy ADD COLUMN e int"),
+        ("", "BEGIN; ALTER TABLE busy ADD COLUMN f int; COMMIT"),
+    ):
+        until(lambda: value(url, at_it) == 1, "autovacuum should be at it")
+        alter = Background(guarded, sql, opening, "COMMIT" if opening else "")
         slowest = 0.0
         with psycopg.connect(url, autocommit=True) as application:
             while alter.thread.is_alive():
@@ -211,14 +366,10 @@ def test_autovacuum_gives_way(postgres: Server, start_proxy: Callable[..., Proxy
                 slowest = max(slowest, time.monotonic() - begun)
                 time.sleep(0.01)
         alter.join()
-        assert alter.error is None
-        assert (
-            slowest < 0.9
-        )  # to queue behind autovacuum with the ALTER itself would cost a deadlock_timeout of one second
-    finally:
-        if proxy is not None:
-            proxy.stop()
-        server.stop()
+        assert alter.error is None, sql
+        # To queue behind autovacuum with the ALTER itself would cost a deadlock_timeout of one second.
+        assert slowest < 0.9, sql
+    assert value(url, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'busy'::regclass AND attnum > 2") == 6
 
 
 # ---------------------------------------------------------------- sessions that sleep on their locks

@@ -1,4 +1,4 @@
-"""Apache Airflow: Alembic, all migrations in one transaction."""
+"""Apache Airflow: Alembic, all migrations in one transaction, and its lock in one on a second connection."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from tests.tools.scenario import fetched, run_program
 from tests.tools.ways import Ran, Way
 
 SITE = partial(python_path, "airflow")
-UPGRADE = """
-import sys
-import airflow.settings
-from alembic import command
-from airflow.utils.db import _get_alembic_config
-command.upgrade(_get_alembic_config(), sys.argv[1])
-"""
 
 
 def migrate(folder: Path, way: Way, until: str) -> Ran:
@@ -28,7 +21,9 @@ def migrate(folder: Path, way: Way, until: str) -> Ran:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": way.url.replace("postgresql://", "postgresql+psycopg2://"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    return run_program(folder, sys.executable, "-c", UPGRADE, until or "heads", env=env, timeout_s=HISTORY_S)
+    to = ("--to-revision", until) if until else ()
+    command = ("-m", "airflow", "db", "migrate", "--use-migration-files", *to)
+    return run_program(folder, sys.executable, *command, env=env, timeout_s=HISTORY_S)
 
 
 APPLICATION = Application(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,46 @@ def test_a_closed_log_says_so(tmp_path: Path) -> None:
     log.close()
     with pytest.raises(AuditError, match="it is closed"):
         log.append(record(1))
+
+
+def test_a_disk_that_fails_is_told_before_the_next_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before it failed stays, and nothing is written behind it until the disk takes it."""
+
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "audit.jsonl"
+    with AuditLog.open(path) as log:
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fsync", fails)
+            log.append(record(1))
+            log._sync.close()
+            with pytest.raises(AuditError, match="Input/output error"):
+                log.make_room()
+            with pytest.raises(AuditError, match="Input/output error"):
+                log.append(record(2))
+        log.make_room()
+        log.append(record(3))
+    assert verify([path]).intact
+    assert statements(path) == [record(n)["statement"] for n in (1, 3)]
+
+
+def test_nobody_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on, synced = threading.Event(), threading.Event(), 0
+
+    def slow(fd: int) -> None:
+        nonlocal synced
+        begun.set()
+        goes_on.wait(20)
+        synced += 1
+
+    monkeypatch.setattr(os, "fsync", slow)
+    path = tmp_path / "audit.jsonl"
+    with AuditLog.open(path) as log:
+        log.append(record(0))
+        assert begun.wait(20)
+        for number in range(1, 10):
+            log.append(record(number))
+        goes_on.set()
+    assert synced == 2  # the first, and all others together
+    assert len(statements(path)) == 10
