@@ -88,9 +88,11 @@ class Session:
             self._guard.spoken = lambda: group.tool
             self._rest.group = group
         self.attend()
+        self.relay.reword = self._guard.reworded
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
         self._prepared.mentions = self._guard.examiner.mentioned
+        self._prepared.is_awaited = self._guard.examiner.awaited
         self._held = Settling(self._guard, server, self._prepared, self._groups, self._drain)
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None

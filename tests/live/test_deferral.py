@@ -165,7 +165,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 BESIDE = {  # of an ALTER TABLE that adds a column with a constraint of its own: another action, and its error
     "no such key": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (word)", "42830"),
     "no such type of key": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (name)", "42804"),
-    "a name that is taken": ("ADD CONSTRAINT orders_pkey FOREIGN KEY (customer_id) REFERENCES keys", "42710"),
+    "no such column": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (nothing)", "42703"),
     "a key of the column itself": ("ADD FOREIGN KEY (checked) REFERENCES keys (word)", "42830"),
 }
 
