@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,8 +18,10 @@ from proxy.run.batches import Batches
 from proxy.run.connection import ServerError
 from proxy.run.pace import Pace
 from proxy.run.side import Side
-from tests.live.test_batches import ROWS, one, run
+from tests.live.conftest import start_guard, through
+from tests.live.test_batches import ROWS, left_over, one, run
 from tests.live.test_patience import until
+from tests.proxies import Proxy
 from tests.servers import Server
 
 TAKES, PICKS = "/* interlock */ UPDATE", "SKIP LOCKED"
@@ -169,3 +172,55 @@ def test_a_lock_on_the_table_is_waited_for_in_short_tries(marked: str) -> None:
         holder.rollback()
         running.result(timeout=30)
     assert filled(marked) == ROWS
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("sql", ["ADD COLUMN mark float NOT NULL DEFAULT random()", "ALTER total TYPE bigint"])
+@pytest.mark.parametrize("how", ["server session", "proxy"])
+def test_what_is_killed_in_the_midst_goes_on(
+    how: str, sql: str, postgres: Server, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """Rows that are done keep what they have got."""
+    run(orders, "ALTER TABLE orders ALTER total TYPE int")
+    slowly = "backfills: { target: 1ms, pause: 20ms }\nrules: { column-type-rewrite: rewrite }\n"
+    proxy = start_guard(start_proxy, tmp_path, slowly)
+    fresh = "SELECT key FROM jsonb_object_keys(to_jsonb(o)) AS key WHERE key LIKE '\\_interlock%'"
+    column = "mark" if "mark" in sql else f"to_jsonb(o) -> ({fresh})"
+    done = f"SELECT count(nullif(({column})::text, 'null')) FROM orders AS o"
+    client = psycopg.connect(through(proxy, orders), autocommit=True, application_name="migrator")
+    with ThreadPoolExecutor(1) as pool, statements(postgres, orders) as said:
+        running = pool.submit(client.execute, f"ALTER TABLE orders {sql}")
+        until(lambda: 200 < count(orders, done) < ROWS - 200, "some rows should be filled")
+        if how == "proxy":
+            proxy.kill()
+        else:
+            one(orders, f"SELECT pg_terminate_backend({client.info.backend_pid})")
+        with pytest.raises(psycopg.Error):
+            running.result(timeout=30)
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrator'"
+        until(lambda: one(orders, ours) == 0, "its session should be over")
+    assert any(TAKES in text for text in said)
+    assert 0 < count(orders, done) < ROWS
+    values = f"SELECT jsonb_object_agg(id, {column}) FROM orders AS o WHERE ({column}) IS NOT NULL"
+    kept = one(orders, values)
+    run(through(start_guard(start_proxy, tmp_path, slowly), orders), f"ALTER TABLE orders {sql}")
+    if "mark" in sql:
+        now = one(orders, values)
+        assert isinstance(now, dict)
+        assert isinstance(kept, dict)
+        assert kept.items() <= now.items()
+        assert len(now) == ROWS
+    else:
+        assert one(orders, "SELECT sum(total) = sum(id) FROM orders") is True
+        assert one(orders, "SELECT pg_typeof(total)::text FROM orders LIMIT 1") == "bigint"
+    assert left_over(orders) == 0
+
+
+def count(url: str, sql: str) -> int:
+    """0 while the column is not there."""
+    try:
+        found = one(url, sql)
+    except psycopg.errors.UndefinedColumn:
+        return 0
+    assert isinstance(found, int)
+    return found
