@@ -301,6 +301,10 @@ class SmallTables(Model):
         description="A table is small if it takes less than this, with its partitions. 0kB: none is.",
     )
     treat_as: Mildness = Field(default=Action.ALLOW, description="What is done about findings on a small table.")
+    covers: Literal["blocking", "all"] = Field(
+        default="blocking",
+        description="Which findings: blocking, of what breaks the application only those on an empty table; or all.",
+    )
 
 
 class During(Model):
