@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psycopg
 
-from proxy.catalog import lookup
+from proxy.catalog import answer, lookup
 from proxy.catalog.facts import Facts
 from proxy.policy.decide import decide
 from proxy.policy.load import load
@@ -100,7 +100,10 @@ def asked(session: psycopg.Connection[tuple[object, ...]], statement: Statement,
     trips = 0
     while question is not None:
         trips += 1
-        row = psycopg.RawCursor(session).execute(question.sql, (question.parameter,), prepare=False).fetchone()
+        if inside:
+            row = psycopg.RawCursor(session).execute(question.sql, (question.parameter,), prepare=False).fetchone()
+        else:  # as the proxy asks where the client speaks the simple protocol, which tools do for DDL
+            row = session.execute(answer.inlined(question.sql, question.parameter), prepare=False).fetchone()
         assert row is not None
         facts = lookup.decode(str(row[0]), question, now=datetime.now(UTC), in_transaction=inside)
         question = lookup.more(question, statement, facts)

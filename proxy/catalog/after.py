@@ -50,8 +50,8 @@ def inside(statement: Statement, facts: Facts) -> Iterator[tuple[Statement, Fact
 
     Precondition: ``facts`` were asked for ``statement``, and so for what is in it.
     """
-    facts = replace(facts, in_transaction=True)
     for one in statement.inner:
+        facts = facts if facts.in_transaction else replace(facts, in_transaction=True)
         yield one, facts
         facts = after(one, facts)
 

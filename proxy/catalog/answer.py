@@ -18,6 +18,11 @@ def encode(value: object) -> str:
     return base64.b64encode(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")).decode()
 
 
+def inlined(sql: str, encoded: str) -> str:
+    """A query with its one parameter, which ``encode`` has made: of that no character means anything in a literal."""
+    return sql.replace("$1", f"'{encoded}'")
+
+
 def decode(text: str | bytes) -> Any:
     """The value in ``UTF8 <base64>``: the database's encoding and JSON in it.  None for an empty answer.
 

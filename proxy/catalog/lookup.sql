@@ -255,6 +255,7 @@ typed AS MATERIALIZED (
     FROM (
         SELECT w.key, CAST(CASE
             WHEN w.schema IS NULL THEN pg_catalog.to_regtype(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
+            -- if of_schema
             WHEN w.schema OPERATOR(pg_catalog.=) 'pg_temp' OR pg_catalog.has_schema_privilege(
                 CAST(pg_catalog.to_regnamespace(pg_catalog.quote_ident(CAST(w.schema AS pg_catalog.text))) AS pg_catalog.oid),
                 'USAGE'
@@ -262,6 +263,7 @@ typed AS MATERIALIZED (
                 pg_catalog.quote_ident(CAST(w.schema AS pg_catalog.text)), '.',
                 pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text))
             ))
+            -- end of_schema
         END AS pg_catalog.oid) AS oid
         FROM request, pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'types') AS w (
             key pg_catalog.int4, schema pg_catalog.name, name pg_catalog.name

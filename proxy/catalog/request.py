@@ -33,7 +33,10 @@ SQL = SQL.replace("/* makeup */", _text("makeup.sql"))
 
 @lru_cache(maxsize=128)
 def sections(wanted: frozenset[str]) -> str:
-    """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest."""
+    """``SQL`` without what stands between ``-- if name`` and ``-- end name`` for names that are not wanted; they nest.
+
+    Without comments and indentation, too: the server reads each of our texts anew.
+    """
     lines: list[str] = []
     within: list[str] = []
     for line in SQL.splitlines():
@@ -42,8 +45,8 @@ def sections(wanted: frozenset[str]) -> str:
             within.append(name)
         elif line.strip().startswith("-- ") and mark == "end" and name.isidentifier():
             within.remove(name)
-        elif wanted.issuperset(within):
-            lines.append(line)
+        elif not line.strip().startswith("--") and wanted.issuperset(within):
+            lines.append(line.strip())
     return "\n".join(lines)
 
 
@@ -104,6 +107,7 @@ class Request:
             "beside": any(wanted.beside for wanted in self.wanted) or self.shared,
             "bounded": self.shared if self.taken is None else _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
             "types": bool(self.sources.types),
+            "of_schema": self.shared or any(len(parts) > 1 for parts in self.sources.types.values()),
             "users": self.sources.users,
             "functions": bool(self.sources.functions),
             "computed": self.sources.computed,

@@ -5,6 +5,9 @@ Source: contain_mutable_functions and contain_volatile_functions (optimizer/util
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from proxy.catalog.facts import Facts, Function
 from proxy.sql.calls import calls as found_in
 from proxy.sql.lexer import LexError, lex
@@ -29,13 +32,23 @@ VOLATILE = frozenset(
 )
 
 
-def calls(expression: str) -> list[FunctionCall] | None:
+SHORT = 400  # code points; longer ones are not kept
+
+
+def calls(expression: str) -> tuple[FunctionCall, ...] | None:
     """What is a call of a function, by its looks; None if the expression cannot be read."""
+    return _calls(expression) if len(expression) > SHORT else _kept_calls(expression)
+
+
+def _calls(expression: str) -> tuple[FunctionCall, ...] | None:
     try:
         tokens = lex(expression)
     except LexError:
         return None
-    return [call for call in found_in(tokens) if call.name.parts not in SYNTAX]
+    return tuple(call for call in found_in(tokens) if call.name.parts not in SYNTAX)
+
+
+_kept_calls = lru_cache(maxsize=64)(_calls)  # facts, rules and plans ask about the same default
 
 
 def _by_no_name(expression: str, into: str, facts: Facts) -> bool:
@@ -71,7 +84,7 @@ def is_volatile(expression: str, facts: Facts, into: str = "") -> tuple[bool, bo
 TIMETZ = frozenset({"timetz", "time", "current_time"})
 
 
-def _is_of_timestamps(call: FunctionCall, found: list[FunctionCall], expression: str) -> bool:
+def _is_of_timestamps(call: FunctionCall, found: Sequence[FunctionCall], expression: str) -> bool:
     """Whether it is ``timezone('utc', now())`` or the like: of its overloads, 13 and 14 call that of a timetz volatile."""
     if call.name.parts[-1] != "timezone" or call.name.schema not in (None, "pg_catalog"):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from proxy.plans.target import Target
 from proxy.sql import lexer
@@ -34,10 +35,17 @@ def inline(
     if not words:
         return Inline(None)
     head = f"ALTER TABLE {'IF EXISTS ' if alter.if_exists else ''}{table.sql} "
-    [made] = read(head + ", ".join(words))
-    assert isinstance(made.node, AlterTable)
+    made = _read(head + ", ".join(words))
     staged = bool(strict) or not_null
     return Inline(made, staged=staged, not_null=staged or key, not_null_name=given)
+
+
+@lru_cache(maxsize=64)
+def _read(sql: str) -> Statement:
+    """Our own text: the same is asked for by each who looks at the column, and again when its turn comes."""
+    [made] = read(sql)
+    assert isinstance(made.node, AlterTable)
+    return made
 
 
 def _words(text: str, c: ColumnConstraint, column: str) -> str:

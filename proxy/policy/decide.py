@@ -18,7 +18,7 @@ from proxy.plans.plan import Lock
 from proxy.policy import allow, model
 from proxy.policy.effective import BUILT_IN, Policy
 from proxy.policy.model import SCHEMA_CHANGE, UNREADABLE
-from proxy.policy.subject import Subject, below, matches, small, subjects
+from proxy.policy.subject import Subject, below, empty, matches, small, subjects
 from proxy.policy.verdict import Action, Decided, Source, Verdict
 from proxy.rules.base import Finding, Rewrite, examine_by, rules
 from proxy.sql.interest import changes_schema
@@ -160,30 +160,36 @@ def _by_size(decided: Decided, about: Sequence[Subject], policy: Policy) -> Deci
 
 
 def _small_table(decided: Decided, about: Sequence[Subject], policy: Policy) -> Decided:
-    milder = policy.small_tables.treat_as
-    why = small(about, policy.small_tables.under)
+    spared = policy.small_tables
+    rule, milder = rules().get(decided.finding.rule), spared.treat_as
+    if rule is not None and rule.at_any_size and spared.covers == "blocking":
+        why = empty(about) if spared.under.bytes else ""
+    else:
+        why = small(about, spared.under)
     if not why or decided.action.rank <= milder.rank:
         return decided
     return _becomes(decided, milder, policy.source("small_tables", "under"), why)
 
 
 def _exceptions(decided: Decided, about: Sequence[Subject], facts: Facts, policy: Policy) -> Decided:
-    """The first exception that matches; of one that may match, not enough being known, only what is harsher."""
-    rule = decided.finding.rule
+    """The first exception that matches; one in front of it that may match, not enough being known, only if that is harsher."""
+    rule, perhaps = decided.finding.rule, []
     for i, exception in enumerate(policy.exceptions):
-        if not exception.covers(rule):
-            continue
-        match = matches(exception.match, about, facts)
-        if match is False or (match is None and exception.action.rank <= decided.action.rank):
+        if not exception.covers(rule) or (match := matches(exception.match, about, facts)) is False:
             continue
         because = policy.source("exceptions", i)
         if exception.until is not None and exception.until < facts.now.date():
-            decided = replace(decided, note=_noted(decided, f"the exception at {because} expired on {exception.until}"))
+            if match or exception.action.rank > decided.action.rank:
+                decided = replace(
+                    decided, note=_noted(decided, f"the exception at {because} expired on {exception.until}")
+                )
             continue
-        decided = _becomes(decided, exception.action, because, f"exception: {exception.reason}")
+        settled = _becomes(decided, exception.action, because, f"exception: {exception.reason}")
         if match:
+            decided = settled
             break
-    return decided
+        perhaps.append(settled)
+    return max([decided, *perhaps], key=lambda one: one.action.rank)
 
 
 def _overrides(decided: Decided, statement: Statement, facts: Facts, policy: Policy) -> Decided:

@@ -18,6 +18,8 @@ from proxy.policy.units import WEEKDAYS, Size, TimeOfDay
 from proxy.rules.base import Finding
 from proxy.sql.statements import DropIndex, Name, Opaque, Unreadable
 
+STORED = frozenset("rpm")  # pg_class.relkind of what has rows of its own, or partitions that do
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -27,6 +29,7 @@ class Subject:
     table: str | None
     size_bytes: int | None = None  # heap, with all partitions
     rows: int | None = None  # by estimate
+    is_empty: bool | None = None  # it has no row; a view and the like are never said to be
 
     def __str__(self) -> str:
         return f'"{self.table}"' if self.table else "the table"
@@ -53,7 +56,8 @@ def _table(name: Name, facts: Facts) -> Subject:
     if relation is None or not relation.exists:
         # Text alone does not tell where an unqualified name is found.
         return Subject(name.schema, name.name)
-    return Subject(relation.schema, relation.name, relation.size_bytes, relation.rows)
+    is_empty = relation.size_bytes == 0 and relation.kind in STORED
+    return Subject(relation.schema, relation.name, relation.size_bytes, relation.rows, is_empty)
 
 
 def _table_of_index(name: Name, facts: Facts) -> Subject:
@@ -74,6 +78,13 @@ def small(about: Sequence[Subject], under: Size) -> str:
         return ""
     names = " and ".join(str(s) for s in about)
     return f"{names} {'is' if len(about) == 1 else 'are'} small: {describe_size(max(sizes))}, under {under.pretty}"
+
+
+def empty(about: Sequence[Subject]) -> str:
+    """Why no application misses anything in the tables, for people; empty if one has rows, or may have."""
+    if not about or not all(s.is_empty for s in about):
+        return ""
+    return f"{' and '.join(str(s) for s in about)} {'is' if len(about) == 1 else 'are'} empty"
 
 
 def below(about: Sequence[Subject], above: Above) -> str:

@@ -59,12 +59,12 @@ def _finding(
     if decided.action in (Action.WARN, Action.REJECT):
         if finding.detail:
             yield f"    = {printable(finding.detail)}"
-        yield from _listed("instead", finding.hint.splitlines())
+        yield from _listed("instead", [(line,) for line in finding.hint.splitlines()])
     if joined:
         yield "    = runs instead: the steps below"
     if plan is not None:
-        yield from _listed("runs instead", [step.sql for step in plan.now])
-        yield from _listed("after COMMIT", [step.sql for step in plan.later])
+        yield from _listed("runs instead", [step.statements for step in plan.now])
+        yield from _listed("after COMMIT", [step.statements for step in plan.later])
     if decided.note:
         yield f"    = {printable(decided.note)}"
     yield f"    = policy: {decided.because}" + (
@@ -72,14 +72,16 @@ def _finding(
     )
 
 
-def _listed(label: str, entries: Sequence[str]) -> Iterator[str]:
-    """One entry on the label's own line, several below it, numbered."""
-    shown = [printable(entry.rstrip(";")) for entry in entries]
-    if len(shown) == 1:
-        yield f"    = {label}: {shown[0]}"
+def _listed(label: str, entries: Sequence[Sequence[str]]) -> Iterator[str]:
+    """One entry on the label's own line, several below it, numbered; each statement on a line."""
+    shown = [[printable(sql.rstrip(";")) for sql in entry] for entry in entries]
+    if len(shown) == 1 and len(shown[0]) == 1:
+        yield f"    = {label}: {shown[0][0]}"
     elif shown:
         yield f"    = {label}:"
-        yield from (f"        {number}. {entry}" for number, entry in enumerate(shown, 1))
+        for number, statements in enumerate(shown, 1):
+            head = f"        {number}. "
+            yield from (f"{' ' * len(head) if i else head}{sql}" for i, sql in enumerate(statements))
 
 
 def excerpt(source: str, at: Span) -> Iterator[str]:

@@ -80,6 +80,11 @@ class Finding:
     waits: bool = False  # it does nothing but wait for its lock: where it has no rewrite, patience is the next best
 
 
+# Cautions that are about the time for which something is locked.
+LOCKING = frozenset(
+    {"column-type-locks-parent", "data-with-schema", "detach-not-concurrent", "partition-of", "several-tables-locked"}
+)
+
 RuleFunction = Callable[[Any, Context], "Finding | None"]
 
 
@@ -90,6 +95,11 @@ class Rule:
     summary: str  # first line of the module's docstring
     function: RuleFunction
     harm: Harm = "blocks"
+
+    @property
+    def at_any_size(self) -> bool:
+        """Whether what it finds is as bad on a small table: it breaks something, and not by locking it for long."""
+        return self.harm == "breaks" and self.name not in LOCKING
 
     @property
     def page(self) -> str:

@@ -23,15 +23,19 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
     swap = swapped(node, about, context)
     new = " ".join(node.type.span.of(context.statement.text).split())
     old = old_type(node, about)
-    change = f"Not every {old} is stored as {new} would store it." if old else f"A change to {new} may copy the table."
+    guessed = old is None and node.using is None
+    rows = about.all_rows
+    change = f"Not every {old} is stored as {new} would store it."
+    if guessed:
+        change, rows = _guess(new, context), f"If it does, {rows[0].lower()}{rows[1:]}"
     if node.using is not None:
         change = "Postgres computes USING for every row, whatever it says."
     return Finding(
         rule="column-type-rewrite",
         at=node.span,
-        problem=f'changing the type of column "{node.column}" would block reads and writes of {about.shown}'
+        problem=f'changing the type of column "{node.column}" {"may" if guessed else "would"} block reads and writes of {about.shown}'
         " while all rows are written anew",
-        detail=f"{change} {about.all_rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock."
+        detail=f"{change} {rows} would be copied, and every index built again, under an ACCESS EXCLUSIVE lock."
         + _by_second_column(swap),
         hint=_hint(node, new, old, context),
         lock=Lock.ACCESS_EXCLUSIVE,
@@ -39,6 +43,12 @@ def column_type_rewrite(node: AlterColumnType, context: Context) -> Finding | No
         relation=context.table.relation,
         rewrite=swap if isinstance(swap, Rewrite) else None,
     )
+
+
+def _guess(new: str, context: Context) -> str:
+    """What is to be said where the type that the column has is not known."""
+    asked = "" if context.facts.live else " (interlock check --database URL asks for it)"
+    return f"Whether a change to {new} copies the table depends on the type that it is changed from{asked}."
 
 
 def _by_second_column(swap: Rewrite | str | None) -> str:

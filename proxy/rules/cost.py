@@ -17,9 +17,13 @@ def cost(context: Context) -> Effect:
 
 def cost_of(action: Action, context: Context) -> Effect:
     """Of one action of an ALTER TABLE, after the constraints that it drops are gone."""
-    dropped = (a for a in context.table.actions if isinstance(a, DropConstraint) and a is not action)
-    node = replace(context.table, actions=(*dropped, action))
-    return effect(replace(context.statement, node=node), context.facts)
+    key = (cost_of, action)
+    if key not in context.known:
+        dropped = (a for a in context.table.actions if isinstance(a, DropConstraint) and a is not action)
+        node = replace(context.table, actions=(*dropped, action))
+        context.known[key] = effect(replace(context.statement, node=node), context.facts)
+    found: Effect = context.known[key]
+    return found
 
 
 def cost_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> Effect:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from proxy.net import Peer
 from proxy.plans.plan import Step
@@ -68,13 +69,17 @@ class Deferral:
         self.voice = voice
         self.runner = runner
         self.cancelled = cancelled
-        self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.noted = Noted()
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
+
+    @cached_property
+    def token(self) -> str:
+        """Of this session, in the jobs that it writes down."""
+        return secrets.token_hex(16)
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""

@@ -29,7 +29,7 @@ from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
-from proxy.session.routines import Routines
+from proxy.session.routines import Functions, Routines
 from proxy.session.voice import Voice
 from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
@@ -67,10 +67,16 @@ class Examiner:
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
         self.waits: Callable[[], bool] = lambda: False  # whether anything may wait for COMMIT
+        self._known: Policy | None = None  # of which the next two are
+        self._functions: Functions = "session"
+        self._batches = False
 
     def mentioned(self, sql: bytes) -> bool:
-        """Whether a text that the gate lets past must be read."""
-        return self.routines.mentioned(sql) or (may_change_many(sql) and many.wanted(self.policy()))
+        """Whether a text that the gate lets past must be read.  Asked about every one, so what the policy says is looked up once."""
+        policy = self.policy()
+        if policy is not self._known:
+            self._known, self._functions, self._batches = policy, policy.routines.functions, many.wanted(policy)
+        return self.routines.mentioned(sql, self._functions) or (self._batches and may_change_many(sql))
 
     def awaited(self, sql: bytes) -> bool:
         """Whether a text that is no DDL may be about what waits for COMMIT."""
@@ -201,7 +207,7 @@ class Examiner:
         try:
             further: lookup.Request | None = asked
             while further is not None:
-                ask = self.kept.fetch_row if keep else self.own.fetch_row
+                ask = self.kept.fetch_row if keep else self.own.ask
                 row = await ask(further.sql, further.parameter)
                 facts = lookup.decode((row[0] or b"").decode(), further, now=now, in_transaction=in_transaction)
                 further = lookup.more(further, statement, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -18,6 +19,7 @@ MAX_MESSAGE_BYTES = (1 << 30) - 1  # MaxAllocSize: Postgres itself can neither b
 MAX_READ_BYTES = 1 << 20  # of a message that we read; libpq's own bound is 30000
 
 _header: Final = Struct(">BI").unpack_from
+_parameter: Final = lru_cache(maxsize=256)(messages.read_parameter_status)  # a server says the same to most clients
 
 # What each type asks of us: nothing, to be counted when it is through, or to be read.
 _COUNT, _READ, _ERROR = 1, 2, 3
@@ -191,7 +193,7 @@ class Replies(Conversation):
             self.last_tag = messages.read_tag(body)
             self._count(kind)
         elif kind == _PARAMETER:
-            name, value = messages.read_parameter_status(body)
+            name, value = _parameter(body)
             self.parameters[name] = value
         elif kind == _KEY:
             self.backend_key = messages.read_backend_key(body)

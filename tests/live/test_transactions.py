@@ -10,6 +10,7 @@ import pytest
 from tests.binaries import run_client
 from tests.live.conftest import POLICY, through
 from tests.proxies import Proxy
+from tests.servers import Server
 
 INDEX = "CREATE INDEX i ON orders (email)"
 
@@ -144,13 +145,24 @@ def test_the_unnamed_statement_survives(orders: str, rejecting: str) -> None:
     """Our own queries must not take the client's unnamed statement or portals away."""
     with psycopg.connect(rejecting, autocommit=True) as connection:
         pg = connection.pgconn
-        pg.prepare(b"", b"SELECT 42")
+        connection.execute("ALTER TABLE orders ADD COLUMN y int")  # in a Query, which would take it away
         pg.prepare(b"ddl", b"ALTER TABLE orders ADD COLUMN z int")
-        assert pg.exec_prepared(b"ddl", []).status == psycopg.pq.ExecStatus.COMMAND_OK
-        result = pg.exec_prepared(b"", [])
-        assert result.get_value(0, 0) == b"42"
+        pg.prepare(b"why", b"EXPLAIN ALTER TABLE orders ADD COLUMN x int")
+        pg.prepare(b"", b"SELECT 42")
+        for name, status in ((b"why", "TUPLES_OK"), (b"ddl", "COMMAND_OK"), (b"why", "TUPLES_OK")):
+            assert pg.exec_prepared(name, []).status == psycopg.pq.ExecStatus[status]
+            assert pg.exec_prepared(b"", []).get_value(0, 0) == b"42"
         names = connection.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE '\\_interlock%'").fetchall()
         assert names == []
+
+
+def test_facts_are_asked_as_the_client_asks(postgres: Server, orders: str, rejecting: str) -> None:
+    """In a Query the server copies the question three times less."""
+    with psycopg.connect(rejecting, autocommit=True) as connection:
+        for extended in (False, True):
+            since = postgres.log_bytes
+            connection.execute(f"ALTER TABLE orders ADD COLUMN c_{extended} int", prepare=extended)
+            assert (" statement: /* interlock */\n" in postgres.log_text(orders, since=since)) is not extended
 
 
 def test_a_tool_may_show_itself_on_another_of_its_connections(rejecting: str) -> None:

@@ -17,7 +17,7 @@ from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
 from proxy.policy.load import load
 from proxy.policy.verdict import Action, Verdict
-from proxy.rules.base import rules
+from proxy.rules.base import LOCKING, rules
 from proxy.sql.read import read
 from tests.unit.policy.packs import line_of
 
@@ -234,6 +234,67 @@ def test_small(judge: Decide, sql: str, text: str, action: Action) -> None:
     assert judge(sql, text).action is action
 
 
+EMPTY = relation(7, "public", "drafts", size_bytes=0, rows=0)
+VIEW = relation(8, "public", "seen", kind="v", size_bytes=0, rows=0)
+PARTED = relation(9, "public", "parted", kind="p", size_bytes=0, rows=0, has_children=True, partitions=3)
+MORE = {**FACTS.relations, ("drafts",): EMPTY, ("seen",): VIEW, ("parted",): PARTED}
+
+BREAKING = {
+    "drop-column": "ALTER TABLE {} DROP COLUMN email",
+    "rename-column": "ALTER TABLE {} RENAME COLUMN email TO mail",
+    "rename-table": "ALTER TABLE {} RENAME TO others",
+    "drop-table": "DROP TABLE {}",
+}
+
+
+@pytest.mark.parametrize("rule", BREAKING)
+def test_what_breaks_the_application_does_so_on_a_small_table(judge: Decide, rule: str) -> None:
+    sql = BREAKING[rule]
+    for small, text, action in (
+        ("colours", "extends: recommended", WARN),
+        ("colours", f"extends: recommended\nrules: {{ {rule}: reject }}", REJECT),
+        ("colours", "extends: recommended\nsmall_tables: { under: 1GB }", WARN),
+        ("colours", "extends: recommended\nsmall_tables: { covers: all }", ALLOW),
+        ("colours", "extends: recommended@1", ALLOW),  # as it was
+        ("colours", f"extends: recommended\nrules: {{ {rule}: {{ action: reject, above: {{ size: 9kB }} }} }}", ALLOW),
+        ("drafts", "extends: recommended", ALLOW),
+        ("drafts", "extends: recommended\nsmall_tables: { treat_as: warn }", WARN),
+        ("drafts", f"rules: {{ {rule}: reject }}", ALLOW),
+        ("drafts", f"rules: {{ {rule}: reject }}\nsmall_tables: {{ treat_as: warn }}", WARN),
+        ("drafts", f"rules: {{ {rule}: reject }}\nsmall_tables: {{ under: 0kB }}", REJECT),
+        ("drafts", "extends: strict", REJECT),
+        ("parted", "extends: recommended", ALLOW),
+        ("locked", "extends: recommended", WARN),
+    ):
+        verdict = judge(sql.format(small), text, relations=MORE)
+        assert [d.finding.rule for d in verdict.decided] == [rule], (small, text)
+        assert verdict.action is action, (small, text)
+
+
+def test_why_it_is_let_off_on_an_empty_table(judge: Decide) -> None:
+    verdict = judge(BREAKING["drop-column"].format("drafts"), relations=MORE)
+    assert (note(verdict), str(verdict.because)) == ('"drafts" is empty', line_of("recommended", "small_tables:"))
+
+
+def test_a_view_is_never_empty(judge: Decide) -> None:
+    assert judge("ALTER VIEW seen RENAME TO others", relations=MORE).action is WARN
+
+
+@pytest.mark.parametrize(
+    "sql", ["ALTER TABLE parents DETACH PARTITION colours", "CREATE TABLE part PARTITION OF parents DEFAULT"]
+)
+def test_what_waits_for_its_lock_goes_unnoticed_on_a_small_table(judge: Decide, sql: str) -> None:
+    parents = replace(PARTED, oid=10, name="parents", size_bytes=8192, partition_key="RANGE (id)")
+    part = replace(COLOURS, is_partition=True, parents=(("public", "parents"),))
+    known = {**MORE, ("parents",): parents, ("colours",): part, ("part",): MISSING}
+    assert judge(sql, relations=known).action is ALLOW
+    assert judge(sql, "extends: recommended\nsmall_tables: { under: 8kB }", relations=known).action is not ALLOW
+
+
+def test_which_cautions_are_about_time_is_said_of_rules_that_there_are() -> None:
+    assert {name for name, rule in rules().items() if rule.harm == "breaks"} >= LOCKING
+
+
 @pytest.mark.parametrize(
     "sets", ["SET search_path = other", "PERFORM set_config('search_path', 'other', true)", "SET ROLE bob"]
 )
@@ -355,6 +416,26 @@ def test_the_first_exception_counts(judge: Decide) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "action"),
+    [
+        ("reject", "allow", REJECT),
+        ("warn", "allow", WARN),
+        ("allow", "warn", WARN),
+        ("allow", "reject", REJECT),
+        ("warn", "reject", REJECT),
+        ("allow", "allow", ALLOW),
+    ],
+)
+def test_one_that_may_match_is_not_undone_by_one_that_does(
+    judge: Decide, first: str, second: str, action: Action
+) -> None:
+    """Whatever the schema is that the text does not tell, it is no milder than that."""
+    more = exception("table: orders", second).removeprefix("exceptions:")
+    verdict = judge(CREATE, exception("schema: public", first) + more, live=False, relations={})
+    assert verdict.action is action
+
+
+@pytest.mark.parametrize(
     ("until", "action", "told"),
     [
         ("2026-11-22", ALLOW, "exception: because"),
@@ -419,6 +500,14 @@ def test_roles_that_may(judge: Decide) -> None:
     assert judge(CREATE, "overrides: { roles: any }", allow="all: x", roles=frozenset()).action is ALLOW
     verdict = judge(CREATE, CLOSED, allow="all: x", roles=frozenset())
     assert (verdict.action, note(verdict)) == (REWRITE, "interlock.allow has no effect: the user's roles are not known")
+
+
+def test_what_is_allowed_anyway_says_why_and_not_by_whom(judge: Decide) -> None:
+    assert note(judge(SMALL, allow="all: x")) == '"colours" is small: 8192 bytes, under 10 MB'
+
+
+def test_a_comment_may_shout(judge: Decide) -> None:
+    assert judge(f"/* INTERLOCK: ALLOW index-not-concurrent: x */ {CREATE}").action is ALLOW
 
 
 def test_a_reason_may_be_optional(judge: Decide) -> None:

@@ -75,6 +75,15 @@ def test_text_alone_gives_a_plan(sql: str, version: int) -> None:
     assert finding.rewrite is not None
 
 
+def test_a_new_type_may_copy_the_table_where_the_old_one_is_not_known() -> None:
+    sql = "ALTER TABLE orders ALTER email TYPE varchar(90){}"
+    for live, using, would in ((False, "", "may"), (True, "", "may"), (False, " USING lower(email)", "would")):
+        facts = replace(Facts.text_only(180000, datetime(2026, 1, 1, tzinfo=UTC)), live=live)
+        [finding] = [f for _, f in examine(read(sql.format(using))[0], facts) if f.rule == "column-type-rewrite"]
+        assert f'type of column "email" {would} block' in finding.problem
+        assert ("interlock check --database URL" in finding.detail) == (would == "may" and not live)
+
+
 @pytest.mark.parametrize(
     "sql",
     [
