@@ -52,6 +52,7 @@ class Case:
     made_anew: bool = (
         False  # its table may be another one by then: an earlier statement of the text drops it, or renames one
     )
+    hidden: bool = False  # an earlier statement of the text makes a temporary table of the name
     freed: bool = False  # it names an index whose DROP waits for COMMIT
 
 

@@ -35,7 +35,17 @@ from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
 from proxy.sql.interest import is_decided_about, matters
 from proxy.sql.opinion import disagreement
-from proxy.sql.statements import ExecutePrepared, SetVariable, Span, Statement, Transaction
+from proxy.sql.statements import (
+    AlterTable,
+    CreateIndex,
+    CreateTable,
+    CreateTableAs,
+    ExecutePrepared,
+    SetVariable,
+    Span,
+    Statement,
+    Transaction,
+)
 
 log = logging.getLogger("interlock")
 opinions = logging.getLogger("interlock.opinion")
@@ -132,6 +142,7 @@ class Examiner:
         pending = await self.pending() if ask else []
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
+        temporary: set[str] = set()  # tables that the text makes
         made_anew = False  # what a table's name means may have changed since the facts were asked
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
@@ -164,6 +175,13 @@ class Examiner:
             case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
             case.made_anew = made_anew
             made_anew = made_anew or renames_tables(statement)
+            match statement.node:
+                case CreateTable(relation=name, temporary=True) | CreateTableAs(relation=name, temporary=True):
+                    temporary.add(name.name)
+                case AlterTable(relation=name) | CreateIndex(relation=name):
+                    case.hidden = name.schema is None and name.name in temporary
+                case _:
+                    pass
             cases.append(case)
             if pending:
                 self._depend(case, pending)

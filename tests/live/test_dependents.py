@@ -242,3 +242,21 @@ def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[
         with pytest.raises(psycopg.errors.UndefinedTable) as raised_alone:
             connection.execute("""SELECT '"é"'::regclass""")
         assert index in (raised_alone.value.diag.message_detail or "")
+
+
+def test_what_is_about_a_temporary_table_is_not_done_to_the_one_that_it_hides(
+    ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    _, through, proxy = ways
+    before = postgres.dump(through)
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        with pytest.raises(psycopg.Error) as raised:
+            connection.execute(f"CREATE TEMP TABLE orders (email text) ON COMMIT DROP; {INDEX}")
+        assert raised.value.sqlstate == "IL001"
+        assert "a temporary table of the same query string has the name" in (raised.value.diag.message_primary or "")
+        connection.execute(f"CREATE TEMP TABLE fresh (email text) ON COMMIT DROP; {INDEX.replace('orders', 'fresh')}")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TEMP TABLE orders (email text) ON COMMIT DROP")
+        connection.execute(INDEX)
+        connection.execute("COMMIT")
+    assert postgres.dump(through) == before
