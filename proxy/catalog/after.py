@@ -20,6 +20,7 @@ from proxy.sql.statements import (
     ConstraintKind,
     CreateTable,
     CreateTableAs,
+    Drop,
     DropColumn,
     DropConstraint,
     DropIndex,
@@ -72,6 +73,10 @@ def after(statement: Statement, facts: Facts) -> Facts:
             for known in facts.relations.values():
                 facts = _free(facts, known.schema, {name.name for name in names} & known.indexes.keys())
             return _without_indexes(facts, names)
+        case Drop(object_type="TABLE", names=names):
+            for known in filter(None, map(facts.find, names)):
+                facts = _free(facts, known.schema, {*known.indexes, *known.constraints})
+            return facts
         case AlterTable() as node:
             return _altered(node, facts)
         case Transaction():  # COMMIT in a body: what was new is there for everybody, and nobody knows how large

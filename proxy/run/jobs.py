@@ -60,8 +60,13 @@ INSERT = (
 
 _READ = f"/* interlock */ SELECT {hexed('pg_catalog.row_to_json(j)::pg_catalog.text')} FROM interlock.jobs j"
 _MINE = f"j.login {EQ} session_user"  # said again, for a superuser sees everybody's
+# Whether a table is left that it is about: another one may have taken the names since, in the same transaction.
+_LEFT = (
+    "(CASE WHEN j.tables OPERATOR(pg_catalog.~) '^\\[[0-9]{1,18}(, [0-9]{1,18})*\\]$' THEN EXISTS (SELECT FROM pg_catalog.pg_class c"
+    f" WHERE c.oid::pg_catalog.int8 {EQ} ANY (pg_catalog.translate(j.tables, '[]', '{{}}')::pg_catalog.int8[])) ELSE true END)"
+)
 OF_SESSION = (
-    f"{_READ} WHERE j.session {EQ} $1::pg_catalog.text AND {_MINE}"
+    f"{_READ} WHERE j.session {EQ} $1::pg_catalog.text AND {_MINE} AND {_LEFT}"
     f" AND j.state {EQ} 'waiting' ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 )
 UNFINISHED = (
@@ -204,7 +209,10 @@ def number(reply: Reply) -> int:
 
 
 async def of_session(own: Asking, session: str) -> list[Job]:
-    """What a session has written down and nobody has begun, as far as it is visible now.  ``exists`` must hold."""
+    """What a session has written down and nobody has begun, as far as it is visible now, and is not without its table.
+
+    ``exists`` must hold.
+    """
     return _jobs(await own.fetch(OF_SESSION, session))
 
 

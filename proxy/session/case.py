@@ -49,6 +49,10 @@ class Case:
     foreseen: Fails | Skips | None = None  # what the server would say of it, if what waits had been done already
     behind: Behind | None = None  # its rehearsal, where it is about an index that waits
     job: int | None = None  # the job that it is, where it is done after COMMIT
+    made_anew: bool = (
+        False  # its table may be another one by then: an earlier statement of the text drops it, or renames one
+    )
+    hidden: bool = False  # an earlier statement of the text makes a temporary table of the name
     freed: bool = False  # it names an index whose DROP waits for COMMIT
 
 
@@ -121,6 +125,8 @@ def as_it_is(case: Case) -> Plan:
 
 def changed_tables(case: Case) -> set[int]:
     """OIDs of the tables that a rewritten statement is about, as far as they are known."""
+    if case.made_anew:
+        return set()
     match case.statement.node:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)

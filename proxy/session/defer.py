@@ -39,6 +39,10 @@ BESIDE_EXECUTE = (
     "it stands in one query string with other statements, and is run by EXECUTE",
     "Send the statements one by one.",
 )
+BEHIND_TEMPORARY = (
+    "a temporary table of the same query string has the name of its table",
+    "Send the statements one by one, or name the schema.",
+)
 
 
 ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})

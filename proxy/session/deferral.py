@@ -22,6 +22,7 @@ from proxy.session.absent import explained
 from proxy.session.case import Case, moved
 from proxy.session.defer import (
     BEHIND_ROLLBACK,
+    BEHIND_TEMPORARY,
     BESIDE_COPY,
     BESIDE_EXECUTE,
     InSteps,
@@ -224,6 +225,8 @@ class Deferral:
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
             return await self.refuse(deferred[0], why, policy, simple=True)
+        if (hidden := next((case for case in deferred if case.hidden), None)) is not None:
+            return await self.refuse(hidden, JobsUnusable(*BEHIND_TEMPORARY), policy, simple=True)
         # Nor can it be looked for those in the way while the transaction has failed.
         if not (deferred or foreseen) and (talks or elsewhere or failed or not any(locks_of(case) for case in cases)):
             return False

@@ -25,7 +25,7 @@ from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
-from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, used
+from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, used, without
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
@@ -35,7 +35,17 @@ from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
 from proxy.sql.interest import is_decided_about, matters
 from proxy.sql.opinion import disagreement
-from proxy.sql.statements import ExecutePrepared, SetVariable, Span, Statement, Transaction
+from proxy.sql.statements import (
+    AlterTable,
+    CreateIndex,
+    CreateTable,
+    CreateTableAs,
+    ExecutePrepared,
+    SetVariable,
+    Span,
+    Statement,
+    Transaction,
+)
 
 log = logging.getLogger("interlock")
 opinions = logging.getLogger("interlock.opinion")
@@ -132,6 +142,8 @@ class Examiner:
         pending = await self.pending() if ask else []
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
+        temporary: set[str] = set()  # tables that the text makes
+        made_anew = False  # what a table's name means may have changed since the facts were asked
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
             batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
@@ -161,9 +173,19 @@ class Examiner:
             found = await aside.call(length, effect, statement, facts)
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
             case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
+            case.made_anew = made_anew
+            made_anew = made_anew or renames_tables(statement)
+            match statement.node:
+                case CreateTable(relation=name, temporary=True) | CreateTableAs(relation=name, temporary=True):
+                    temporary.add(name.name)
+                case AlterTable(relation=name) | CreateIndex(relation=name):
+                    case.hidden = name.schema is None and name.name in temporary
+                case _:
+                    pass
             cases.append(case)
             if pending:
                 self._depend(case, pending)
+            pending = without(pending, statement, facts)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
             held = holding(statement, facts, deferred) if len(statements) > 1 else None
             if case.verdict.action is Action.DEFER and case.verdict.plan is not None and case.verdict.plan.later:

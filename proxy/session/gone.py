@@ -13,6 +13,7 @@ from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
     CreateIndex,
+    Drop,
     DropIndex,
     Name,
     Other,
@@ -58,6 +59,29 @@ def coming(statement: Statement, pending: Sequence[Pending]) -> list[str]:
         return []
     added = {name for one in pending for name in one.added}
     return [name for name in constraints(statement) if name in added]
+
+
+def without(pending: list[Pending], statement: Statement, facts: Facts) -> list[Pending]:
+    """What waits behind a statement: not what is about a table that it drops."""
+    node = statement.node
+    if not pending or not isinstance(node, Drop) or node.object_type != "TABLE":
+        return pending
+    found = (facts.find(name) for name in node.names)
+    dropped = {relation.oid for relation in found if relation is not None}
+    return [one for one in pending if not one.tables or not dropped.issuperset(one.tables)]
+
+
+def renames_tables(statement: Statement) -> bool:
+    """Whether a name may mean another table behind it, or none."""
+    match statement.node:
+        case Drop(object_type=object_type):
+            return object_type in ("TABLE", "MATERIALIZED VIEW", "SCHEMA")
+        case AlterTable(actions=actions):
+            return any(isinstance(a, OtherAction) and a.what in ("RENAME TO", "SET SCHEMA") for a in actions)
+        case Other(kind="ALTER SCHEMA"):
+            return True
+        case _:
+            return any(renames_tables(one) for one in statement.inner)
 
 
 def used(statement: Statement, pending: Sequence[Pending]) -> Statement | None:
@@ -138,4 +162,4 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
 
 
-__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "used"]
+__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "renames_tables", "used", "without"]

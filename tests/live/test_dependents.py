@@ -22,6 +22,10 @@ DEFERRABLE = "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id) DEFERRABLE"
 LATER_KEY = (
     "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers DEFERRABLE INITIALLY DEFERRED"
 )
+ANEW = (
+    "CREATE TABLE new_orders AS SELECT 1 AS id, 'x' AS email, 1 AS total",
+    "ALTER TABLE new_orders RENAME TO orders",
+)
 
 SAME: list[Sequence[str]] = [
     (INDEX, "COMMENT ON INDEX i IS 'x'"),
@@ -56,6 +60,17 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (INDEX, "ALTER TABLE orders ADD COLUMN more text", "CREATE INDEX ON orders (more)", "UPDATE orders SET more = 'x'"),
     (INDEX, "DROP TABLE orders"),
+    # Airflow makes a table anew, with the indexes that the old one was to have
+    (INDEX, "DROP TABLE orders", *ANEW, INDEX, "COMMENT ON INDEX i IS 'x'"),
+    (INDEX, f"DROP TABLE orders; {'; '.join(ANEW)}; {INDEX}"),
+    (f"{INDEX}; DROP TABLE orders; {'; '.join(ANEW)}; {INDEX}",),
+    (f"DROP TABLE orders; {'; '.join(ANEW)}; {INDEX}; ALTER TABLE orders ALTER email SET NOT NULL",),
+    (f"DROP TABLE orders; CREATE TABLE orders (id int, email text, total int); {INDEX}; ALTER TABLE orders ADD PRIMARY KEY (id), ADD UNIQUE (email); {CHECK}",),
+    ("DROP TABLE orders; CREATE TABLE orders (id int, email text, total int); CREATE INDEX ON orders (total)",),
+    (f"ALTER TABLE orders RENAME TO old; {'; '.join(ANEW)}; {INDEX}; ALTER TABLE orders ADD UNIQUE (id)",),
+    (f"DROP TABLE IF EXISTS orders CASCADE; CREATE TABLE orders (id int, email text UNIQUE); {INDEX}; ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES customers",),
+    (INDEX, "SAVEPOINT a", "DROP TABLE orders", "ROLLBACK TO a", INDEX),
+    (CHECK, "DROP TABLE orders", *ANEW, CHECK),
     # A key to what is unique already does not wait for another unique index of that table.
     (NAMES, "ALTER TABLE orders ALTER customer_id TYPE bigint, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers (id)"),
     (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
@@ -227,3 +242,21 @@ def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[
         with pytest.raises(psycopg.errors.UndefinedTable) as raised_alone:
             connection.execute("""SELECT '"é"'::regclass""")
         assert index in (raised_alone.value.diag.message_detail or "")
+
+
+def test_what_is_about_a_temporary_table_is_not_done_to_the_one_that_it_hides(
+    ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    _, through, proxy = ways
+    before = postgres.dump(through)
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        with pytest.raises(psycopg.Error) as raised:
+            connection.execute(f"CREATE TEMP TABLE orders (email text) ON COMMIT DROP; {INDEX}")
+        assert raised.value.sqlstate == "IL001"
+        assert "a temporary table of the same query string has the name" in (raised.value.diag.message_primary or "")
+        connection.execute(f"CREATE TEMP TABLE fresh (email text) ON COMMIT DROP; {INDEX.replace('orders', 'fresh')}")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TEMP TABLE orders (email text) ON COMMIT DROP")
+        connection.execute(INDEX)
+        connection.execute("COMMIT")
+    assert postgres.dump(through) == before

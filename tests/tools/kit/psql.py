@@ -30,9 +30,9 @@ def psql(options: tuple[str, ...], folder: Path, way: Way) -> Ran:
     for script in sorted(folder.glob("*.sql")):
         if int(script.name[:2]) <= applied(way):
             continue
-        arguments = ("-q", "-v", "ON_ERROR_STOP=1", *options, "-f", str(script))
+        arguments = ("-v", "ON_ERROR_STOP=1", *options, "-f", str(script))
         ran = run_client("psql", *arguments, url=way.url, check=False)
-        printed += ran.stdout + ran.stderr
+        printed += (ran.stdout + ran.stderr).replace(f"{folder}/", "")  # as if it were run in there
         if ran.returncode:
             return Ran(ran.returncode, printed)
     return Ran(0, printed)
