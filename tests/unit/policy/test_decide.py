@@ -309,6 +309,13 @@ def test_what_has_to_be_committed_in_between_does_not_wait_for_commit(
     assert (verdict.action, "would wait for COMMIT" in note(verdict)) == (action, True)
 
 
+def test_steps_that_nothing_takes_back_are_refused(policy: Callable[[str], Policy]) -> None:
+    (statement,) = read("ALTER TABLE orders DROP COLUMN email, ADD COLUMN email int, ADD UNIQUE (email)")
+    verdict = decide(statement, catalog.facts(statement, 18), policy("recommended"))
+    assert (verdict.action, verdict.plan) == (REJECT, None)
+    assert any("DROP COLUMN email would have to be committed before" in d.note for d in verdict.decided)
+
+
 def test_which_cautions_are_about_time_is_said_of_rules_that_there_are() -> None:
     assert {name for name, rule in rules().items() if rule.harm == "breaks"} >= LOCKING
 
