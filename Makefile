@@ -89,9 +89,9 @@ bench: $(READY) ## who is held up by a migration; then throughput beside pgbounc
 	$(BIN)/python -m bench.blocking $(ARGS)
 	$(MAKE) throughput
 
-throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn (ROUNDS=5 SECONDS=5 ROWS=2000000 CONNECTIONS=10000)
+throughput: $(READY)  ## direct, through pgbouncer and through Interlock in turn (ROUNDS=5 SECONDS=5 ROWS=2000000 CONNECTIONS=10000 STATE=file to go on with)
 	$(BIN)/python -m bench.throughput $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
-	  $(if $(ROWS),--rows $(ROWS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
+	  $(if $(ROWS),--rows $(ROWS)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(STATE),--state $(STATE)) $(ARGS)
 
 transparency: $(READY) ## drivers' and Postgres's own test suites, directly and through Interlock (ARGS="--pg 18 asyncpg")
 	$(BIN)/python -m tests.transparency $(ARGS)

@@ -117,7 +117,9 @@ def ways(server: servers.Server, *serve: str, pooled: bool = False) -> Iterator[
         builds = {"Interlock": {}, **({"Interlock, compiled": COMPILED_ENV} if COMPILED.exists() else {})}
         for name, env in builds.items():
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            proxy = proxies.start(server, folder, "--log-level", "warning", *serve, env=env, forked=False)
+            upstream = f"{server.url()}?sslmode=disable"  # pgbouncer does not ask the server for TLS either
+            more = ["--log-level", "warning", "--upstream", upstream, *serve]
+            proxy = proxies.start(server, folder, *more, env=env, forked=False)
             stack.callback(proxy.stop)
             found.append(Way(name, proxy.port, proxy.process.pid))
         yield found

@@ -3,6 +3,7 @@
     python -m bench.throughput                                   all cases, five rounds
     python -m bench.throughput --rounds 2 --seconds 1 --rows 50000 --only SELECT
     python -m bench.throughput --write docs/throughput.md        also as a page, with a picture beside it
+    python -m bench.throughput --state FILE                      keeps each round there, and goes on where it was cut off
 
 Each round runs every case by every way, one directly after the other, and counts as one ratio; the table has their medians.
 CPU is what the process in between spent on one operation, which a busy machine changes less than the clock.
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from bench import bars, cases, idle, rig
@@ -50,6 +52,25 @@ class Row:
             statistics.median(a.p50_us - b.p50_us for a, b in pairs),
             statistics.median(a.p99_us - b.p99_us for a, b in pairs),
         )
+
+
+def saved(path: Path, rows: Sequence[Row]) -> tuple[int, list[str]]:
+    """Take up what a run before has measured; how many whole rounds that is, and what it found of idle connections."""
+    if not path.exists():
+        return 0, []
+    state = json.loads(path.read_text())
+    for row in rows:
+        for way, figures in state["figures"][row.case.name].items():
+            row.figures[way] = [Figure(*figure) for figure in figures]
+        for way, times in state["cpu_us"][row.case.name].items():
+            row.cpu_us[way] = times
+    return state["rounds"], state["idle"]
+
+
+def save(path: Path, rounds: int, rows: Sequence[Row], idle_lines: Sequence[str]) -> None:
+    figures = {row.case.name: {way: [astuple(f) for f in found] for way, found in row.figures.items()} for row in rows}
+    cpu_us = {row.case.name: row.cpu_us for row in rows}
+    path.write_text(json.dumps({"rounds": rounds, "idle": idle_lines, "figures": figures, "cpu_us": cpu_us}))
 
 
 def measure(row: Row, way: Way, seconds: float) -> None:
@@ -127,14 +148,19 @@ def main() -> int:
     parser.add_argument(
         "--write", type=Path, metavar="FILE.md", help="write the tables there, and a picture to FILE.svg"
     )
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep each round there; go on with what is there")
     options = parser.parse_args()
     rows = [Row(case) for case in cases.cases(options.rows, options.connections) if options.only in case.name]
+    done, idle_lines = saved(options.state, rows) if options.state else (0, [])
     with rig.postgres(options.pg) as server, rig.ways(server, *options.serve) as ways:
-        idle_lines = [] if options.only and options.only not in "idle" else idle.table(ways, options.idle)
+        if not idle_lines and (not options.only or options.only in "idle"):
+            idle_lines = idle.table(ways, options.idle)
         cases.prepare(ways[0].url)
         with contextlib.suppress(KeyboardInterrupt):  # what has been measured until then is told
-            for number in range(options.rounds):
+            for number in range(done, options.rounds):
                 run_round(number, rows, ways, options.seconds)
+                if options.state:
+                    save(options.state, number + 1, rows, idle_lines)
         about, names = rig.machine(server), [way.name for way in ways]
     rows = [row for row in rows if all(row.figures[name] for name in names)]
     head = f"{', '.join(about)}; {options.rounds} rounds, medians of ratios."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import socket
 import ssl
 from collections.abc import Callable
@@ -26,13 +25,8 @@ OnData = Callable[[bytes], None]
 OnLost = Callable[[Exception | None], None]
 
 
-class _Hold(enum.IntFlag):
-    """Why reading is paused; it goes on when no reason is left."""
-
-    NONE = 0
-    OWNER = 1
-    PARTNER = 2
-    EARLY = 4
+# Why reading is paused; it goes on when no reason is left.  (Plain numbers: a Flag takes a microsecond for an "and".)
+_OWNER, _PARTNER, _EARLY = 1, 2, 4
 
 
 class Peer(asyncio.Protocol):
@@ -54,7 +48,7 @@ class Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._partner: Peer | None = None
-        self._held = _Hold.NONE
+        self._held = 0
         self._full = False
         self._closing = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -98,10 +92,10 @@ class Peer(asyncio.Protocol):
     @partner.setter
     def partner(self, partner: Peer | None) -> None:
         if self._partner is not None and self._full:
-            self._partner._release(_Hold.PARTNER)
+            self._partner._release(_PARTNER)
         self._partner = partner
         if partner is not None and self._full:
-            partner._hold(_Hold.PARTNER)
+            partner._hold(_PARTNER)
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -146,10 +140,10 @@ class Peer(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading until ``resume``; being paused by the partner as well is a reason of its own."""
-        self._hold(_Hold.OWNER)
+        self._hold(_OWNER)
 
     def resume(self) -> None:
-        self._release(_Hold.OWNER)
+        self._release(_OWNER)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -183,7 +177,10 @@ class Peer(asyncio.Protocol):
         if self._tls is not None:
             with contextlib.suppress(ssl.SSLError, ValueError):
                 self._transport.write(self._tls.goodbye())
-        self._shut()
+        if self._eof:
+            self._closing = True  # the other side has hung up: what is buffered goes out, and that is all
+        else:
+            self._shut()
 
     def abort(self) -> None:
         """Drop the connection at once, with all that is buffered."""
@@ -223,14 +220,10 @@ class Peer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=LOW_WATER_BYTES)
-        found = cast(socket.socket, transport.get_extra_info("socket"))
-        if found.family in (socket.AF_INET, socket.AF_INET6):
-            with contextlib.suppress(OSError):
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._on_connect is not None:  # for connections of our own the upstream's keepalive options hold
-                    _keep_alive(found)
-        self.is_unix = found.family == socket.AF_UNIX
-        self.peername = _name(transport.get_extra_info("peername"), found.family)
+        # The loop sends at once (TCP_NODELAY), and accepted sockets are kept alive as the one that listens (proxy.sockets).
+        peername = transport.get_extra_info("peername")
+        self.is_unix = isinstance(peername, str | bytes)
+        self.peername = _name(peername)
         if self._on_connect is not None:
             on_connect, self._on_connect = self._on_connect, None
             on_connect(self)
@@ -252,12 +245,12 @@ class Peer(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._full = True
         if self._partner is not None:
-            self._partner._hold(_Hold.PARTNER)
+            self._partner._hold(_PARTNER)
 
     def resume_writing(self) -> None:
         self._full = False
         if self._partner is not None:
-            self._partner._release(_Hold.PARTNER)
+            self._partner._release(_PARTNER)
         self._wake_writers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -282,7 +275,7 @@ class Peer(asyncio.Protocol):
             self._early.append(data)
             self._early_bytes += len(data)
             if self._early_bytes > EARLY_BYTES:
-                self._hold(_Hold.EARLY)
+                self._hold(_EARLY)
             self._wake_reader()
             return
         try:
@@ -323,7 +316,7 @@ class Peer(asyncio.Protocol):
         data = b"".join(self._early)
         self._early.clear()
         self._early_bytes = 0
-        self._release(_Hold.EARLY)
+        self._release(_EARLY)
         return data
 
     def _end(self, error: Exception | None) -> None:
@@ -336,7 +329,8 @@ class Peer(asyncio.Protocol):
                 self._tell()
         if self._transport is not None:
             self._closing = True
-            self._arm()
+            if self._transport.get_write_buffer_size():
+                self._arm()
             self._transport.close()
 
     def _tell(self) -> None:
@@ -354,7 +348,7 @@ class Peer(asyncio.Protocol):
         """Send no more, and throw away what still comes, until the other side hangs up or the time is over."""
         self._closing = True
         self._early.clear()
-        self._held = _Hold.NONE
+        self._held = 0
         self._arm()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -365,14 +359,14 @@ class Peer(asyncio.Protocol):
         if self._deadline is None:
             self._deadline = self._loop.call_later(CLOSE_S, self.abort)
 
-    def _hold(self, why: _Hold) -> None:
+    def _hold(self, why: int) -> None:
         if self._closing:
             return
         if not self._held and self._transport is not None:
             self._transport.pause_reading()
         self._held |= why
 
-    def _release(self, why: _Hold) -> None:
+    def _release(self, why: int) -> None:
         if not self._held & why:
             return
         self._held &= ~why
@@ -390,15 +384,7 @@ class Peer(asyncio.Protocol):
         self._drained.clear()
 
 
-def _keep_alive(sock: socket.socket) -> None:
-    """Notice within two minutes that an accepted client's machine is gone; the system's own values take two hours."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _name(peername: object, family: int) -> str:
+def _name(peername: object) -> str:
     """An address as logs show it: 10.0.0.1:5432, [::1]:5432, or ``unix`` for a socket without a name of its own."""
     match peername:
         case (str(host), int(port), *_):
@@ -407,5 +393,7 @@ def _name(peername: object, family: int) -> str:
             return path
         case bytes(path) if path:
             return "@" + path[1:].decode(errors="replace") if path[0] == 0 else path.decode(errors="replace")
-        case _:
-            return "unix" if family == socket.AF_UNIX else "unknown"
+        case str() | bytes():
+            return "unix"
+        case _:  # it has gone already
+            return "unknown"

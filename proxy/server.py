@@ -18,7 +18,7 @@ from proxy import upstream as upstreams
 from proxy.conninfo import Upstream
 from proxy.login import opening
 from proxy.login.onward import LoginFailed
-from proxy.login.receive import Refused
+from proxy.login.receive import Proven, Refused
 from proxy.login.terms import Terms
 from proxy.net import Peer
 from proxy.policy.load import Policy
@@ -174,13 +174,13 @@ class Server:
         terms = self.terms
         try:
             terms.may_open(client, startup, self.policy().access)
-            async with asyncio.timeout(self.limits.login_timeout_s):
-                proven = await terms.prove(client, startup, rest)
             if terms.terminated:
+                async with asyncio.timeout(self.limits.login_timeout_s):
+                    proven = await terms.prove(client, startup, rest)
                 async with asyncio.timeout(self.limits.login_timeout_s):
                     server, greeting = await terms.log_in(self._connect, self.upstream, startup, proven, client.write)
             else:
-                server, greeting = await self._connect(), b""
+                proven, server, greeting = Proven(rest), await self._connect(), b""
         except UpstreamUnavailable as error:
             log.warning("[%s] %s %s", client.peername, error.message, error.detail)
             self._tell(client, error.sqlstate, error.message, error.detail)
@@ -211,7 +211,7 @@ class Server:
         def on_key(key: tuple[int, bytes]) -> None:
             keys.append(key)
             self._keys[key] = session
-            if server.address is not None:
+            if server.address is not None and self.upstream.target_session_attrs != "any":
                 self._roles.learn(server.address, session.relay.parameters)
 
         session = Session(
@@ -257,6 +257,8 @@ class Server:
     def _full(self, client: Peer, user: str) -> str:
         """Why there is no room for one more; empty if there is."""
         limits, coming = self.limits, self._coming
+        if not (limits.max_clients or limits.max_clients_per_user or limits.max_clients_per_address):
+            return ""
         there = [(s.who.user, s.who.client) for s in self.sessions] + [
             (who, one.peername) for one, who in coming.items()
         ]

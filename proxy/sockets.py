@@ -87,6 +87,8 @@ def handed_over(environ: MutableMapping[str, str]) -> list[socket.socket]:
         os.set_inheritable(fd, False)
         one = socket.socket(fileno=fd)
         one.setblocking(False)
+        if one.family != socket.AF_UNIX:
+            _keep_alive(one)
         found.append(one)
     return found
 
@@ -128,6 +130,7 @@ def _bind(place: Listen, found: list[list[socket.socket]]) -> None:
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 if family == socket.AF_INET6:
                     one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                _keep_alive(one)
                 one.bind((address[0], port, *address[2:]))
                 one.listen(BACKLOG)
                 one.setblocking(False)
@@ -136,6 +139,17 @@ def _bind(place: Listen, found: list[list[socket.socket]]) -> None:
                 raise
             port = one.getsockname()[1]  # port 0 takes one; the other workers, and families, take the same
             sockets.append(one)
+
+
+def _keep_alive(listener: socket.socket) -> None:
+    """Notice within two minutes that a client's machine is gone, where the system's own values take two hours.
+
+    What is accepted has the options of the socket that it came by: four system calls less for each client.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 6)):
+        if hasattr(socket, option):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _unix(place: Listen) -> socket.socket:

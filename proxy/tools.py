@@ -176,6 +176,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
 )
 
 _BY_NAME: Final = {tool.name: tool for tool in TOOLS}
+_BY_APPLICATION: Final = {application: tool.name for tool in TOOLS for application in tool.applications}
 _GENERAL: Final = "psql without BEGIN or -1, Django atomic = False, Rails disable_ddl_transaction!, Alembic op.get_context().autocommit_block()"
 
 
@@ -183,14 +184,18 @@ class Marks:
     """A cheap look before ``recognise``: finds every statement that it would know by its text, and few others."""
 
     def __init__(self) -> None:
-        firsts = {group[0].encode() for tool in TOOLS for group in tool.marks}
-        # One search for this word stands for most of them.  (A regular expression of all takes 0.5 µs a byte.)
-        common = b"migrat"
-        self._fragments = (common, *sorted(first for first in firsts if common not in first))
+        firsts = {group[0] for tool in TOOLS for group in tool.marks}
+        # One search for each of these stands for most.  (A regular expression of all takes 0.5 µs a byte.)
+        common = ("migrat", "schema_", "sqitch", "yoyo", "advisory_lock(", "an_on", "un_on")
+        rest = (first for first in firsts if not any(word in first for word in common))
+        self._fragments = (*common, *sorted(rest))
 
     def search(self, body: bytes) -> bool:
-        head = body[:HEAD_BYTES].lower()
-        return any(fragment in head for fragment in self._fragments)
+        head = body[:HEAD_BYTES].decode("latin-1").lower()  # ``in`` takes a third of the time that it does on bytes
+        for fragment in self._fragments:  # noqa: SIM110
+            if fragment in head:
+                return True
+        return False
 
 
 MARKS: Final = Marks()
@@ -204,13 +209,18 @@ def recognise(application_name: str, sql: str) -> str | None:
     return _recognise(application_name, sql[:HEAD_BYTES])
 
 
-@lru_cache(maxsize=256)  # the first statement of a session is asked about, which is the same in most
+def named(application_name: str) -> str | None:
+    """The tool that alone has such a name."""
+    return _BY_APPLICATION.get(application_name)
+
+
+@lru_cache(maxsize=256)
 def _recognise(application_name: str, head: str) -> str | None:
     text = head.lower()
     for tool in TOOLS:
         if any(all(mark in text for mark in group) for group in tool.marks):
             return tool.name
-    return next((tool.name for tool in TOOLS if application_name in tool.applications), None)
+    return named(application_name)
 
 
 def whose(own: str | None, other: str | None) -> str | None:

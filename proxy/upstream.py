@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import pwd
 import random
@@ -15,6 +16,7 @@ import socket
 import ssl
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from proxy.conninfo import Address, ConninfoError, Keepalive, SessionAttrs, Upstream
@@ -149,8 +151,8 @@ async def _resolve(address: Address, upstream: Upstream, failures: list[_Failure
     """One address for each IP of the host, in the resolver's order; empty, with a failure noted, if it has none."""
     if address.is_unix or address.hostaddr is not None:
         return [address]
-    if _is_ip(address.host):  # nothing to ask a resolver, which would take a thread for it
-        return [replace(address, hostaddr=address.host)]
+    if (there := _by_number(address)) is not None:  # nothing to ask a resolver, which would take a thread for it
+        return [there]
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(upstream.connect_timeout_s):
@@ -167,12 +169,14 @@ async def _resolve(address: Address, upstream: Upstream, failures: list[_Failure
     return places
 
 
-def _is_ip(host: str) -> bool:
+@lru_cache  # of the few hosts that there are
+def _by_number(address: Address) -> Address | None:
+    """The same with its IP, if the host is one; None if it is a name."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host)
-            return True
-    return False
+            socket.inet_pton(family, address.host)
+            return replace(address, hostaddr=address.host)
+    return None
 
 
 async def _reach(address: Address, upstream: Upstream) -> Peer:
@@ -264,7 +268,7 @@ async def _open(address: Address, keepalive: Keepalive) -> Peer:
     try:
         if not address.is_unix:
             _keep_alive(sock, keepalive)
-        await loop.sock_connect(sock, where)
+        await _connect(sock, where)
         if address.is_unix:
             _, peer = await loop.create_unix_connection(Peer, sock=sock)
         else:
@@ -277,6 +281,29 @@ async def _open(address: Address, keepalive: Keepalive) -> Peer:
         raise
     peer.address = address
     return peer
+
+
+async def _connect(sock: socket.socket, where: str | tuple[str, int]) -> None:
+    """As the loop's own ``sock_connect``, but for asking a resolver, in a thread, about what is an IP already.  Raises OSError."""
+    failed = sock.connect_ex(where)
+    if failed == errno.EINPROGRESS:
+        failed = sock.connect_ex(where)  # a server on this machine has answered by now
+    if failed in (errno.EINPROGRESS, errno.EALREADY):
+        loop = asyncio.get_running_loop()
+        writable = loop.create_future()
+        loop.add_writer(sock, _done, writable)
+        try:
+            await writable
+        finally:
+            loop.remove_writer(sock)
+        failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failed not in (0, errno.EISCONN):
+        raise OSError(failed, os.strerror(failed))
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _socket(address: Address) -> tuple[socket.socket, str | tuple[str, int]]:

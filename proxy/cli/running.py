@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -247,6 +248,8 @@ async def until_told(
         loop.add_reader(parent, orphaned)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
+    gc.collect()
+    gc.freeze()  # what is there now stays: no collection needs to look at it again while clients wait
     if parent is None:  # else the parent does; whoever hears it may send a signal at once
         tell_addresses(listening)
     await stop.wait()

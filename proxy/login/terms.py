@@ -48,16 +48,15 @@ class Terms:
             raise Refused(said, "28000")
 
     async def prove(self, client: Peer, startup: Startup, rest: bytes) -> Proven:
-        """Have the client prove who it is; if logins are passed through, leave that to the server.
+        """Have the client prove who it is, where logins are ended here.
 
         Raises Refused, and ConnectionError if it leaves.  The caller bounds the time.
         """
         if self.auth == "scram":
             assert self.users is not None
             return await receive.by_scram(client, startup, rest, self.users, self.front)
-        if self.auth == "cert":
-            return receive.by_certificate(client, startup, rest)
-        return Proven(rest)
+        assert self.auth == "cert"
+        return receive.by_certificate(client, startup, rest)
 
     async def log_in(
         self,

@@ -23,6 +23,7 @@ from proxy.plans.mark import UNFINISHED, is_resumed, mark
 from proxy.plans.numbered import Numbered, numbered
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.staged_not_null import staged_not_null
+from proxy.plans.steady import is_free
 from proxy.plans.target import Target, altering, target
 from proxy.plans.unique_by_index import unique_by_index
 from proxy.plans.validate_later import validate_later
@@ -226,7 +227,11 @@ def _joined(
     text = edit.apply(action.span.of(statement.text), [Edit(e.start - here, e.end - here, e.text) for e in edits])
     if resumed:
         text, edits = f"DROP CONSTRAINT {marked}, ADD CONSTRAINT {marked} {UNFINISHED}", ()
-    steps = [fill(table, action.column.name, alter, strict=parts.not_null)] if fills else []
+    default = action.column.constraint("DEFAULT")
+    free = (
+        default is not None and default.expression is not None and is_free(default.expression.of(statement.text), facts)
+    )
+    steps = [fill(table, action.column.name, alter, strict=parts.not_null, repeatable=free)] if fills else []
     if parts.statement is not None:
         steps += [_ours(step) for step in prepared(parts.statement, demanded, facts)]
     back = f"DROP COLUMN IF EXISTS {name}, DROP CONSTRAINT IF EXISTS {marked}"

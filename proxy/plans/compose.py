@@ -11,7 +11,7 @@ run outside, or would hold a lock while it reads, waits for COMMIT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -222,7 +222,12 @@ class _Alter:
             head = self._first(columns, [a for a in self.rest if a not in back])
             _, filling, closing = self._with_columns(columns)
             closing.rest = back
-            return [head], [*filling, *closing.steps()]
+            batched = {
+                a.column.name
+                for a in columns
+                if isinstance(a, AddColumn) and any(step.batch is not None for step in self.rewrites[a].steps)
+            }
+            return [head, *closing.keys_but_of(batched)], [*filling, *closing.steps()]
         if any(r.before for r in self.rewrites.values()):
             return [], list(self.steps())
         indexes = [a for a in self.rewrites if _is_index(a)]
@@ -243,6 +248,20 @@ class _Alter:
             later += self.rewrites[action].steps
         marked = self.mark if self.marked else None
         return now, without_mark(later, marked, self.table, last_alter=False) if marked else later
+
+    def keys_but_of(self, filled: Set[str]) -> list[Step]:
+        """Adds the foreign keys that no UPDATE of these columns looks up rows for, so that they may come before it."""
+        keys = [a for a in self.rewrites if _is_foreign_key(a) and self.rewrites[a].action]
+        late = self._late(keys, [a for a in self.rewrites if _is_index(a)])
+        free = [
+            a
+            for a in keys
+            if isinstance(a, AddConstraint) and a not in late and filled.isdisjoint(a.constraint.columns)
+        ]
+        steps = [self._first([a]) for a in free]
+        for action in free:
+            self.rewrites[action] = replace(self.rewrites[action], action=None)
+        return steps
 
     def _builds_on_guarded(self, other: Action) -> bool:
         """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""

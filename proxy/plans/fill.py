@@ -7,8 +7,11 @@ from proxy.plans.target import Target
 from proxy.sql.statements import AlterTable, quote_identifier
 
 
-def fill(table: Target, column: str, alter: AlterTable, *, strict: bool) -> Step:
-    """The step that gives every row without a value the column's default.  ``strict``: it will be NOT NULL."""
+def fill(table: Target, column: str, alter: AlterTable, *, strict: bool, repeatable: bool) -> Step:
+    """The step that gives every row without a value the column's default.
+
+    ``strict``: it will be NOT NULL; ``repeatable``: a default that was computed in vain uses nothing up.
+    """
     name = quote_identifier(column)
     if strict:
         stuck = Failure("", "", "23502", (f'column "{column}" of relation "', '" contains null values'), column)
@@ -24,5 +27,7 @@ def fill(table: Target, column: str, alter: AlterTable, *, strict: bool) -> Step
         relations=(table.key,),
         transaction=False,
         budget="builds",
-        batch=Batch(table.key, f"{name} IS NULL", f"{name} = DEFAULT", only=alter.only, stuck=stuck),
+        batch=Batch(
+            table.key, f"{name} IS NULL", f"{name} = DEFAULT", only=alter.only, repeatable=repeatable, stuck=stuck
+        ),
     )

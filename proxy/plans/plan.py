@@ -82,6 +82,9 @@ class Batch:
     assign: str = ""  # what stands behind SET; empty: the rows are deleted
     only: bool = False
     quiet: bool = True  # the author has asked for no UPDATE, so triggers need not fire (``backfills.triggers``)
+    repeatable: bool = (
+        False  # nothing is used up by a batch that is rolled back and comes again, as numbers of a sequence are
+    )
     stuck: Failure | None = None  # what to say if ``where`` is still true of a row that has been changed
 
 

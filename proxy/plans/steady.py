@@ -20,6 +20,9 @@ PASSING_WORDS = frozenset(
 )  # fmt: skip
 PASSING_DATES = frozenset({"now", "today", "tomorrow", "yesterday"})
 
+# Volatile, and nothing is used up by computing one in vain.
+FREE = frozenset({"clock_timestamp", "gen_random_uuid", "random", "random_normal", "timeofday", "uuidv4", "uuidv7"})
+
 
 def passing(expression: str, facts: Facts) -> str:
     """What in it may not be the same for everybody under the same settings, in words; empty if there is nothing."""
@@ -43,3 +46,16 @@ def _is_settled(call: FunctionCall, facts: Facts) -> bool:
         return False
     found = tuple(f for f in found if fits(f, call))  # none: a type with modifiers, or Postgres raises its own error
     return all(f.immutable or (f.builtin and call.name.name in SETTLED) for f in found)
+
+
+def is_free(expression: str, facts: Facts) -> bool:
+    """Whether it may be computed in vain: it calls nothing that keeps anything, such as the number that it gives."""
+    found = calls(expression)
+    if found is None or facts.volatile_operators or facts.volatile_casts:
+        return False
+    return all(_is_free(call, facts) for call in found)
+
+
+def _is_free(call: FunctionCall, facts: Facts) -> bool:
+    found = facts.functions.get(call.name.quoted)
+    return found is not None and all(f.builtin and (not f.volatile or call.name.name in FREE) for f in found)

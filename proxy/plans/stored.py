@@ -84,6 +84,7 @@ def _batch(value: Any) -> Batch:
         _text(b["assign"]),
         _is(bool, b["only"]),
         _is(bool, b["quiet"]),
+        _is(bool, b["repeatable"]),
         None if b["stuck"] is None else _failure(b["stuck"]),
     )
 

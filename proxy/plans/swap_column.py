@@ -150,6 +150,7 @@ class _Swap:
                 left,
                 f"{self.fresh} = {value}",
                 only=True,
+                repeatable=True,
                 stuck=Failure("", "", "0A000", words, self.action.column),
             ),
         )

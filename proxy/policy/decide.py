@@ -25,6 +25,7 @@ from proxy.sql.interest import changes_schema
 from proxy.sql.statements import Action as Action_
 from proxy.sql.statements import Explain, Name, Span, Statement, Unreadable
 
+NOT_IN_TRANSACTION = "it cannot be rewritten in a transaction"
 NOTHING = ""  # the relation of a finding about no known one; Facts.find never knows it
 
 
@@ -235,7 +236,7 @@ def _in_transaction(decided: Decided, facts: Facts, policy: Policy) -> Decided:
     if action is Action.DEFER and rewrite is not None and rewrite.autocommit:
         note = "in steps it would wait for COMMIT, and what follows in the transaction would miss it"
         return _becomes(decided, _instead(decided.finding), because, note)
-    note = "what cannot run in a transaction" if action is Action.DEFER else "it cannot be rewritten in a transaction"
+    note = "what cannot run in a transaction" if action is Action.DEFER else NOT_IN_TRANSACTION
     return _becomes(decided, action, because, f"{note} waits for COMMIT" if action is Action.DEFER else note)
 
 

@@ -259,7 +259,10 @@ class Backfills(Model):
         description="How long one batch is to take: its rows are locked for so long, and up to twice as long in a bad moment."
         " Batches grow and shrink to meet it.",
     )
-    pause: DurationField = Field(default=Duration(3), description="The pause between two batches.")
+    pause: DurationField = Field(
+        default=Duration(1),
+        description="The pause between two batches; after some of them at once where they were sent together.",
+    )
     lock_timeout: DurationField = Field(
         default=Duration(50),
         description="How long a batch waits for a lock before it is given up and tried again, smaller.",

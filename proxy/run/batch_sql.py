@@ -1,7 +1,7 @@
 """The SQL of a batched change: which rows, by their places in the table, and what is left.
 
-A batch takes rows between two pages of one table that still need the change and that nobody has locked, so it never
-waits for a row, and changes them.  On 13 places are listed one by one, since only 14 reads a range of them.
+A batch takes rows between two pages of one table that still need the change, and changes them: those that nobody has
+locked, so that it never waits for a row (``change``), or all of them (``change_all``).  On 13 places are listed one by one, since only 14 reads a range of them.
 Every operator and function is qualified, but for what stands in the plan's own words.
 """
 
@@ -97,6 +97,16 @@ def change(batch: Batch, leaf: Leaf, where: str, rows: int) -> str:
         " SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE changed.still),"
         f" (SELECT pg_catalog.max({BLOCK.format('picked.at')}) FROM picked) FROM changed"
     )
+
+
+def change_all(batch: Batch, leaf: Leaf, where: str, rows: int) -> str:
+    """Changes at most ``rows`` rows, and waits for those that are locked; how many tells the command tag.
+
+    The condition stands there twice: a row that was waited for has become another one.
+    """
+    picked = f"SELECT ctid FROM ONLY {leaf.sql} WHERE {where} AND ({batch.where}) LIMIT {rows}"
+    doing = f"UPDATE ONLY {leaf.sql} SET {batch.assign}" if batch.assign else f"DELETE FROM ONLY {leaf.sql}"
+    return f"/* interlock */ {doing} WHERE ctid {EQ} ANY (ARRAY({picked})) AND ({batch.where})"
 
 
 def left(batch: Batch, table: str, limit: int) -> str:

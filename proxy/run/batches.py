@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from proxy.catalog.facts import Facts
@@ -18,15 +18,16 @@ from proxy.plans.plan import Batch, Step
 from proxy.run import batch_sql
 from proxy.run.asking import Asking, unhexed
 from proxy.run.batch_sql import Leaf
-from proxy.run.connection import SET_CONFIG, ConnectionLost, Reply, ServerError
+from proxy.run.connection import ConnectionLost, Reply, ServerError
 from proxy.run.errors import CANCELLED, is_lock_timeout, surely
-from proxy.run.pace import Pace, Size
+from proxy.run.pace import MOMENT_MS, Manner, Pace, Size
 from proxy.run.words import duration
 
 SAY_EVERY_S = 5.0
 LOOK_AT_LAG_S = 1.0
 MOST_PAGES_BY_LIST = 256  # on 13, where every place on a page is listed
 AT_ONCE = 10_000  # rows that are left and looked for in one go
+AT_A_TIME = 4  # batches that are sent in one go
 BEGIN, COMMIT, ROLLBACK = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", "COMMIT", "ROLLBACK"
 AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
@@ -52,6 +53,8 @@ class Batches:
         self._deadline = time.monotonic() + bound_ms / 1000
         self._bound_ms = bound_ms
         self._size = Size()
+        self._manner = Manner()
+        self._owed = 1  # pauses: one for each batch
         self._said = time.monotonic()
         self._looked = -math.inf  # a standby may be behind before the first batch
         self._block_size = 8192
@@ -79,32 +82,75 @@ class Batches:
     async def _through(
         self, batch: Batch, leaf: Leaf, page: int, end: int, share: Callable[[int], float] | None = None
     ) -> int:
-        """Change what needs it between two pages; how many rows that were."""
+        """Change what needs it between two pages; how many rows that were.
+
+        Without ``share`` these are rows that others had locked, or have moved.
+        """
+        may_meet = share is not None and batch.repeatable and self.pace.triggers != "fire"
         changed = failures = 0
         while page < end:
             await self._between(share(page) if share else None)
-            upto, rows = min(page + self._size.pages, end), self._size.rows
             begun = time.monotonic()
+            if may_meet and not self._manner.picks(begun):
+                page = await self._take(batch, leaf, page, end)
+                continue
+            upto, rows = min(page + self._size.pages, end), self._size.rows
             try:
-                count, last = await self._batch(batch, leaf, page, upto, rows)
+                count, last = await self._pick(batch, leaf, page, upto, rows)
             except ServerError as error:
-                if not (is_lock_timeout(error.fields) or error.sqlstate in AGAIN):
+                if not comes_again(error):
                     raise
                 failures += 1
                 if not self._size.halve() and failures > 3:
                     page, failures = upto, 0  # it comes again with the rest
                 await self._pause(min(2.0, 0.05 * 2 ** min(failures, 6)))
                 continue
+            self._manner.picked(begun)
             failures = 0
             changed += count
             self.changed += count
             full = count >= rows
-            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, full=full)
+            ms, pages = (time.monotonic() - begun) * 1000, (last + 1 if full else upto) - page
+            self._size.took(ms, self.pace.target_ms, count, pages)
             page = last if full else upto
         return changed
 
-    async def _batch(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
-        """Rows that were changed, and the page of the last of them."""
+    async def _take(self, batch: Batch, leaf: Leaf, page: int, end: int) -> int:
+        """Change rows as they come, for some batches in one flight; the page to go on from."""
+        rows, pages = self._size.rows, self._size.pages
+        starts = [*range(page, end, pages)][:AT_A_TIME]
+        wait_ms = min(MOMENT_MS, self.pace.lock_timeout_ms)
+        each = [
+            self._transaction(
+                batch_sql.change_all(batch, leaf, self._places(start, min(start + pages, end)), rows),
+                quiet=batch.quiet,
+                wait_ms=wait_ms,
+            )
+            for start in starts
+        ]
+        begun, size = time.monotonic(), len(each[0])
+        failed = False
+        try:
+            replies = await self._commit([one for statements in each for one in statements], notices=not batch.quiet)
+        except ServerError as error:
+            if not comes_again(error):
+                raise
+            failed, replies = True, [*error.replies]
+        ms = (time.monotonic() - begun) * 1000
+        done = len(replies) // size
+        counts = [int(reply.tag.rsplit(b" ", 1)[-1]) for reply in replies[size - 2 : done * size : size]]
+        self._owed += len(starts) - 1
+        self.changed += sum(counts)
+        full = next((start for start, count in zip(starts, counts, strict=False) if count >= rows), None)
+        if failed:
+            self._manner.met()
+        else:
+            self._manner.passed(full=full is not None)
+            self._size.took(ms / done, self.pace.target_ms, max(counts), pages)
+        return full if full is not None else min(page + done * pages, end)
+
+    async def _pick(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
+        """Change rows that nobody has locked; how many, and the page of the last of them."""
         where = self._places(page, end)
         row = (await self._run(batch_sql.change(batch, leaf, where, rows), quiet=batch.quiet)).rows[0]
         count, still, last = (int(float(value or b"0")) for value in row)
@@ -175,24 +221,34 @@ class Batches:
             await self._pause(0.2)
 
     async def _run(self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool = False) -> Reply:
-        """One statement in a transaction of its own, under settings that end with it."""
-        settings = [(SET_CONFIG, (name, value, "true")) for name, value in self._settings().items()]
+        """One statement in a transaction of its own."""
+        return (await self._commit(self._transaction(sql, parameters, quiet=quiet), notices=not quiet))[-2]
+
+    def _transaction(
+        self, sql: str, parameters: Sequence[str | bytes | None] = (), *, quiet: bool, wait_ms: int | None = None
+    ) -> list[tuple[str, Sequence[str | bytes | None]]]:
+        """A statement and what stands around it, of which it is the last but one; ``wait_ms`` for a lock."""
+        settings = _setting(self._settings(self.pace.lock_timeout_ms if wait_ms is None else wait_ms))
         skip = [(batch_sql.SKIP_TRIGGERS, ())] if quiet and self.pace.triggers == "skip" else []
+        return [(BEGIN, ()), settings, *skip, (sql, parameters), (COMMIT, ())]
+
+    async def _commit(
+        self, statements: Sequence[tuple[str, Sequence[str | bytes | None]]], *, notices: bool
+    ) -> list[Reply]:
+        """Run whole transactions in one flight.  Raises ServerError when the one that failed has been rolled back."""
         self._check()
         try:
-            statements = [(BEGIN, ()), *settings, *skip, (sql, parameters), (COMMIT, ())]
-            replies = await self.own.run(statements, notices=not quiet)
+            return await self.own.run(statements, notices=notices)
         except ServerError:
             await surely(lambda: self.own.run([(ROLLBACK, ())], notices=False))
             raise
-        return replies[1 + len(settings) + len(skip)]
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, wait_ms: int) -> dict[str, str]:
         """Row security would hide rows instead of refusing; a timeout that the client has not set is not meant for this."""
         meant = self.facts.settings.get("statement_timeout")
         lifted = {} if meant is not None and meant.by_client else {"statement_timeout": str(self._bound_ms)}
         known = {"transaction_timeout": "0"} if "transaction_timeout" in self.facts.settings else {}
-        return {"lock_timeout": f"{self.pace.lock_timeout_ms}ms", "row_security": "off", **lifted, **known}
+        return {"lock_timeout": f"{wait_ms}ms", "row_security": "off", **lifted, **known}
 
     # ------------------------------------------------ in between
 
@@ -205,8 +261,9 @@ class Batches:
             self._tell(f"{share:.0%} of the table, {self.changed:,} rows changed")
         if time.monotonic() - self._looked >= LOOK_AT_LAG_S:
             await self._catch_up()
+        owed, self._owed = self._owed, 1
         if self.pace.pause_ms:
-            await self._pause(self.pace.pause_ms / 1000)
+            await self._pause(owed * self.pace.pause_ms / 1000)
 
     async def _catch_up(self) -> None:
         """Wait while a standby is further behind than the policy says."""
@@ -245,6 +302,17 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def comes_again(error: ServerError) -> bool:
+    """Whether the batch that met it may be tried again."""
+    return is_lock_timeout(error.fields) or error.sqlstate in AGAIN
+
+
+def _setting(values: Mapping[str, str]) -> tuple[str, list[str]]:
+    """One statement that sets all of them until the transaction ends."""
+    calls = (f"pg_catalog.set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(len(values)))
+    return f"/* interlock */ SELECT {', '.join(calls)}", [part for pair in values.items() for part in pair]
 
 
 def _share(before: int, total: int, page: int) -> float:

@@ -37,13 +37,14 @@ SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalo
 class ServerError(Exception):
     """An ErrorResponse of the server to one of our own messages; ``fields`` as it sent them.
 
-    ``at``: which statement of the flight it was, from 0.
+    ``at``: which statement of the flight it was, from 0; ``replies``: what those before it were answered.
     """
 
-    def __init__(self, fields: Mapping[str, str], at: int = 0) -> None:
+    def __init__(self, fields: Mapping[str, str], at: int = 0, replies: Sequence[Reply] = ()) -> None:
         super().__init__(fields.get("M", "error"))
         self.fields = dict(fields)
         self.at = at
+        self.replies = replies
 
     @property
     def sqlstate(self) -> str:
@@ -213,7 +214,7 @@ class Connection:
                     if notices and self.on_notice is not None and not is_ours(told.get("V", ""), told.get("M", "")):
                         self.on_notice(message.body)
                 case "E":
-                    error = ServerError(messages.read_fields(message.body), len(replies) - 1)
+                    error = ServerError(messages.read_fields(message.body), len(replies) - 1, replies[:-1])
                     if flush_only:
                         raise error
                 case "3":

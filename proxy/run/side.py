@@ -111,15 +111,16 @@ class Side:
         finally:
             self._heard = True
         if first is not None:
-            raise self._raised(first) from None
+            raise self._raised(first, [_reply(c) for c in cursors if c.pgresult and c.statusmessage]) from None
         return [_reply(cursor) for cursor in cursors]
 
-    def _raised(self, error: psycopg.Error) -> ServerError | ConnectionLost:
+    def _raised(self, error: psycopg.Error, before: Sequence[Reply]) -> ServerError | ConnectionLost:
         if self.connection.closed or error.sqlstate is None:
             return ConnectionLost(" ".join(str(error).split()))
         result = error.pgresult
         values = {letter: result.error_field(field) if result else None for letter, field in FIELDS.items()}
-        return ServerError({letter: value.decode("utf-8", "replace") for letter, value in values.items() if value})
+        fields = {letter: value.decode("utf-8", "replace") for letter, value in values.items() if value}
+        return ServerError(fields, len(before), before)
 
 
 def _reply(cursor: psycopg.AsyncCursor[tuple[str | None, ...]]) -> Reply:

@@ -11,9 +11,8 @@ import time
 from collections.abc import Sequence
 
 from proxy.plans.plan import Step, Walk
-from proxy.run.batches import AGAIN, Batches
+from proxy.run.batches import Batches, comes_again
 from proxy.run.connection import Reply, ServerError
-from proxy.run.errors import is_lock_timeout
 from proxy.sql.statements import quote_identifier
 
 Key = Sequence[bytes | None]
@@ -49,7 +48,7 @@ class Walks(Batches):
                 upto = await self._upto(walk, at, last, rows)
                 reply = await self._part(walk, at, upto)
             except ServerError as error:
-                if not (is_lock_timeout(error.fields) or error.sqlstate in AGAIN):
+                if not comes_again(error):
                     raise
                 failures += 1
                 self._size.halve()
@@ -59,7 +58,7 @@ class Walks(Batches):
             failures = 0
             at = upto
             self.changed += int(reply.tag.rsplit(b" ", 1)[-1])
-            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, full=True)
+            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, rows, 1)
             self._tell(f"{self.changed:,} rows changed, up to {_shown(walk, at)}")
 
     # ------------------------------------------------ SQL

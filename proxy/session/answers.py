@@ -12,6 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy import tools
+from proxy.catalog.facts import Facts
+from proxy.policy import allow
+from proxy.policy.decide import NOT_IN_TRANSACTION
+from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
@@ -21,6 +25,7 @@ from proxy.sql.statements import Statement, Unreadable
 REJECTED = "IL001"
 UNREADABLE = "IL002"
 JOB_FAILED = "IL003"
+LONGEST = 400  # letters of a hint that stand in MESSAGE, too
 
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
 
@@ -48,11 +53,18 @@ def hears(client_min_messages: str, severity: str) -> bool:
 
 
 def rejection(
-    statement: Statement, verdict: Verdict, *, tool: str | None, in_transaction: bool, rewrites: bool, of: int
+    statement: Statement,
+    verdict: Verdict,
+    *,
+    tool: str | None,
+    in_transaction: bool,
+    rewrites: bool,
+    of: int,
+    way_out: str,
 ) -> dict[str, str]:
     """The fields of the ErrorResponse for a rejected statement; ``of`` statements in the client's string.
 
-    ``rewrites``: outside a transaction the policy would have it rewritten.
+    ``rewrites``: outside a transaction the policy would have it rewritten.  ``way_out``: how it may run as it is written.
     """
     decided = worst(verdict)
     finding = decided.finding
@@ -74,9 +86,12 @@ def rejection(
         hints.append("Use instead:\n" + finding.hint)
     if of > 1:
         details.append(f"Nothing of the {of} statements in this query string was run.")
-    if decided.note and not could_rewrite:
-        details.append(f"{decided.note[0].upper()}{decided.note[1:]}.")
-    hints.append(f"To run it as written: SET interlock.allow = '{finding.rule}: <why>';")
+    # That it is in a transaction has been said; why an override or an exception does not count has not.
+    notes = [note for note in decided.note.split("; ") if note and not (could_rewrite and note == NOT_IN_TRANSACTION)]
+    if notes:
+        note = "; ".join(notes)
+        details.append(note + "." if note.startswith(allow.SETTING) else f"{note[0].upper()}{note[1:]}.")
+    hints.append(way_out)
     hints.append(f"More: interlock rules {finding.rule}")
     return {
         "S": "ERROR",
@@ -118,7 +133,7 @@ def unseen(error: JobsUnusable) -> dict[str, str]:
     }
 
 
-def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
+def unwritten(verdict: Verdict, error: JobsUnusable, *, way_out: str) -> dict[str, str]:
     """Refusal of what must wait for COMMIT while that cannot be written down."""
     decided = worst(verdict)
     return {
@@ -128,7 +143,7 @@ def unwritten(verdict: Verdict, error: JobsUnusable) -> dict[str, str]:
         "M": f"{decided.finding.problem} [{decided.finding.rule}]\n"
         f"In a transaction it waits for COMMIT, which it cannot here: {error}.",
         "D": f"{decided.finding.detail} Nothing was run.",
-        "H": f"{error.hint}\nTo run it as written: SET interlock.allow = '{decided.finding.rule}: <why>';",
+        "H": f"{error.hint}\n{way_out}",
         "F": decided.because.file,
         "L": str(decided.because.line),
         "R": decided.finding.rule,
@@ -210,6 +225,11 @@ def unfinished(failed: Sequence[Job], *, severity: str) -> dict[str, str]:
     }
 
 
+def way_out(verdict: Verdict, facts: Facts, policy: Policy) -> str:
+    """How what is rejected may run as it is written."""
+    return allow.way_out(worst(verdict).finding.rule, policy.overrides, facts)
+
+
 def worst(verdict: Verdict) -> Decided:
     """The finding that the verdict's action comes from."""
     return max(verdict.decided, key=lambda d: d.action.rank)
@@ -227,5 +247,8 @@ def warnings(verdict: Verdict) -> list[dict[str, str]]:
 
 
 def one_line_of(hint: str) -> str:
+    """A hint for those who see nothing but MESSAGE: all of it, or how it begins."""
     lines = [line.strip() for line in hint.splitlines() if line.strip()]
-    return ("Use instead: " + " ".join(lines)) if lines and sum(map(len, lines)) <= 240 else (lines[0] if lines else "")
+    if sum(map(len, lines)) <= LONGEST:
+        return "Use instead: " + " ".join(lines) if lines else ""
+    return f"Use instead: {lines[0]} …" if lines[0].endswith(";") else lines[0]

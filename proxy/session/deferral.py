@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from proxy.net import Peer
+from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
@@ -16,6 +18,7 @@ from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
 from proxy.session import answers
+from proxy.session.absent import explained
 from proxy.session.case import Case, moved
 from proxy.session.defer import (
     BEHIND_ROLLBACK,
@@ -39,6 +42,8 @@ from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.statements import Statement
 from proxy.wire import messages
+
+KEEP = "surrogateescape"  # bytes that an encoding has no letters for
 
 
 class Deferral:
@@ -64,10 +69,17 @@ class Deferral:
         self.voice = voice
         self.runner = runner
         self.cancelled = cancelled
-        self.token = secrets.token_hex(16)  # of this session, in the jobs that it writes down
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.noted = Noted()
+        self._put_off: list[
+            Pending
+        ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
+
+    @cached_property
+    def token(self) -> str:
+        """Of this session, in the jobs that it writes down."""
+        return secrets.token_hex(16)
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open."""
@@ -107,7 +119,7 @@ class Deferral:
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
-            return await self.refuse(case, error, simple=simple)
+            return await self.refuse(case, error, policy, simple=simple)
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
@@ -124,7 +136,23 @@ class Deferral:
     def _note(self, job: NewJob, number: int) -> None:
         """It has been written down."""
         pending = Pending(job.statement, job.steps, job.tables, job.give_up, number)
+        self._remember([pending])
         self.noted.add(pending, first=not self.has_deferred())
+
+    def _remember(self, pending: Sequence[Pending]) -> None:
+        """To be called before ``on_deferred``: what an earlier transaction has put off is forgotten."""
+        if not self.has_deferred():
+            self._put_off.clear()
+        self._put_off += pending
+
+    def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
+        """An error of the server's with the reason why something is not there; None: it is about something else."""
+        if not self.has_deferred():
+            return None
+        codec = Reading.of(self.own.relay.parameters).codec
+        told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
+        more = explained(told, self._put_off)
+        return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
         """The server's answer to a statement about a name that is taken or gone after COMMIT only."""
@@ -195,7 +223,7 @@ class Deferral:
         foreseen = any(case.foreseen is not None for case in cases)
         if deferred and (talks or elsewhere or failed):
             why = JobsUnusable(*(BESIDE_COPY if talks else BESIDE_EXECUTE if elsewhere else BEHIND_ROLLBACK))
-            return await self.refuse(deferred[0], why, simple=True)
+            return await self.refuse(deferred[0], why, policy, simple=True)
         # Nor can it be looked for those in the way while the transaction has failed.
         if not (deferred or foreseen) and (talks or elsewhere or failed or not any(locks_of(case) for case in cases)):
             return False
@@ -208,13 +236,15 @@ class Deferral:
             lambda timeout_ms: InSteps(cases, statements, self.who, self.token, policy, timeout_ms),
             in_block=in_block,
         )
+        string.explain = self.explained
         waiting = [case for case in deferred if puts_off(case)]
         try:
             if waiting:
                 await self._prepare_jobs(in_block=in_block)
+                self._remember([Pending(case.statement.sql, _later(case)) for case in waiting])
                 self.on_deferred()
         except JobsUnusable as error:
-            return await self.refuse(deferred[0], error, simple=True)
+            return await self.refuse(deferred[0], error, policy, simple=True)
         except ServerError as error:
             await self.voice.fail(error.fields, simple=True)
             return True
@@ -247,9 +277,13 @@ class Deferral:
         finally:
             await self.own.run([("COMMIT", ())])
 
-    async def refuse(self, case: Case, error: JobsUnusable, *, simple: bool) -> bool:
+    async def refuse(self, case: Case, error: JobsUnusable, policy: Policy, *, simple: bool) -> bool:
         """What must wait for COMMIT cannot be written down."""
         case.outcome, case.sqlstate = "rejected", answers.REJECTED
-        fields = answers.unwritten(case.verdict, error)
+        fields = answers.unwritten(case.verdict, error, way_out=answers.way_out(case.verdict, case.facts, policy))
         await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
         return True
+
+
+def _later(case: Case) -> tuple[Step, ...]:
+    return case.verdict.plan.later if case.verdict.plan is not None else ()

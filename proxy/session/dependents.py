@@ -16,6 +16,7 @@ from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import is_own
 from proxy.policy.verdict import Action, Verdict
+from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
 from proxy.sql.statements import (
     AddColumn,
@@ -99,8 +100,8 @@ def dependent(
         case Other(kind="COMMENT"):
             about = commented(statement)
             return _behind(statement, facts, verdict) if about in made else None
-        case Other(kind="SET CONSTRAINTS") if words(statement.sql) & made.keys():
-            return _behind(statement, facts, verdict)  # there it changes nothing, as nothing is left to be checked
+        case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
+            return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
         case AlterTable(object_type="INDEX", relation=name) if name.name in made:
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):

@@ -25,11 +25,11 @@ from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
-from proxy.session.gone import foreseen, used
+from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, used
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
-from proxy.session.routines import Routines
+from proxy.session.routines import Functions, Routines
 from proxy.session.voice import Voice
 from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
@@ -66,10 +66,21 @@ class Examiner:
         self.keeps = False  # a transaction block is open: the next statement may be one of ours, too
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
+        self.waits: Callable[[], bool] = lambda: False  # whether anything may wait for COMMIT
+        self._known: Policy | None = None  # of which the next two are
+        self._functions: Functions = "session"
+        self._batches = False
 
     def mentioned(self, sql: bytes) -> bool:
-        """Whether a text that the gate lets past must be read."""
-        return self.routines.mentioned(sql) or (may_change_many(sql) and many.wanted(self.policy()))
+        """Whether a text that the gate lets past must be read.  Asked about every one, so what the policy says is looked up once."""
+        policy = self.policy()
+        if policy is not self._known:
+            self._known, self._functions, self._batches = policy, policy.routines.functions, many.wanted(policy)
+        return self.routines.mentioned(sql, self._functions) or (self._batches and may_change_many(sql))
+
+    def awaited(self, sql: bytes) -> bool:
+        """Whether a text that is no DDL may be about what waits for COMMIT."""
+        return self.waits() and b"constraints" in sql.lower()
 
     async def resolved(self, text: str, prepared: bool) -> tuple[Statement, ...]:
         """The statements of a text; EXECUTE of a protocol-level statement gives way to what it runs.
@@ -117,15 +128,14 @@ class Examiner:
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
-        ask = any(matters(s.node) for s in statements) and not self.cannot_ask
+        ask = any(matters(s.node) or s.node.kind == SET_CONSTRAINTS for s in statements) and not self.cannot_ask
         pending = await self.pending() if ask else []
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
             batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
-            about_pending = bool(pending) and statement.node.kind == "SET CONSTRAINTS"  # Django's, behind a column
-            if not batched and not about_pending and not is_decided_about(statement):
+            if not batched and not coming(statement, pending) and not is_decided_about(statement):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):

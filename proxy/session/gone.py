@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from proxy.catalog.facts import Facts
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.target import literal
-from proxy.session.pending import Pending, commented
+from proxy.session.pending import Pending, commented, constraints
 from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
@@ -22,6 +22,7 @@ from proxy.sql.statements import (
 
 WRONG_OBJECT, WRONG_STATE = "42809", "55000"
 UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
+SET_CONSTRAINTS = "SET CONSTRAINTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,17 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """IF EXISTS of what is gone: nothing is done."""
+    """IF EXISTS of what is gone, or SET CONSTRAINTS of what nothing is to be checked by yet: nothing is done."""
 
     sql = "DO LANGUAGE plpgsql 'BEGIN END'"
+
+
+def coming(statement: Statement, pending: Sequence[Pending]) -> list[str]:
+    """The constraints that a SET CONSTRAINTS names and that are only added after COMMIT; of another statement none."""
+    if not pending or statement.node.kind != SET_CONSTRAINTS:
+        return []
+    added = {name for one in pending for name in one.added}
+    return [name for name in constraints(statement) if name in added]
 
 
 def used(statement: Statement, pending: Sequence[Pending]) -> Statement | None:
@@ -95,6 +104,8 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return Skips() if missing and len(missing) == len(names) else None
         case Other(kind="COMMENT") if (about := commented(statement)) in gone:
             return Fails(UNDEFINED_TABLE, f'relation "{about}" does not exist')
+        case Other(kind=kind) if kind == SET_CONSTRAINTS and coming(statement, pending):
+            return Skips() if len(coming(statement, pending)) == len(constraints(statement)) else None
         case Other(kind="REINDEX", relations=(name,), options=options) if "INDEX" in options and name.name in gone:
             return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
         case AlterTable(object_type="TABLE", relation=table, actions=actions):
@@ -127,4 +138,4 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
 
 
-__all__ = ["Fails", "Skips", "foreseen", "used"]
+__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "used"]

@@ -131,6 +131,8 @@ class Groups:
         self._clock = clock
         self._builds: dict[str, int] = {}  # by database
         self._built_elsewhere: dict[int, list[str]] = {}  # by worker
+        self.built_in: frozenset[str] = frozenset()
+        """The databases in which something is being built concurrently."""
         self._over: asyncio.Condition | None = None
         self.paused = False  # no job is begun: the console's PAUSE
         self._siblings = siblings
@@ -154,9 +156,8 @@ class Groups:
     def _heard_of_pause(self, message: Message) -> None:
         self.paused = message["paused"]
 
-    def builds_in(self, database: str) -> bool:
-        """Whether something is being built there concurrently."""
-        return database in self._builds or any(database in builds for builds in self._built_elsewhere.values())
+    def _note_builds(self) -> None:
+        self.built_in = frozenset(self._builds).union(*self._built_elsewhere.values())
 
     # ------------------------------------------------ other workers
 
@@ -197,6 +198,7 @@ class Groups:
 
     async def _heard_of_builds(self, message: Message) -> None:
         self._built_elsewhere[message["from"]] = message["of"]
+        self._note_builds()
         async with self._condition():
             self._condition().notify_all()
 
@@ -221,6 +223,7 @@ class Groups:
     async def building(self, database: str) -> AsyncIterator[None]:
         """Something is, while the block runs."""
         self._builds[database] = self._builds.get(database, 0) + 1
+        self._note_builds()
         self._tell_of_builds()
         try:
             yield
@@ -228,13 +231,14 @@ class Groups:
             self._builds[database] -= 1
             if not self._builds[database]:
                 del self._builds[database]
+            self._note_builds()
             self._tell_of_builds()
             async with self._condition():
                 self._condition().notify_all()
 
     async def built(self, database: str, cancelled: asyncio.Event) -> None:
         """Until nothing is being built there, or the client cancels."""
-        while self.builds_in(database) and not cancelled.is_set():
+        while database in self.built_in and not cancelled.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S), self._condition():
                     await self._condition().wait()

@@ -57,6 +57,7 @@ from proxy.sql.statements import (
     Unreadable,
 )
 from proxy.tools import whose
+from proxy.wire import messages
 from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
@@ -113,6 +114,7 @@ class Guard:
         self.spoken: Callable[[], str | None] = lambda: None  # the tool that another connection of the client shows
         self.has_asked = False  # for jobs that have failed
         self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
+        self.examiner.waits = lambda: self.deferral.has_deferred()
 
     # ------------------------------------------------ the whole of it
 
@@ -137,6 +139,13 @@ class Guard:
             await self.put_away()
         self.attend()
         return outcome
+
+    def reworded(self, body: bytes) -> bytes | None:
+        """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
+        if not self.deferral.has_deferred():
+            return None
+        more = self.deferral.explained(messages.read_fields(body))
+        return messages.error_response(more) if more is not None else None
 
     def _since_then(self, *, in_block: bool) -> None:
         """What the statement before has learnt holds only if nothing of the client's own has run since.
@@ -255,7 +264,9 @@ class Guard:
         if deferred and case.facts.read_only:
             return Outcome.PASS  # Postgres refuses it
         if deferred and self.examiner.walsender:
-            return _answered(await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), simple=simple))
+            return _answered(
+                await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), policy, simple=simple)
+            )
         if policy.mode == "observe":
             return await self._let_pass(case, alone=alone, simple=simple)
         for warned in cases:
@@ -400,6 +411,7 @@ class Guard:
             in_transaction=case.facts.in_transaction and not self.examiner.walsender,
             rewrites=outside.action is Action.REWRITE,
             of=of,
+            way_out=answers.way_out(case.verdict, case.facts, self.policy()),
         )
         for other in cases:
             other.outcome = "rejected" if other is case else "not run"

@@ -14,7 +14,7 @@ from proxy.audit.sink import AuditLog
 from proxy.policy.load import Policy
 from proxy.run.attempt import Attempt
 from proxy.session.case import Case, of_job
-from proxy.session.tally import Tally, told
+from proxy.session.tally import Decision, Tally, told
 
 log = logging.getLogger("interlock")
 
@@ -81,12 +81,15 @@ class Ledger:
         action = case.verdict.action.value
         decision = told(case, policy, who=who.told(), number=self.tally.next_number)
         self.tally.add(decision)
-        log.info(
-            "%s: %s: %s (%s)",
+        why = _why(decision)
+        log.log(
+            logging.WARNING if why else logging.INFO,
+            "%s: %s: %s (%s)%s",
             who.label,
             case.statement.node.kind,
             case.outcome,
             action,
+            f": {why}" if why else "",
             extra={"decision": decision},
         )
         if self.audit is None:
@@ -135,3 +138,11 @@ class Ledger:
             self.audit.reopen()
         except AuditError as error:
             log.error("audit: %s", error)
+
+
+def _why(decision: Decision) -> str:
+    """Why a statement was rejected, for those whose tool does not show it; empty for all others."""
+    if decision.outcome != "rejected":
+        return ""
+    harshest = [found for found in decision.findings if found.action == "reject"]
+    return "; ".join(f"{found.problem} [{found.rule}], {found.policy}" for found in harshest)

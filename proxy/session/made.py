@@ -24,7 +24,7 @@ class Made:
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[bool, frozenset[str]]] = {}  # by name: whether its own body does, what it calls
-        self._names: frozenset[str] = frozenset()
+        self.names: frozenset[str] = frozenset()
         self._words: frozenset[bytes] = frozenset()
         self._others: tuple[bytes, ...] = ()  # names that are not one word
 
@@ -46,21 +46,18 @@ class Made:
         names = {name for name, (changes, _) in self._made.items() if changes}
         while more := {name for name, (_, called) in self._made.items() if name not in names and called & names}:
             names |= more
-        self._names = frozenset(names)
+        self.names = frozenset(names)
         self._words = frozenset(name.encode() for name in names if PLAIN.fullmatch(name))
         self._others = tuple(
             name.replace('"', '""').encode("utf-8", "surrogatepass") for name in names if not PLAIN.fullmatch(name)
         )
 
-    def __bool__(self) -> bool:
-        return bool(self._names)
-
     def __contains__(self, name: Name) -> bool:
-        return name.name in self._names
+        return name.name in self.names
 
     def mentioned(self, sql: bytes) -> bool:
         """Whether a text may call one of them.  Errs only towards True."""
-        if not self._names:
+        if not self.names:
             return False
         lower = sql.lower()
         if any(word[:LIMIT_BYTES] in self._words for word in WORDS.findall(lower)) or b'u&"' in lower:

@@ -105,6 +105,7 @@ class PatientString:
         ours = sets_timeout(cases, statements, runners[0].facts.settings.get("lock_timeout"), again=self.again)
         self.timeout_ms = self.runner.locks.patience().timeout_ms if ours else None
         self.string = string
+        self.explain: Callable[[dict[str, str]], dict[str, str] | None] = lambda fields: None  # more to say of an error
 
     def _step(self, runners: Sequence[Runner]) -> Step:
         """All that the string locks, as one step to look for."""
@@ -163,7 +164,10 @@ class PatientString:
             nonlocal timed_out
             ours = self.timeout_ms is not None and is_lock_timeout(fields)
             timed_out = ours and self.again and not answer.told
-            return None if timed_out else string.reword(fields)
+            if timed_out:
+                return None
+            said = string.reword(fields)
+            return self.explain(said) or said
 
         if self.savepoint:
             await self.own.run([(SAVEPOINT, ())])

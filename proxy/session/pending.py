@@ -55,12 +55,14 @@ class Pending:
                 for s in read.read(sql):
                     if isinstance(s.node, AlterTable):
                         names |= {a.name for a in s.node.actions if isinstance(a, ValidateConstraint)}
-                        names |= {
-                            a.constraint.name
-                            for a in s.node.actions
-                            if isinstance(a, AddConstraint) and a.constraint.name
-                        }
-        return frozenset(names)
+        return frozenset(names) | self.added
+
+    @cached_property
+    def added(self) -> frozenset[str]:
+        """Names of constraints that are there, valid or not, only then."""
+        statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
+        actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+        return frozenset(a.constraint.name for a in actions if isinstance(a, AddConstraint) and a.constraint.name)
 
     @property
     def is_plain_index(self) -> bool:
@@ -176,3 +178,13 @@ def commented(statement: Statement) -> str:
     names = [t for t in tokens[3:] if t.kind in ("word", "quoted")]
     stop = next((i for i, t in enumerate(names) if t.kind == "word" and t.value in ("is", "on")), len(names))
     return names[stop - 1].value if stop else ""
+
+
+def constraints(statement: Statement) -> list[str]:
+    """The constraints that a SET CONSTRAINTS names, without their schemas; ``all`` if it says ALL."""
+    try:
+        tokens = lexer.lex(statement.sql)[2:-1]  # without SET CONSTRAINTS, and DEFERRED or IMMEDIATE
+    except LexError:
+        return []
+    ends = [*(token.value for token in tokens[1:]), ","]
+    return [token.value for token, behind in zip(tokens, ends, strict=False) if behind == ","]

@@ -40,6 +40,7 @@ class Prepared:
         self.mentions: Callable[[bytes], bool] = lambda sql: (
             False
         )  # a text that must be read though the gate lets it past
+        self.is_awaited: Callable[[bytes], bool] = lambda sql: False  # a text about what waits for COMMIT
         self.spent: set[bytes] = set()  # portals whose statement was settled here, and which the server has not run
 
     def holds(self, kind: int, body: bytes, reading: Callable[[], tuple[Reading, bool]]) -> bool:
@@ -87,6 +88,8 @@ class Prepared:
         if may_matter(sql):  # nearly always not, and then how texts are read need not be known
             how, certain = reading()
             if guarded(sql, how, certain=certain, calls=self.calls):
+                return True
+            if self.is_awaited(sql):
                 return True
         return self.mentions(sql)
 

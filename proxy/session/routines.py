@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from proxy.catalog import routine_lookup
 from proxy.catalog.after import PATHS
@@ -24,6 +25,7 @@ from proxy.sql.routine import Created, created, makes, renamed, set_off
 from proxy.sql.statements import Call, Name, Other, Query, SetVariable, Statement
 
 log = logging.getLogger("interlock")
+Functions = Literal["session", "catalog", "pass"]
 Opened = tuple[Statement, Mapping[str, tuple[Routine, ...]]]
 
 
@@ -36,12 +38,11 @@ class Routines:
         self._cannot_ask = cannot_ask
         self._made = Made()
 
-    def mentioned(self, sql: bytes) -> bool:
+    def mentioned(self, sql: bytes, functions: Functions) -> bool:
         """Whether a text that the gate lets past must be read: it may call a function that is looked into."""
-        functions = self._policy().routines.functions
         if functions == "pass":
             return False
-        return self._made.mentioned(sql) or (functions == "catalog" and may_only_call(sql))
+        return (bool(self._made.names) and self._made.mentioned(sql)) or (functions == "catalog" and may_only_call(sql))
 
     async def opened(self, statements: Sequence[Statement]) -> list[Opened]:
         """The statements of one text, each with what it runs through routines, and those routines.
@@ -73,7 +74,9 @@ class Routines:
         if statement.called or not runs_a_query(statement.node):
             return bool(statement.called)
         mode = self._policy().routines.functions
-        return mode == "catalog" or (bool(self._made) and self._made.mentioned(statement.sql.encode(errors="replace")))
+        return mode == "catalog" or (
+            bool(self._made.names) and self._made.mentioned(statement.sql.encode(errors="replace"))
+        )
 
     async def _opened(self, statement: Statement, text: Sequence[Created], scs: bool, lost: bool) -> Opened:
         procedures = self._policy().routines.procedures == "read"

@@ -88,9 +88,11 @@ class Session:
             self._guard.spoken = lambda: group.tool
             self._rest.group = group
         self.attend()
+        self.relay.reword = self._guard.reworded
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
         self._prepared.mentions = self._guard.examiner.mentioned
+        self._prepared.is_awaited = self._guard.examiner.awaited
         self._held = Settling(self._guard, server, self._prepared, self._groups, self._drain)
         self._looks = LOOK_AT
         self._settling: asyncio.Task[None] | None = None
@@ -249,7 +251,7 @@ class Session:
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
         if kind in (QUERY, PARSE):
-            if self._groups.builds_in(self.who.database) and WAITS.search(body):
+            if self._groups.built_in and self.who.database in self._groups.built_in and WAITS.search(body):
                 return True
             if self._looks:
                 self._looks -= 1
@@ -268,12 +270,17 @@ class Session:
         return self._reading(), self.relay.quiet and not self.relay.executes
 
     def _look_for_tool(self, body: bytes) -> None:
-        if tools.MARKS.search(body) or self._looks == LOOK_AT - 1:
-            self.who.tool = tools.recognise(self.who.application_name, body.decode("latin-1")) or self.who.tool
-            if self.who.tool is not None:
-                self._looks = 0
-                if self._rest.group is not None:
-                    self._rest.group.tool = tools.whose(self.who.tool, self._rest.group.tool)
+        if tools.MARKS.search(body):
+            found = tools.recognise(self.who.application_name, body.decode("latin-1"))
+        elif self._looks == LOOK_AT - 1:
+            found = tools.named(self.who.application_name)
+        else:
+            return
+        self.who.tool = found or self.who.tool
+        if self.who.tool is not None:
+            self._looks = 0
+            if self._rest.group is not None:
+                self._rest.group.tool = tools.whose(self.who.tool, self._rest.group.tool)
 
     # ------------------------------------------------ ends
 

@@ -28,15 +28,15 @@ def may_matter(sql: bytes) -> bool:
     if first is None:
         return True
     semicolon = sql.find(b";")
-    if semicolon >= 0 and _TAIL.fullmatch(sql, semicolon) is None:
+    if 0 <= semicolon < len(sql) - 1 and _TAIL.fullmatch(sql, semicolon) is None:
         return True
     kind = first.lastgroup
     if kind == "dml":
         return False
     if kind == "query" or kind == "bracket":
-        return b"into" in sql.lower()
+        return sql.lower().find(b"into") >= 0  # ``in`` raises, catches and forgets an error before it looks for bytes
     if kind == "transaction":
-        return b"prepared" in sql.lower()
+        return sql.lower().find(b"prepared") >= 0
     return _SHOWN.fullmatch(sql, first.end()) is None or b"interlock" in sql.lower()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -18,14 +19,16 @@ MAX_MESSAGE_BYTES = (1 << 30) - 1  # MaxAllocSize: Postgres itself can neither b
 MAX_READ_BYTES = 1 << 20  # of a message that we read; libpq's own bound is 30000
 
 _header: Final = Struct(">BI").unpack_from
+_parameter: Final = lru_cache(maxsize=256)(messages.read_parameter_status)  # a server says the same to most clients
 
 # What each type asks of us: nothing, to be counted when it is through, or to be read.
-_COUNT, _READ = 1, 2
+_COUNT, _READ, _ERROR = 1, 2, 3
 _SAYS: Final = bytearray(256)
-for _kind in b"123sTnIEGHW":
+for _kind in b"123sTnIGHW":
     _SAYS[_kind] = _COUNT
 for _kind in b"ZCSKR":
     _SAYS[_kind] = _READ
+_SAYS[ord("E")] = _ERROR
 
 _AUTHENTICATION, _COMPLETE, _KEY, _NOTIFICATION, _PARAMETER, _READY = b"RCKASZ"
 
@@ -35,6 +38,7 @@ class Replies(Conversation):
 
     ``keeps_ready``  a ReadyForQuery that says that the client's transaction is over is kept back, in ``kept_ready``,
                      once nothing is owed any more; not those that answer our own requests
+    ``reword``       is asked of each ErrorResponse, by its body, for another message that goes on in its place
     ``muted``        while ``capture`` is set, changes of parameters are noted and not passed on either
     """
 
@@ -47,6 +51,7 @@ class Replies(Conversation):
         self.keeps_ready = False
         self.kept_ready: bytes | None = None
         self.muted = False
+        self.reword: Callable[[bytes], bytes | None] = lambda body: None
         self._sasl = sasl
         self._from_server = Backlog()
         self._server_left = 0  # bytes to come of a message that is being passed
@@ -99,11 +104,17 @@ class Replies(Conversation):
                     self.unexpected += 1
                 if self.held is not None:
                     self._refuse_in_copy(self.held)
+            elif says == _ERROR:
+                self._count(kind)
+                if (other := self.reword(data[at + 5 : end])) is not None:
+                    before += data[start:at] + other
+                    start = end
             elif not self._read(kind, data[at + 5 : end]):
                 before += data[start:at] + self._instead(kind, data[at:end])
                 start = end
             at = end
-        if size - at >= 5 and says_of[data[at]] != _READ:  # passed as it comes, and counted when it is through
+        # Passed as it comes, and counted when it is through.
+        if size - at >= 5 and (says_of[data[at]] < _READ or self._passes(data, at)):
             kind, length = header(data, at)
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 raise _bad_length(kind, length)
@@ -113,6 +124,11 @@ class Replies(Conversation):
             self._from_server.keep(data[at:], 0, self._server_need(data, at))
             size = at
         return before + data[start:size] if start or size < len(data) else data
+
+    def _passes(self, data: bytes, at: int) -> bool:
+        """Whether a message that has not come as a whole yet, and is read or may be replaced, need not be waited for."""
+        kind, length = _header(data, at)
+        return _SAYS[kind] == _ERROR and bool(length > MAX_READ_BYTES)
 
     def _server_need(self, data: bytes, at: int) -> int:
         if len(data) - at < 5:
@@ -177,7 +193,7 @@ class Replies(Conversation):
             self.last_tag = messages.read_tag(body)
             self._count(kind)
         elif kind == _PARAMETER:
-            name, value = messages.read_parameter_status(body)
+            name, value = _parameter(body)
             self.parameters[name] = value
         elif kind == _KEY:
             self.backend_key = messages.read_backend_key(body)

@@ -160,3 +160,44 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+BESIDE = {  # of an ALTER TABLE that adds a column with a constraint of its own: another action, and its error
+    "no such key": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (word)", "42830"),
+    "no such type of key": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (name)", "42804"),
+    "no such column": ("ADD FOREIGN KEY (customer_id) REFERENCES keys (nothing)", "42703"),
+    "a key of the column itself": ("ADD FOREIGN KEY (checked) REFERENCES keys (word)", "42830"),
+}
+
+
+@pytest.mark.parametrize(("action", "sqlstate"), BESIDE.values(), ids=BESIDE)
+def test_a_foreign_key_beside_a_new_column_fails_at_once(action: str, sqlstate: str, orders: str, guarded: str) -> None:
+    sql = f"ALTER TABLE orders ADD COLUMN checked int CHECK (checked > 0), {action}"
+    with psycopg.connect(orders, autocommit=True) as direct:
+        direct.execute("CREATE TABLE keys (id int PRIMARY KEY, name text UNIQUE, word text)")
+        direct.execute("INSERT INTO keys SELECT generate_series(1, 1000)")
+        with pytest.raises(psycopg.Error) as theirs:
+            direct.execute(sql)
+    with psycopg.connect(guarded) as connection:
+        with pytest.raises(psycopg.Error) as ours:
+            connection.execute(sql)
+        assert ours.value.sqlstate == theirs.value.sqlstate == sqlstate
+        assert ours.value.diag.message_primary == theirs.value.diag.message_primary
+
+
+def test_a_foreign_key_beside_a_column_that_is_filled_is_there_at_once(orders: str, guarded: str) -> None:
+    keys = "SELECT conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conrelid = 'orders'::regclass"
+    with psycopg.connect(orders, autocommit=True) as direct:
+        direct.execute("CREATE TABLE keys (id int PRIMARY KEY); INSERT INTO keys SELECT generate_series(1, 1000)")
+        before = direct.execute(keys).fetchall()
+        with psycopg.connect(guarded, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            connection.execute(
+                "ALTER TABLE orders ADD COLUMN filled float DEFAULT random(), ADD CONSTRAINT k FOREIGN KEY (customer_id) REFERENCES keys"
+            )
+            assert connection.execute(keys).fetchall() == [*before, ("k", False)]
+            connection.execute("COMMIT")
+        assert direct.execute(keys).fetchall() == [*before, ("k", True)]
+        assert direct.execute("SELECT count(*) FROM orders WHERE filled IS NULL").fetchone() == (0,)
+        marks = "SELECT count(*) FROM pg_constraint WHERE conname LIKE '\\_interlock%'"
+        assert direct.execute(marks).fetchone() == (0,)

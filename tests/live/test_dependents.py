@@ -18,6 +18,10 @@ KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES 
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
+DEFERRABLE = "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id) DEFERRABLE"
+LATER_KEY = (
+    "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers DEFERRABLE INITIALLY DEFERRED"
+)
 
 SAME: list[Sequence[str]] = [
     (INDEX, "COMMENT ON INDEX i IS 'x'"),
@@ -61,6 +65,15 @@ SAME: list[Sequence[str]] = [
     ("DROP INDEX orders_total_idx; CREATE INDEX ON orders (total)",),
     # Django's column with a default and a key
     ("ALTER TABLE orders ADD COLUMN c bigint DEFAULT 1 NOT NULL CONSTRAINT dj REFERENCES customers (id) DEFERRABLE INITIALLY DEFERRED; SET CONSTRAINTS dj IMMEDIATE",),
+    # What is not there yet checks nothing, and what is there is the server's.
+    (DEFERRABLE, "SET CONSTRAINTS u DEFERRED", "SET CONSTRAINTS public.u, u IMMEDIATE"),
+    (DEFERRABLE + "; SET CONSTRAINTS u DEFERRED; SELECT 1",),
+    (DEFERRABLE, "SET CONSTRAINTS ALL IMMEDIATE"),
+    (DEFERRABLE, "SET CONSTRAINTS nobodys IMMEDIATE"),
+    (DEFERRABLE, "SAVEPOINT a", "ROLLBACK TO a", 'SET CONSTRAINTS "u" IMMEDIATE'),
+    ("SAVEPOINT a", DEFERRABLE, "ROLLBACK TO a", "SET CONSTRAINTS u IMMEDIATE"),
+    (LATER_KEY, "UPDATE orders SET customer_id = 1 WHERE id = 1", "SET CONSTRAINTS f IMMEDIATE", "ALTER TABLE orders ALTER total SET DEFAULT 1"),
+    (LATER_KEY, "UPDATE orders SET customer_id = -1 WHERE id = 1", "SET CONSTRAINTS f IMMEDIATE"),
     (CHECK, CHECK),
     (KEY, KEY),
     ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER TABLE orders ADD CHECK (total > 0)"),
@@ -114,6 +127,7 @@ REFUSED: list[Sequence[str]] = [
     (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
+    (LATER_KEY, DEFERRABLE, "SET CONSTRAINTS f, u IMMEDIATE"),
 ]
 
 
@@ -168,3 +182,48 @@ def test_it_is_refused_and_all_of_it_is_as_before(
     assert postgres.dump(through) == before
     for name in (direct, through):
         postgres.drop_database(name)
+
+
+ABSENT = [
+    ((UNIQUE,), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", UNIQUE),
+    ((UNIQUE,), "INSERT INTO orders (id) VALUES (%s) ON CONFLICT (id) DO NOTHING", "42P10", UNIQUE),
+    ((DEFERRABLE,), "INSERT INTO orders (id) VALUES (1) ON CONFLICT ON CONSTRAINT u DO NOTHING", "42704", DEFERRABLE),
+    ((INDEX, CHECK), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
+    ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
+    ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
+    ((UNIQUE, "ROLLBACK", "BEGIN"), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
+    ((INDEX, f"{UNIQUE.replace(' i ', ' k ')}; SELECT 1"), "SELECT 'k'::regclass", "42P01", "CREATE UNIQUE INDEX k ON orders (id)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "statement", "sqlstate", "waits"), ABSENT, ids=[f"{b} {s}" for b, s, *_ in ABSENT])
+def test_an_error_about_what_is_not_there_yet_says_why(
+    before: Sequence[str], statement: str, sqlstate: str, waits: str | None, ways: tuple[str, str, Proxy]
+) -> None:
+    _, through, proxy = ways
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        for sql in ("BEGIN", *before):
+            connection.execute(sql)
+        with pytest.raises(psycopg.Error) as raised:
+            connection.execute(statement, (1,) if "%s" in statement else None)
+    error = raised.value
+    assert error.sqlstate == sqlstate
+    if waits is None:
+        assert "COMMIT" not in f"{error.diag.message_detail} {error.diag.message_hint}"
+    else:
+        assert f"This transaction has put off till after COMMIT: {waits}" in (error.diag.message_detail or "")
+        assert "into a migration of its own" in (error.diag.message_hint or "")
+
+
+def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[str, str, Proxy]) -> None:
+    _, through, proxy = ways
+    with psycopg.connect(proxy.url(through), autocommit=True, client_encoding="latin1") as connection:
+        index = 'CREATE UNIQUE INDEX "é" ON orders (id)'
+        with pytest.raises(psycopg.errors.InvalidColumnReference) as raised:
+            connection.execute(f"{index}; INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+        assert raised.value.diag.message_detail == f"This transaction has put off till after COMMIT: {index}."
+        connection.execute("BEGIN")
+        connection.execute(index)
+        with pytest.raises(psycopg.errors.UndefinedTable) as raised_alone:
+            connection.execute("""SELECT '"é"'::regclass""")
+        assert index in (raised_alone.value.diag.message_detail or "")

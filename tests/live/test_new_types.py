@@ -88,8 +88,10 @@ def test_no_write_is_lost(replica: bool, keyed: str, swapping: str) -> None:
         running = pool.submit(application)
         until(lambda: seen[0] > 3, "the application should be at it")
         begun = seen[0]
-        run(swapping, "ALTER TABLE items ALTER small TYPE bigint")
-        stop.set()
+        try:
+            run(swapping, "ALTER TABLE items ALTER small TYPE bigint")
+        finally:
+            stop.set()
         running.result(timeout=30)
     assert not errors
     assert seen[0] > begun  # some of it came meanwhile

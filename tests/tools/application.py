@@ -37,3 +37,7 @@ class Application:
     """The oldest Postgres that it takes."""
     absent: Callable[[], str | None] = lambda: None
     """Why it cannot run here."""
+
+    def on(self, version: int) -> bool:
+        """Whether it takes that Postgres: else it is no case there."""
+        return version >= self.oldest

@@ -80,6 +80,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     outcomes = [Outcome(**told) for told in _properties(reports, "outcome")]
     if not outcomes:
         return
+    versions = sorted({one.version for one in outcomes})
+    outcomes += [
+        Outcome(tool.name, version, f"does not support Postgres {version}")
+        for tool in TOOLS.values()
+        for version in versions
+        if not tool.on(version)
+    ]
     terminalreporter.section("migration tools, directly and through Interlock")
     terminalreporter.write_line(text(outcomes))
     if config.getoption("--write-compatibility"):

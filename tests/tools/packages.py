@@ -51,6 +51,7 @@ PYTHON = {
     "aerich": ("aerich==0.10.1", "tortoise-orm==1.1.9", "asyncpg==0.32.0"),
     "piccolo": ("piccolo[postgres]==1.38.0",),
     "mlflow": ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "psycopg2-binary==2.9.13"),
+    "airflow": ("apache-airflow==2.11.0", "psycopg2-binary==2.9.13"),
     "wagtail": ("wagtail==8.0.1", "django==5.2.19", "psycopg[binary]==3.3.9"),
     "peewee-migrate": ("peewee-migrate==2.3.0", "peewee==4.5.3", "psycopg2-binary==2.9.13"),
 }

@@ -94,12 +94,18 @@ class Tool:
     """Anything else that is true after the whole history."""
     absent: Callable[[], str | None] = lambda: None
     """Why it cannot run here."""
+    fails: tuple[str, str] | None = None
+    """Why it does not come through the history even directly, and what it prints then."""
     silent: bool = False
     """Whether it says that it failed, but not why."""
     oldest: int = 13
     """The oldest Postgres that it takes."""
     newest: int = 18
     """The newest one that this release takes."""
+
+    def on(self, version: int) -> bool:
+        """Whether it takes that Postgres: else it is no case there, but a line of the table."""
+        return self.oldest <= version <= self.newest
 
     @property
     def allowed(self) -> int:

@@ -40,8 +40,6 @@ def test_history(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    if postgres.version < application.oldest:
-        pytest.skip(f"does not support Postgres {postgres.version}")
     if why := application.absent():
         pytest.skip(why)
     proxy = start_guard(start_proxy, tmp_path)

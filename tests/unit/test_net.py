@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from proxy import net
+from proxy import net, sockets
 from proxy.net import Peer
 
 CERTIFICATES = Path(__file__).parent.parent / "certificates"
@@ -41,7 +41,8 @@ async def pair(*, unix: str | None = None) -> AsyncIterator[tuple[Peer, Peer]]:
     loop = asyncio.get_running_loop()
     accepted: asyncio.Future[Peer] = loop.create_future()
     if unix is None:
-        server = await loop.create_server(lambda: Peer(accepted.set_result), "127.0.0.1", 0)
+        listener = sockets.bind([sockets.Listen("127.0.0.1", 0)])[0][0]
+        server = await loop.create_server(lambda: Peer(accepted.set_result), sock=listener)
         _, there = await loop.create_connection(Peer, *server.sockets[0].getsockname()[:2])
     else:
         server = await loop.create_unix_server(lambda: Peer(accepted.set_result), unix)

@@ -23,11 +23,7 @@ def back(driver: str, folder: Path, way: Way) -> Ran:
     return alembic(driver, folder, way, "downgrade", "-1")
 
 
-FAILS = {"pg8000": "fails directly: its autocommit_block is in a transaction"}  # CREATE INDEX CONCURRENTLY, 25001
-
-
-def fails(driver: str) -> str | None:
-    return FAILS.get(driver)
+FAILS = {"pg8000": ("its autocommit_block is in a transaction", "cannot run inside a transaction block")}
 
 
 REMEDIED = {
@@ -43,7 +39,7 @@ TOOLS = {
         back=partial(back, driver),
         remedied=REMEDIED,
         shown=("in Alembic: put the operation into a block: with op.get_context().autocommit_block():",),
-        absent=partial(fails, driver),
+        fails=FAILS.get(driver),
     )
     for driver, version in (("psycopg2", "2.9"), ("psycopg", "3.3"), ("asyncpg", "0.32"), ("pg8000", "1.31"))
 }

@@ -494,3 +494,27 @@ def test_rows_that_hold_what_looks_like_messages_are_rows() -> None:
     assert (relay.status, relay.quiet) == (b"I", False)
     relay.from_server(m.command_complete(b"SELECT 100") + m.ready_for_query(b"T"))
     assert (relay.status, relay.quiet) == (b"T", True)
+
+
+def test_an_error_may_be_replaced_wherever_it_was_split() -> None:
+    error = m.error_response({"S": "ERROR", "C": "42P10", "M": "m"})
+    other = m.error_response({"S": "ERROR", "C": "42P10", "M": "m", "D": "d"})
+    rows = raw(b"D", b"x" * 9) + m.notice_response({"S": "NOTICE", "M": "n"})
+    said = rows + error + m.ready_for_query(b"E")
+    for at in range(len(said)):
+        relay = ready()
+        relay.reword = lambda body: other if b"42P10" in body else None
+        relay.from_client(m.query(b"insert"))
+        assert relay.from_server(said[:at]) + relay.from_server(said[at:]) == rows + other + m.ready_for_query(b"E")
+        assert relay.quiet
+    assert relay.status == b"E"
+
+
+def test_an_error_of_any_length_goes_on() -> None:
+    relay = ready()
+    relay.from_client(m.query(b"insert"))
+    error = m.error_response({"S": "ERROR", "M": "m" * (3 << 20)})
+    pieces = [error[at : at + 99_999] for at in range(0, len(error), 99_999)]
+    assert b"".join(map(relay.from_server, pieces)) == error
+    relay.from_server(m.ready_for_query(b"I"))
+    assert relay.quiet
