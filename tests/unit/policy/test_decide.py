@@ -320,6 +320,12 @@ def test_which_cautions_are_about_time_is_said_of_rules_that_there_are() -> None
     assert {name for name, rule in rules().items() if rule.harm == "breaks"} >= LOCKING
 
 
+@pytest.mark.parametrize(("indexes", "action"), [("colours_idx", ALLOW), ("colours_idx, orders_idx", REJECT)])
+def test_of_several_tables_all_have_to_be_below_a_threshold(judge: Decide, indexes: str, action: Action) -> None:
+    text = "rules: { drop-index-not-concurrent: { action: reject, above: { size: 1GB } } }"
+    assert judge(f"DROP INDEX {indexes}", text).action is action
+
+
 @pytest.mark.parametrize(
     "sets", ["SET search_path = other", "PERFORM set_config('search_path', 'other', true)", "SET ROLE bob"]
 )
