@@ -17,35 +17,26 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from proxy.net import Peer
-from proxy.plans.plan import Plan, Step
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
-from proxy.run.errors import PlanFailed
-from proxy.run.execute import Runner
-from proxy.run.inside import run_inside
 from proxy.run.jobs import Job, JobsUnusable
-from proxy.run.turn import turn
 from proxy.session import answers
 from proxy.session.case import (
     Case,
-    as_it_is,
-    budget,
     builds,
-    changed_tables,
     moved,
     patient_plan,
     patient_step,
 )
-from proxy.session.defer import (
-    IN_WALSENDER,
-)
+from proxy.session.defer import IN_WALSENDER
 from proxy.session.deferral import Deferral
 from proxy.session.dependents import Refused
 from proxy.session.examine import Examiner
 from proxy.session.ledger import Ledger, Who
+from proxy.session.one import OneStatement
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
 from proxy.sql.interest import stands_alone
@@ -58,7 +49,6 @@ from proxy.sql.statements import (
 )
 from proxy.tools import whose
 from proxy.wire import messages
-from proxy.wire.messages import Message
 
 log = logging.getLogger("interlock")
 
@@ -103,7 +93,7 @@ class Guard:
             client,
             who,
             self.voice,
-            lambda case, policy, inside: self._runner(case, policy, inside=inside),
+            lambda case, policy, inside: self.one.runner(case, policy, inside=inside),
             cancelled,
         )
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
@@ -115,6 +105,7 @@ class Guard:
         self.has_asked = False  # for jobs that have failed
         self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
         self.examiner.waits = lambda: self.deferral.has_deferred()
+        self.one = OneStatement(own, client, self.voice, self.examiner, self.deferral.noted, cancelled)
 
     # ------------------------------------------------ the whole of it
 
@@ -267,119 +258,42 @@ class Guard:
             return _answered(
                 await self.deferral.refuse(deferred[0], JobsUnusable(*IN_WALSENDER), policy, simple=simple)
             )
+        # What Postgres refuses after another statement of the same pipeline: ours, that asked for the facts.
+        by_itself = alone and self.own.relay.pipeline_open and stands_alone(case.statement.node)
         if policy.mode == "observe":
-            return await self._let_pass(case, alone=alone, simple=simple)
+            return await self._let_pass(case, by_itself=by_itself, simple=simple)
         for warned in cases:
             for warning in answers.warnings(warned.verdict):
                 self.voice.tell(warning)
         if policy.mode == "warn" or self.examiner.walsender:
-            return await self._let_pass(case, alone=alone, simple=simple)
+            return await self._let_pass(case, by_itself=by_itself, simple=simple)
         if alone and builds(case):
             await self.let_go()
         if alone:
             plan = case.verdict.plan if case.verdict.action is Action.REWRITE else patient_plan(case)
             if plan is None:
-                return await self._let_pass(case, alone=alone, simple=simple)
+                return await self._let_pass(case, by_itself=by_itself, simple=simple)
             async with self.building() if builds(case) else contextlib.nullcontext():
-                return await self._run(case, plan, policy, simple=simple)
+                answered = await self.one.planned(case, plan, policy, simple=simple)
+            return Outcome.ANSWERED if answered else await self._reject(case, cases, 1, simple=simple)
         if deferred and len(statements) == 1:
             return _answered(await self.deferral.one(case, policy, simple=simple, in_block=in_block))
         if len(statements) == 1:
             step = patient_step(case)
             if step is None:
                 return Outcome.PASS
-            return await self._run_inside(case, step, policy, simple=simple, in_block=in_block)
+            await self.one.inside(case, step, policy, simple=simple, in_block=in_block)
+            return Outcome.ANSWERED
         failed_before = self.examiner.cannot_ask
         return _answered(
             await self.deferral.string(cases, statements, policy, text, in_block=in_block, failed=failed_before)
         )
 
-    async def _let_pass(self, case: Case, *, alone: bool, simple: bool) -> Outcome:
-        """PASS, but for what Postgres refuses after another statement of the same pipeline: ours, that asked for the facts.
-
-        Such a statement is run here, after the end of that pipeline, and as it would have been: settings are the client's.
-        """
-        if not (alone and self.own.relay.pipeline_open and stands_alone(case.statement.node)):
+    async def _let_pass(self, case: Case, *, by_itself: bool, simple: bool) -> Outcome:
+        if not by_itself:
             return Outcome.PASS
-        self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
-        try:
-            await self.own.sync()
-            reply = (await self.own.run([(case.statement.sql, ())]))[0]
-        except ServerError as error:
-            case.outcome, case.sqlstate = "failed", error.sqlstate
-            await self.voice.fail(moved(error.fields, case.statement), simple=simple)
-            return Outcome.ANSWERED
-        case.outcome = "done"
-        await self.voice.done(reply.tag, simple=simple)
+        await self.one.as_it_is(case, simple=simple)
         return Outcome.ANSWERED
-
-    async def _run(self, case: Case, plan: Plan, policy: Policy, *, simple: bool) -> Outcome:
-        """A plan in autocommit.  A pipeline that has executed nothing yet is ended first: nothing of it is lost."""
-        rewritten = case.verdict.action is Action.REWRITE
-        begun = time.monotonic()
-        try:
-            await self.own.sync()
-            if rewritten:
-                async with turn(self.own, changed_tables(case), self.cancelled, self.voice.say):
-                    runner = await self._run_in_turn(case, policy)
-            else:
-                runner = self._runner(case, policy)
-                await runner.run(plan, as_written=len(plan.steps) == 1)
-        except (PlanFailed, ServerError) as failed:
-            fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
-            case.outcome, case.sqlstate = "failed", fields.get("C", "")
-            if isinstance(failed, PlanFailed) and failed.left:
-                fields["H"] = "\n".join(
-                    ["Interlock could not take everything back; run by hand:", *(f"  {sql};" for sql in failed.left)]
-                )
-            await self.voice.fail(moved(fields, case.statement), simple=simple)
-            return Outcome.ANSWERED
-        if case.verdict.action is Action.REJECT:
-            return await self._reject(case, [case], 1, simple=simple)
-        case.outcome = "done"
-        if case.verdict.action is Action.REWRITE:
-            self.voice.say_done(time.monotonic() - begun, max((r.blocked_ms for r in runner.results), default=0.0))
-            query = isinstance(case.statement.node, Query)  # whose tag says how many rows
-            await self.voice.done(runner.tag if query else case.statement.node.kind.encode(), simple=simple)
-        else:
-            await self.voice.done(runner.tag, simple=simple)
-        return Outcome.ANSWERED
-
-    async def _run_in_turn(self, case: Case, policy: Policy) -> Runner:
-        """The plan for what the table is like now, since another session may have had its turn in between."""
-        again = (await self.examiner.examine([case.statement], False, policy))[0]
-        case.facts, case.verdict, case.effect = again.facts, again.verdict, again.effect
-        runner = self._runner(case, policy)
-        if case.verdict.plan is not None:
-            await runner.run(case.verdict.plan)
-        elif case.verdict.action is not Action.REJECT:
-            await runner.run(patient_plan(case) or as_it_is(case), as_written=True)
-        return runner
-
-    async def _run_inside(self, case: Case, step: Step, policy: Policy, *, simple: bool, in_block: bool) -> Outcome:
-        """One statement in the client's transaction, with little patience for its lock."""
-        runner = self._runner(case, policy, inside=True)
-        try:
-            if in_block:
-                await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await run_inside(runner, step, savepoint=in_block)
-            self.deferral.noted.ran(case.statement, step.relations)
-            if simple:
-                await self.own.sync()  # a Query commits what was executed before it without a Sync
-        except (PlanFailed, ServerError) as failed:
-            fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
-            case.outcome, case.sqlstate = "failed", fields.get("C", "")
-            await self.voice.fail(moved(fields, case.statement), simple=simple)
-            return Outcome.ANSWERED
-        case.outcome = "done"
-        await self.voice.done(runner.tag, simple=simple)
-        return Outcome.ANSWERED
-
-    def _runner(self, case: Case, policy: Policy, *, inside: bool = False) -> Runner:
-        self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
-        runner = Runner(self.own, budget(policy, inside=inside), case.facts, self.voice.say, self.cancelled)
-        case.steps = runner.results
-        return runner
 
     # ------------------------------------------------ refusing
 
