@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.catalog.facts import MISSING, Column, Facts, Index, Relation
+from proxy.catalog.facts import MISSING, Column, Facts, Function, Index, Relation, Type
 from proxy.policy.decide import decide
 from proxy.policy.effective import Policy
 from proxy.policy.load import load
@@ -20,6 +20,7 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.rules.base import LOCKING, rules
 from proxy.sql.read import read
 from tests.unit.policy.packs import line_of
+from tests.unit.rules import catalog
 
 ALLOW, WARN, REWRITE, DEFER, REJECT = Action
 
@@ -291,8 +292,38 @@ def test_what_waits_for_its_lock_goes_unnoticed_on_a_small_table(judge: Decide, 
     assert judge(sql, "extends: recommended\nsmall_tables: { under: 8kB }", relations=known).action is not ALLOW
 
 
+ATTACH = "ALTER TABLE events ATTACH PARTITION old_events FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')"
+
+
+@pytest.mark.parametrize(
+    ("sql", "action"), [("ALTER TABLE events DETACH PARTITION events_2020", WARN), (ATTACH, REJECT)]
+)
+def test_what_has_to_be_committed_in_between_does_not_wait_for_commit(
+    policy: Callable[[str], Policy], sql: str, action: Action
+) -> None:
+    """It waits for its lock with patience, or it is refused."""
+    (statement,) = read(sql)
+    known = catalog.facts(statement, 18)
+    assert decide(statement, known, policy("recommended")).action is REWRITE
+    verdict = decide(statement, replace(known, in_transaction=True), policy("recommended"))
+    assert (verdict.action, "would wait for COMMIT" in note(verdict)) == (action, True)
+
+
+def test_steps_that_nothing_takes_back_are_refused(policy: Callable[[str], Policy]) -> None:
+    (statement,) = read("ALTER TABLE orders DROP COLUMN email, ADD COLUMN email int, ADD UNIQUE (email)")
+    verdict = decide(statement, catalog.facts(statement, 18), policy("recommended"))
+    assert (verdict.action, verdict.plan) == (REJECT, None)
+    assert any("DROP COLUMN email would have to be committed before" in d.note for d in verdict.decided)
+
+
 def test_which_cautions_are_about_time_is_said_of_rules_that_there_are() -> None:
     assert {name for name, rule in rules().items() if rule.harm == "breaks"} >= LOCKING
+
+
+@pytest.mark.parametrize(("indexes", "action"), [("colours_idx", ALLOW), ("colours_idx, orders_idx", REJECT)])
+def test_of_several_tables_all_have_to_be_below_a_threshold(judge: Decide, indexes: str, action: Action) -> None:
+    text = "rules: { drop-index-not-concurrent: { action: reject, above: { size: 1GB } } }"
+    assert judge(f"DROP INDEX {indexes}", text).action is action
 
 
 @pytest.mark.parametrize(
@@ -532,6 +563,28 @@ def test_overrides_let_an_unreadable_statement_pass(judge: Decide) -> None:
     assert judge("FLURB", "strict", allow="unreadable-statement: x").action is REJECT
     assert judge("FLURB", "unreadable: reject", allow="unreadable-statement: x").action is ALLOW
     assert judge("FLURB", "unreadable: reject", allow="all: x").action is ALLOW
+
+
+# ---------------------------------------------------------------- triggers
+
+FILLED = "ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()"
+RANDOM = Function(volatile=True, least=0, most=0, builtin=True)
+
+
+@pytest.mark.parametrize(
+    ("triggers", "action"), [("reject", REJECT), ("fire", REWRITE), ("skip", REWRITE), (None, REJECT)]
+)
+def test_a_rewrite_sets_off_triggers_only_if_the_policy_says_so(
+    judge: Decide, triggers: str | None, action: Action
+) -> None:
+    text = "extends: recommended\n" + (f"backfills: {{ triggers: {triggers} }}" if triggers else "")
+    types = {"uuid": Type(oid=2950, base="uuid", base_oid=2950)}
+    known = {"functions": {'"gen_random_uuid"': (RANDOM,)}, "types": types}
+    audited = {**FACTS.relations, ("orders",): replace(ORDERS, on_update=("audit",))}
+    assert judge(FILLED, text, **known).action is REWRITE
+    verdict = judge(FILLED, text, relations=audited, **known)
+    assert verdict.action is action
+    assert ('set off "audit"' in note(verdict)) is (action is REJECT)
 
 
 # ---------------------------------------------------------------- transactions, modes
