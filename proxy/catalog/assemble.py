@@ -273,7 +273,7 @@ def _heirs(row: Row, rows: _Rows) -> Heirs:
     for i in _by_name(row["indexes"] or ()):
         schema, table = _identified(i["table"], rows)
         columns = tuple(name for name, _ in i["makeup"]["keys"] or ())
-        flags = {"valid": i["valid"], "unique": i["unique"], "derived": i["derived"]}
+        flags = {name: i[name] for name in ("valid", "unique", "derived", "partition", "partitioned")}
         made = Index(
             i["oid"], schema, i["name"], i["table_oid"], schema, table, columns=columns, **flags, **_makeup(i["makeup"])
         )

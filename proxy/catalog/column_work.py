@@ -131,8 +131,8 @@ def _remaking(
 def _is_rebuilt(index: Index, table: Relation, column: Column, *, alike: bool, recollated: bool) -> bool:
     if index.constraint is not None and index.constraint not in table.constraints:
         return False  # dropped by the same ALTER
-    if index.derived or index.reshaped or table.partitioned or not index.valid:
-        return True
+    if index.derived or index.reshaped or index.partitioned or index.partition or not index.valid:
+        return True  # a partitioned one is made anew with all its parts; one that only a partition has is its own
     if recollated and column.name not in index.collated:
         alike = False
     return column.name in index.columns and not alike

@@ -1211,6 +1211,14 @@ SELECT pg_catalog.concat(
                                 'table', (pg_catalog.pg_identify_object('1259', i.indrelid, 0)).identity,
                                 'valid', i.indisvalid,
                                 'unique', i.indisunique,
+                                'partition', (
+                                    SELECT x.relispartition FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid
+                                ),
+                                'partitioned', (
+                                    SELECT x.relkind OPERATOR(pg_catalog.=) 'I' FROM pg_catalog.pg_class AS x
+                                    WHERE x.oid OPERATOR(pg_catalog.=) i.indexrelid
+                                ),
                                 'derived', i.indexprs IS NOT NULL OR i.indpred IS NOT NULL,
                                 'makeup', (/* makeup */)
                             ))

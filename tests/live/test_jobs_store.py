@@ -26,7 +26,9 @@ STEP = Step(
     budget="builds",
     index=("public", "i"),
 )
-NEW = NewJob("token", "CREATE INDEX", "CREATE INDEX i ON t (a) -- Ünïcödé \\ \"q\" 's'", (STEP,), (4_000_000_000,))
+NEW = NewJob(
+    "token", "CREATE INDEX", "CREATE INDEX i ON t (a) -- Ünïcödé \\ \"q\" 's'", (STEP,), (4_000_000_000, 1259)
+)  # one of its tables is left
 HOSTILE = """
 CREATE SCHEMA evil;
 CREATE DOMAIN evil.text AS pg_catalog.text CHECK (VALUE IS NULL);
