@@ -121,6 +121,8 @@ def measure(
     if migration:
         _execute(application, *migration.after)
     took = sorted(t for _, t in samples)
+    if not took:  # it was over before anybody had sent a statement
+        took = [0.0]
     p99 = took[int(len(took) * 0.99)]
     line = [(began - start, t) for began, t in samples]
     return Outcome(1000 * took[-1], 1000 * p99, _blocked_s(samples), end - start, line, error)

@@ -25,6 +25,10 @@ from proxy.sql.statements import (
     Statement,
 )
 
+MOST_COLUMNS = 32  # INDEX_MAX_KEYS
+# Types of pg_catalog that always have an order of their own: bool, bytea, int8, int2, int4, text, oid, float4, float8, bpchar,
+# varchar, date, time, timestamp, timestamptz, interval, numeric, uuid.
+SORTED = frozenset({16, 17, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1700, 2950})
 OVER = "IL000"  # the SQLSTATE with which the rehearsal takes itself back
 
 
@@ -40,7 +44,12 @@ def rehearsals(statement: Statement, facts: Facts) -> tuple[str, ...]:
             return (_sql(relation, onto_copy(statement, node, relation)[0], _owned(relation)),)
         case AlterTable(relation=name) as alter if relation := _plain(name, facts):
             return tuple(
-                _sql(relation, _head(relation) + action.span.of(statement.text), _single_key(alter, action, relation))
+                _sql(
+                    relation,
+                    _head(relation) + action.span.of(statement.text),
+                    _single_key(alter, action, relation),
+                    unless=_stands_nothing_in_the_way(action, relation) if _fits(alter, action, relation) else "",
+                )
                 for action in _indexed(alter)
             )
         case _:
@@ -135,14 +144,45 @@ def _names_table(statement: Statement, start: int, end: int, relation: Relation)
     return any(token.kind in ("word", "quoted", "uquoted") and token.value == relation.name for token in tokens)
 
 
-def _sql(relation: Relation, sql: str, first: str, *ahead: str) -> str:
+def _sql(relation: Relation, sql: str, first: str, *ahead: str, unless: str = "") -> str:
     made = " ".join(f"EXECUTE {literal(one)};" for one in (make_copy(relation), *ahead))
-    body = (
-        f"BEGIN {first} BEGIN {made}"
-        f" EXECUTE {literal(sql)}; RAISE EXCEPTION USING ERRCODE = '{OVER}';"
-        f" EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END; END"
+    tried = (
+        f"BEGIN {made} EXECUTE {literal(sql)}; RAISE EXCEPTION USING ERRCODE = '{OVER}';"
+        f" EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END;"
     )
+    body = f"BEGIN {first} {f'IF NOT ({unless}) THEN {tried} END IF;' if unless else tried} END"
     return f"DO LANGUAGE plpgsql {literal(body)}"
+
+
+def _fits(alter: AlterTable, action: AddConstraint, relation: Relation) -> bool:
+    """Whether a unique index on these columns is always possible: then only a name, or a right, may stand in the way."""
+    c = action.constraint
+    columns = [relation.columns.get(name) for name in c.columns]
+    return (
+        len(alter.actions) == 1
+        and 0 < len(c.columns) == len(set(c.columns)) <= MOST_COLUMNS
+        and all(column is not None and column.type_oid in SORTED and not column.generated for column in columns)
+        and c.name not in relation.constraints
+        and not (c.include or c.with_options or c.tablespace or c.not_valid)
+        and not (c.nulls_not_distinct or c.not_enforced or c.no_inherit or c.without_overlaps)
+    )
+
+
+def _stands_nothing_in_the_way(action: AddConstraint, relation: Relation) -> str:
+    """A condition in SQL that takes a tenth of a millisecond; the copy takes five, in a transaction that keeps writers out."""
+    about = f"FROM pg_catalog.pg_class c WHERE c.oid {EQ} {relation.oid}"
+    free = [
+        f"(SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')"
+        f" AND pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE') {about})",
+        f"pg_catalog.current_setting('default_tablespace') {EQ} ''",
+    ]
+    if action.constraint.name is not None:
+        taken = (
+            f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} (SELECT c.relnamespace {about})"
+            f" AND x.relname {EQ} {literal(action.constraint.name)}"
+        )
+        free.append(f"NOT EXISTS ({taken})")
+    return " AND ".join(free)
 
 
 def _owned(relation: Relation) -> str:

@@ -150,10 +150,39 @@ def test_whose_it_is(pair: Pair) -> None:
     pair.execute(
         f"RESET ROLE; REVOKE CREATE ON SCHEMA public FROM {role}, PUBLIC; ALTER TABLE orders OWNER TO {role}; SET ROLE {role}"
     )
-    wanted = pair.direct("CREATE INDEX i ON orders (email)")
-    assert wanted is not None
-    assert pair.rehearsed("CREATE INDEX i ON orders (email)") == wanted
+    for sql in ("CREATE INDEX i ON orders (email)", "ALTER TABLE orders ADD UNIQUE (email)"):
+        wanted = pair.direct(sql)
+        assert wanted is not None
+        assert pair.rehearsed(sql) == wanted
     pair.execute(f"RESET ROLE; REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_unique_constraint_that_surely_fits_is_not_tried(pair: Pair) -> None:
+    """But where its name is taken, or the role may not make it, Postgres says so itself."""
+    copies = "SELECT count(*) FROM made"
+    pair.execute("CREATE TABLE made (tag text)")
+    pair.execute(
+        "CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$BEGIN INSERT INTO made VALUES (tg_tag); RAISE NOTICE '%', tg_tag; END$$;"
+        " CREATE EVENT TRIGGER noted ON ddl_command_start WHEN tag IN ('CREATE TABLE') EXECUTE FUNCTION note()"
+    )
+    told: list[str] = []
+    pair.connection.add_notice_handler(lambda d: told.append(d.message_primary or ""))
+    try:
+        for sql, tried in (
+            ("ALTER TABLE orders ADD UNIQUE (email)", False),
+            ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email, total)", False),
+            ("ALTER TABLE orders ADD UNIQUE (email) WITH (fillfactor = 50)", True),
+        ):
+            told.clear()
+            assert pair.rehearsed(sql) is None
+            assert ("CREATE TABLE" in told) is tried, sql
+        told.clear()
+        assert pair.rehearsed("ALTER TABLE orders ADD CONSTRAINT taken UNIQUE (email)") is not None
+        assert "CREATE TABLE" in told
+        assert pair.connection.execute(copies).fetchone() == (0,)
+    finally:
+        pair.execute("DROP EVENT TRIGGER noted")
 
 
 @pytest.mark.parametrize("sql", ["CREATE INDEX i ON orders (lower(email))", "ALTER TABLE orders ADD UNIQUE (email)"])
