@@ -46,6 +46,10 @@ class Member(Protocol):
     def since(self) -> float:
         """When that began, by the monotonic clock."""
 
+    @property
+    def leaving(self) -> bool:
+        """Whether its client is gone, and what it does is only what is left of its jobs."""
+
     def stop_build(self) -> None:
         """Cancel what is being built on its connection."""
 
@@ -119,6 +123,10 @@ class Group:
         """Of its members here."""
         return [(member.in_transaction, member.idle_in_transaction, member.since) for member in self.members]
 
+    def leaves(self, token: str) -> bool:
+        """Whether the session that marks its jobs with this token is a member whose client is gone."""
+        return any(member.token == token and member.leaving for member in self.members)
+
     def waited_s(self) -> float:
         return time.monotonic() - self.since
 
@@ -141,6 +149,7 @@ class Groups:
                 "jobs": self._heard_of_jobs,
                 "states": lambda message: self._named(message).states(),
                 "member": lambda message: any(m.token == message["token"] for m in self._named(message).members),
+                "leaving": lambda message: self._named(message).leaves(message["token"]),
                 "let go": self._asked_to_let_go,
                 "builds": self._heard_of_builds,
                 "paused": self._heard_of_pause,
@@ -178,6 +187,12 @@ class Groups:
         if any(member.token == token for member in group.members):
             return True
         return self._siblings is not None and any(await self._siblings.ask("member", group=group.key, token=token))
+
+    async def leaves(self, group: Group, token: str) -> bool:
+        """As ``Group.leaves``, in any worker."""
+        if group.leaves(token):
+            return True
+        return self._siblings is not None and any(await self._siblings.ask("leaving", group=group.key, token=token))
 
     async def let_go(self, group: Group, but: Member) -> None:
         """As ``Group.let_go``, of all workers."""

@@ -8,7 +8,7 @@ taken back.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from proxy.catalog.facts import Setting
@@ -33,6 +33,16 @@ def locks_of(case: Case) -> list[Step]:
         return list(case.verdict.plan.now)
     step = patient_step(case)
     return [step] if step is not None else []
+
+
+def _locked(case: Case, runner: Runner) -> Iterator[tuple[Lock, Sequence[tuple[str, str]]]]:
+    if case.verdict.plan is not None:
+        for step in case.verdict.plan.now:
+            yield from runner.locks.wanted(step).items()
+    elif patient_step(case) is not None:
+        yield case.effect.lock, case.effect.relations
+        if case.effect.known:
+            yield from ((other.lock, (other.relation,)) for other in case.effect.others)
 
 
 def sets_timeout(
@@ -111,9 +121,8 @@ class PatientString:
         """All that the string locks, as one step to look for."""
         wanted: dict[Lock, dict[tuple[str, str], None]] = {}
         for case, runner in zip(self.cases, runners, strict=True):
-            for step in locks_of(case):
-                for lock, found in runner.locks.wanted(step).items():
-                    wanted.setdefault(lock, {}).update(dict.fromkeys(found))
+            for lock, found in _locked(case, runner):
+                wanted.setdefault(lock, {}).update(dict.fromkeys(found))
         strongest = max(wanted, key=lambda lock: lock.rank, default=Lock.NONE)
         relations = tuple(wanted.pop(strongest, ()))
         others = tuple((*relation, lock) for lock, rest in wanted.items() for relation in rest)

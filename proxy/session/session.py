@@ -151,7 +151,7 @@ class Session:
     @property
     def in_transaction(self) -> bool:
         """Whether the client has a transaction open, or something of it is running; as the others of its group see it."""
-        if not self.relay.status or self._rest.resting:
+        if not self.relay.status or self._rest.resting or self._leaving:
             return False
         return self.relay.status != b"I" or not self.relay.quiet or self._settling is not None
 
@@ -159,6 +159,11 @@ class Session:
     def idle_in_transaction(self) -> bool:
         """Whether the client has a transaction open, and asks nothing."""
         return self.relay.status in (b"T", b"E") and self.relay.quiet and self._settling is None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the client is gone, and what is left are jobs."""
+        return self._leaving
 
     def stop_build(self) -> None:
         """Cancel what is being built on its connection."""

@@ -5,6 +5,7 @@ A concurrent build waits for the snapshot of the first, and the tool for the sec
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -193,6 +194,27 @@ def test_who_locks_may_end_without_a_word(pair: tuple[Raw, Raw], orders: str) ->
     migrates(work)
     lock.send(m.terminate())
     wait_until(lambda: valid(orders) is True)
+
+
+def test_whose_client_is_gone_is_waited_for_by_the_next(pair: tuple[Raw, Raw], orders: str) -> None:
+    """Sqitch: psql deploys and ends; the answer to its other connection's COMMIT is the last that it waits for."""
+    lock, work = pair
+    with psycopg.connect(orders, autocommit=True) as other, psycopg.connect(orders) as holder:
+        locks(lock)
+        migrates(work)
+        other.execute(CLAIM)
+        ask(lock, b"COMMIT")
+        holder.execute("LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE")
+        other.execute("SELECT pg_advisory_unlock_all()")
+        work.send(m.terminate())
+        running = "SELECT count(*) FROM interlock.jobs WHERE state = 'running'"
+        wait_until(lambda: other.execute(running).fetchone() == (1,))
+        ask(lock, b"BEGIN")
+        freed = threading.Timer(0.5, holder.rollback)
+        freed.start()
+        ask(lock, b"COMMIT")
+        assert valid(orders) is True
+        freed.join()
 
 
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
