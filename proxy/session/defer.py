@@ -219,9 +219,9 @@ class InSteps:
         return {
             **fields,
             "C": "IL004",
-            "H": "Interlock cannot send a query of several statements again once a part of it is committed or answered, and"
-            f" lets it queue for a lock no longer than locks.timeout ({self._policy.locks.timeout});"
-            " send the statements one by one and it waits patiently for each.",
+            "H": "Interlock sends a query of several statements again, but not once a part of it has been committed, has"
+            f" changed rows or was answered: then it queues for a lock no longer than locks.timeout ({self._policy.locks.timeout})."
+            " Send the statements one by one and it waits patiently for each.",
         }
 
     def _foreseen(self, fields: dict[str, str]) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 It is looked for those who are in the way before any of it runs, and while it runs each lock is waited for no longer than
 ``locks.timeout``.  What has failed for that is sent again, as long as the client has been told nothing that could not be
-taken back.
+taken back, and nothing has run that should not run twice.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from proxy.session.defer import InSteps
 from proxy.sql.statements import SetVariable, Statement, Transaction
 
 FINAL = frozenset({b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"})  # tags of what cannot be taken back
+# First words of tags of what is taken back wholly and done again in no time; what changes rows, or runs the author's own code, is not.
+AGAIN = frozenset(b"ALTER BEGIN COMMENT CREATE DROP GRANT LOCK RESET REVOKE SAVEPOINT SET START".split())
 TAKE_AWAY = frozenset({"RELEASE", "ROLLBACK TO"})  # perhaps our savepoint, with one that stands before it
 
 
@@ -61,7 +63,7 @@ def sets_timeout(
 
 
 class Answer:
-    """What the client is to hear; tags of commands wait for what cannot be taken back."""
+    """What the client is to hear; tags of what may be done again wait for something else to be told."""
 
     def __init__(self, client: Hears) -> None:
         self._client = client
@@ -70,9 +72,9 @@ class Answer:
         self.ended = False  # the transaction that was open at first, and all its savepoints
 
     def write(self, data: bytes) -> None:
-        final = data[:1] == b"C" and data[5:-1] in FINAL
-        self.ended = self.ended or final
-        if not self.told and data[:1] == b"C" and not final:
+        tag = data[5:-1] if data[:1] == b"C" else b""
+        self.ended = self.ended or tag in FINAL
+        if not self.told and tag.split(b" ", 1)[0] in AGAIN:
             self._held.append(data)
         elif data:
             self.tell()

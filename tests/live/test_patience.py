@@ -166,22 +166,26 @@ def test_a_query_string_that_meets_a_held_lock_is_sent_again(
 
 
 @pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+@pytest.mark.parametrize(
+    "first", ["SELECT nextval('s')", "DO $$BEGIN PERFORM nextval('s'); END$$"], ids=["rows", "code"]
+)
 def test_what_has_been_told_of_a_query_string_is_not_run_again(
-    opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+    first: str, opening: str, orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
 ) -> None:
     proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h }\n")
     with psycopg.connect(orders) as reader:
         reader.execute("CREATE SEQUENCE s")
         reader.commit()
         reader.execute("SELECT count(*) FROM orders")
-        sql = "SELECT nextval('s'); ALTER TABLE orders ADD COLUMN x int"
-        alter = Background(through(proxy, orders), sql, opening)
+        alter = Background(through(proxy, orders), f"{first}; ALTER TABLE orders ADD COLUMN x int", opening)
         alter.thread.join(20)
         reader.rollback()
     assert alter.error is not None
     assert alter.error.diag.sqlstate == "IL004"
+    assert "one by one" in (alter.error.diag.message_hint or "")
     alter.join()
     assert value(orders, "SELECT last_value FROM s") == 1
+    assert value(orders, "SELECT is_called FROM s") is True
 
 
 def test_a_query_string_that_says_how_long_it_waits_waits_for_so_long(
