@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -47,10 +48,14 @@ from proxy.wire import messages
 KEEP = "surrogateescape"  # bytes that an encoding has no letters for
 
 
+log = logging.getLogger("interlock")
+
+
 class Deferral:
     """What one session puts off till after COMMIT.
 
-    ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction.
+    ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction,
+    and ``has_left`` whether jobs of earlier ones wait still.
     ``runner`` makes one for a case, with the patience that there is inside a transaction, or outside.
     ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
     """
@@ -72,6 +77,8 @@ class Deferral:
         self.cancelled = cancelled
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
+        self.has_left: Callable[[], bool] = lambda: False
+        self._left: list[Pending] = []  # as it was when the open transaction had put off nothing yet
         self.noted = Noted()
         self._put_off: list[
             Pending
@@ -83,17 +90,35 @@ class Deferral:
         return secrets.token_hex(16)
 
     async def pending(self) -> list[Pending]:
-        """What waits for the COMMIT of the transaction that is open."""
+        """What waits for the COMMIT of the transaction that is open, behind what is left of those before it."""
         if not self.has_deferred():
-            return []
+            self._left = await self._of_earlier() if self.has_left() else []
+            return list(self._left)
         if (known := self.noted.known) is not None:
-            return known
+            return [*self._left, *known]
         if not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
             return []
         found = await jobs.of_session(self.own, self.token)
-        pending = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found]
+        before = {one.job for one in self._left}
+        pending = [
+            Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found if job.id not in before
+        ]
         self.noted.found(pending)
-        return pending
+        return [*self._left, *pending]
+
+    async def _of_earlier(self) -> list[Pending]:
+        """Jobs of transactions that have been committed; they may have been begun, so what takes one back comes behind it.
+
+        A tool that holds its lock in a transaction on another connection commits one migration after the other meanwhile.
+        """
+        if self.own.relay.status != b"T":
+            return []
+        try:
+            found = await jobs.waiting(self.own)
+        except JobsUnusable as error:
+            log.warning("%s: jobs that were left cannot be read: %s", self.who.label, error)
+            return []
+        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
 
     async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:
         """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""

@@ -210,7 +210,9 @@ def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending
 
 
 def _given_up(one: Pending) -> GivesUp | None:
-    return GivesUp((one.job,), one.give_up, as_written=False) if one.is_single and one.job is not None else None
+    if one.left or one.job is None or not one.is_single:
+        return None
+    return GivesUp((one.job,), one.give_up, as_written=False)
 
 
 def _undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:

@@ -33,6 +33,7 @@ class Pending:
     tables: tuple[int, ...] = ()
     give_up: tuple[str, ...] = ()
     job: int | None = None
+    left: bool = False  # of a transaction before: somebody may have begun it, so that it cannot be taken back
 
     @cached_property
     def statement(self) -> Statement | None:

@@ -56,6 +56,11 @@ class Rest:
         """Whether jobs were written down in the transaction that is open, or one before it of which nothing is known."""
         return self._pending
 
+    @property
+    def has_left(self) -> bool:
+        """Whether jobs of the group are known to wait, of transactions that have been committed."""
+        return self.group is not None and self.group.has_jobs
+
     def begin(self) -> None:
         """A job has been written down in the transaction that is open."""
         self._pending = True

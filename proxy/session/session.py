@@ -83,6 +83,7 @@ class Session:
         self._guard.let_go = self._rest.let_go
         self._guard.attend = self.attend
         self._guard.deferral.has_deferred = lambda: self._rest.pending
+        self._guard.deferral.has_left = lambda: self._rest.has_left
         if not replication:
             group = self._groups.join(self, who.user, who.database, address(who.client))
             self._guard.spoken = lambda: group.tool

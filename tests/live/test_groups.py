@@ -217,6 +217,38 @@ def test_whose_client_is_gone_is_waited_for_by_the_next(pair: tuple[Raw, Raw], o
         freed.join()
 
 
+NEXT = {  # what the migration behind says of the index that is left; how it ends, and what is there at last
+    "dropped": (b"DROP INDEX orders_email_index", "", None),
+    "dropped if it is there": (b"DROP INDEX IF EXISTS orders_email_index", "", None),
+    "commented": (b"COMMENT ON INDEX orders_email_index IS 'x'", "", True),
+    "made again": (INDEX, "42P07", True),
+    "made if it is not there": (b"CREATE INDEX IF NOT EXISTS orders_email_index ON orders (id)", "", True),
+}
+
+
+@pytest.mark.parametrize(("sql", "sqlstate", "there"), NEXT.values(), ids=NEXT)
+def test_the_next_migration_finds_what_is_left(
+    sql: bytes, sqlstate: str, there: bool | None, pair: tuple[Raw, Raw], orders: str
+) -> None:
+    """As if it had been done; the lock is held over both."""
+    lock, work = pair
+    locks(lock)
+    migrates(work)
+    assert valid(orders) is None
+    ask(work, b"BEGIN")
+    work.send(q(sql))
+    said = work.until("Z")
+    assert ([error(said)["C"]] if "E" in kinds(said) else []) == ([sqlstate] if sqlstate else [])
+    ask(work, b"COMMIT")
+    ask(lock, b"COMMIT")
+    wait_until(lambda: waiting_jobs(orders) == 0)
+    assert valid(orders) is there
+    with psycopg.connect(orders) as connection:
+        comment = connection.execute("SELECT obj_description(to_regclass('orders_email_index'))").fetchone()
+        assert comment == (("x",) if b"COMMENT" in sql else (None,))
+        assert connection.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'failed'").fetchone() == (0,)
+
+
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
     lock, work = pair
     locks(lock)
