@@ -69,6 +69,10 @@ OF_SESSION = (
     f"{_READ} WHERE j.session {EQ} $1::pg_catalog.text AND {_MINE} AND {_LEFT}"
     f" AND j.state {EQ} 'waiting' ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 )
+OF_EARLIER = (
+    f"{_READ} WHERE {_MINE} AND {_LEFT} AND j.state {EQ} ANY (ARRAY['waiting', 'running']::pg_catalog.text[])"
+    " ORDER BY j.id USING OPERATOR(pg_catalog.<)"
+)
 UNFINISHED = (
     f"{_READ} WHERE {_MINE} AND j.state {EQ} ANY (ARRAY['waiting', 'running', 'failed']::pg_catalog.text[])"
     " ORDER BY j.id USING OPERATOR(pg_catalog.<)"
@@ -222,6 +226,13 @@ async def unfinished(own: Asking) -> list[Job]:
     Raises JobsUnusable, ServerError.
     """
     return _jobs(await own.fetch(UNFINISHED)) if await exists(own) else []
+
+
+async def of_earlier(own: Asking) -> list[Job]:
+    """What waits or is being done, of any session of this login's, and is not without its table."""
+    if not await pending(own):
+        return []
+    return [job for job in _jobs(await own.fetch(OF_EARLIER)) if not job.unreadable]
 
 
 async def waiting(own: Asking) -> list[Job]:

@@ -153,7 +153,13 @@ def unwritten(verdict: Verdict, error: JobsUnusable, *, way_out: str) -> dict[st
 def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, str]:
     """Refusal of a statement because of what waits for COMMIT."""
     kind = statement.node.kind
+    remedy = "Put it into a migration of its own, before or after this one."
     match why:
+        case Refused(name=name, what=what, left=True):
+            detail = (
+                f"{' '.join(what.split())} of an earlier transaction waits until no session of this client is in one."
+            )
+            subject, remedy = f'"{name}"', "Run the migration again: by then that is done."
         case Refused(name=name, what=what):
             detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
             subject = f'"{name}"'
@@ -163,8 +169,7 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
         "S": "ERROR",
         "V": "ERROR",
         "C": REJECTED,
-        "M": f"{kind} cannot be done while {subject} waits for COMMIT [jobs]\n"
-        "Put it into a migration of its own, before or after this one.",
+        "M": f"{kind} cannot be done while {subject} waits for COMMIT [jobs]\n{remedy}",
         "D": detail,
         "H": "Or have that one run as it is written, by an exception in the policy or SET interlock.allow before it; then nothing waits.",
         "P": str(statement.span.start + 1),

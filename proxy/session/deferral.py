@@ -78,7 +78,7 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_left: Callable[[], bool] = lambda: False
-        self._left: list[Pending] = []  # as it was when the open transaction had put off nothing yet
+        self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
         self._put_off: list[
             Pending
@@ -91,20 +91,23 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open, behind what is left of those before it."""
+        left = await self._of_earlier() if self.has_left() else []
         if not self.has_deferred():
-            self._left = await self._of_earlier() if self.has_left() else []
-            return list(self._left)
+            self._earlier = {one.job for one in left}
+            return left
+        left = [one for one in left if one.job in self._earlier]
         if (known := self.noted.known) is not None:
-            return [*self._left, *known]
+            return [*left, *known]
         if not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
             return []
         found = await jobs.of_session(self.own, self.token)
-        before = {one.job for one in self._left}
         pending = [
-            Pending(job.statement, job.steps, job.tables, job.give_up, job.id) for job in found if job.id not in before
+            Pending(job.statement, job.steps, job.tables, job.give_up, job.id)
+            for job in found
+            if job.id not in self._earlier
         ]
         self.noted.found(pending)
-        return [*self._left, *pending]
+        return [*left, *pending]
 
     async def _of_earlier(self) -> list[Pending]:
         """Jobs of transactions that have been committed; they may have been begun, so what takes one back comes behind it.
@@ -114,7 +117,7 @@ class Deferral:
         if self.own.relay.status != b"T":
             return []
         try:
-            found = await jobs.waiting(self.own)
+            found = await jobs.of_earlier(self.own)
         except JobsUnusable as error:
             log.warning("%s: jobs that were left cannot be read: %s", self.who.label, error)
             return []

@@ -53,6 +53,7 @@ class Refused:
 
     name: str  # of what waits
     what: str  # the statement that makes it wait
+    left: bool = False  # it stood in a transaction before, which is committed
 
 
 def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
@@ -132,7 +133,7 @@ def _alter(
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
     for action in alter.actions:
         if (under := _undermines(action, here, relation) or _needs(action, pending, facts)) is not None:
-            return Refused(*under)
+            return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
     if not waits:
         return None
     if len(waits) < len(alter.actions):
@@ -225,7 +226,8 @@ def _undermines(action: object, here: Sequence[Pending], relation: Relation | No
                 return one.name or column, one.sql
         case AlterColumnType(column=column, using=None):
             # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
-            here = [one for one in here if column in one.later_words and not one.is_not_null]
+            # Of a migration before that is rare, and told when it is done.
+            here = [one for one in here if column in one.later_words and not one.is_not_null and not one.left]
         case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
             here = [one for one in here if column in one.later_words]
         case OtherAction(what="RENAME TO" | "SET SCHEMA"):

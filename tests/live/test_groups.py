@@ -222,6 +222,7 @@ NEXT = {  # what the migration behind says of the index that is left; how it end
     "dropped if it is there": (b"DROP INDEX IF EXISTS orders_email_index", "", None),
     "commented": (b"COMMENT ON INDEX orders_email_index IS 'x'", "", True),
     "made again": (INDEX, "42P07", True),
+    "of another table by then": (b"DROP TABLE orders; CREATE TABLE orders (email text); " + INDEX, "", True),
     "made if it is not there": (b"CREATE INDEX IF NOT EXISTS orders_email_index ON orders (id)", "", True),
 }
 
@@ -247,6 +248,28 @@ def test_the_next_migration_finds_what_is_left(
         comment = connection.execute("SELECT obj_description(to_regclass('orders_email_index'))").fetchone()
         assert comment == (("x",) if b"COMMENT" in sql else (None,))
         assert connection.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'failed'").fetchone() == (0,)
+
+
+def test_what_would_fail_for_the_next_migration_is_refused_and_passes_when_that_is_run_again(
+    pair: tuple[Raw, Raw], orders: str
+) -> None:
+    lock, work = pair
+    locks(lock)
+    migrates(work)
+    ask(work, b"BEGIN")
+    ask(work, b"ALTER TABLE orders ALTER COLUMN email TYPE varchar(500)")
+    ask(work, b"COMMIT")
+    drops = q(b"ALTER TABLE orders DROP COLUMN email")
+    ask(work, b"BEGIN")
+    work.send(drops)
+    told = error(work.until("Z"))
+    assert told["M"].endswith("Run the migration again: by then that is done.")
+    ask(work, b"ROLLBACK")
+    ask(lock, b"COMMIT")
+    assert valid(orders) is True
+    work.send(q(b"BEGIN") + drops + q(b"COMMIT"))
+    assert "E" not in kinds(work.until("Z", "Z", "Z"))
+    assert valid(orders) is None
 
 
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
