@@ -241,7 +241,15 @@ class Guard:
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
             return await self._reject(rejected, cases, len(statements), simple=simple)
-        if policy.mode == "enforce" and (failed := await self._failed_jobs(policy)):
+        try:
+            failed = await self._failed_jobs(policy) if policy.mode == "enforce" else []
+        except ServerError as error:  # the client's own cancel request, say: nothing of its text has run
+            self.has_asked = False
+            for one in cases:
+                one.outcome, one.sqlstate = "failed", error.sqlstate
+            await self.voice.fail(error.fields, simple=simple)
+            return Outcome.ANSWERED
+        if failed:
             if policy.jobs.on_failed_job is Action.REJECT:
                 return await self._refuse(answers.unfinished(failed, severity="ERROR"), simple=simple)
             self.voice.tell(answers.unfinished(failed, severity="WARNING"))

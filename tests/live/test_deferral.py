@@ -108,6 +108,33 @@ def test_later_migrations_hear_of_it(action: str, orders: str, share_proxy: Call
         assert any("an earlier migration is not finished" in text for text in said) is (action == "warn")
 
 
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
+def test_a_cancel_while_failed_jobs_are_looked_for_ends_the_statement_alone(
+    opening: str, orders: str, guarded: str
+) -> None:
+    with psycopg.connect(guarded, autocommit=True) as first:
+        first.execute("BEGIN")
+        first.execute(INDEX)
+        first.execute("COMMIT")
+    with psycopg.connect(orders) as holder, psycopg.connect(guarded, autocommit=True) as connection:
+        holder.execute("LOCK TABLE interlock.jobs IN ACCESS EXCLUSIVE MODE")
+        if opening:
+            connection.execute(opening)
+        with ThreadPoolExecutor() as pool:
+            altered = pool.submit(connection.execute, "ALTER TABLE orders ADD CONSTRAINT c CHECK (total >= 0)")
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'interlock.jobs'::regclass"
+            while holder.execute(waits).fetchone() != (1,):
+                time.sleep(0.02)
+            connection.cancel()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                altered.result(20)
+        holder.rollback()
+        if opening:
+            assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
+            connection.execute("ROLLBACK")
+        connection.execute("ALTER TABLE orders ADD CONSTRAINT c CHECK (total >= 0)")
+
+
 def test_a_cancelled_job_goes_on_waiting_and_is_done_by_whoever_comes_next(orders: str, guarded: str) -> None:
     with psycopg.connect(orders) as reader, psycopg.connect(guarded, autocommit=True) as connection:
         with ThreadPoolExecutor(2) as pool:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from tests.soak.state import Usage, usage
 
 POLICY = "version: 1\nextends: recommended\nsmall_tables: { under: 0kB }\n"
 ROTATED_MB = "8"
+TRACE_LINES = 30  # of the log behind a Traceback
 MAY_GROW_KB = 8 << 10  # of all workers together, between the first third and the last
 
 
@@ -106,8 +108,17 @@ def _left(proxy: Proxy, database: str, samples: list[Usage], idle: Usage) -> lis
         f"{report.records:>12,}  audit records in {len(report.files)} files, chain {'whole' if report.intact else 'broken'}"
     )
     wrong += [str(problem) for problem in report.problems]
-    wrong += [line for line in proxy.stderr_text().splitlines() if "Traceback" in line or "internal error" in line]
+    wrong += _internal_errors(proxy.stderr_text().splitlines())
     return wrong
+
+
+def _internal_errors(lines: Sequence[str]) -> list[str]:
+    """Those of the log, with where they come from."""
+    return [
+        line
+        for at, line in enumerate(lines)
+        if any("Traceback" in one or "internal error" in one for one in lines[max(0, at - TRACE_LINES) : at + 1])
+    ]
 
 
 def main() -> int:
