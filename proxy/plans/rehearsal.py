@@ -163,7 +163,7 @@ def _fits(alter: AlterTable, action: AddConstraint, relation: Relation) -> bool:
         and 0 < len(c.columns) == len(set(c.columns)) <= MOST_COLUMNS
         and all(column is not None and column.type_oid in SORTED and not column.generated for column in columns)
         and c.name not in relation.constraints
-        and not (c.include or c.with_options or c.tablespace or c.not_valid)
+        and not (c.include or c.with_options or c.tablespace or c.deferrable or c.not_valid)
         and not (c.nulls_not_distinct or c.not_enforced or c.no_inherit or c.without_overlaps)
     )
 

@@ -164,7 +164,8 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
             detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
             subject = f'"{name}"'
         case _:
-            detail, subject = "", "something"
+            detail, subject = "It stands in one query string with other statements.", "something that it is about"
+            remedy = "Send the statements one by one."
     return {
         "S": "ERROR",
         "V": "ERROR",

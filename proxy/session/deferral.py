@@ -255,6 +255,8 @@ class Deferral:
             return await self.refuse(deferred[0], why, policy, simple=True)
         if (hidden := next((case for case in deferred if case.hidden), None)) is not None:
             return await self.refuse(hidden, JobsUnusable(*BEHIND_TEMPORARY), policy, simple=True)
+        if foreseen and (talks or elsewhere):  # its answer could not be put in the place of what stands there
+            return await self.refuse_dependent(next(c for c in cases if c.foreseen is not None), cases, simple=True)
         # Nor can it be looked for those in the way while the transaction has failed.
         if not (deferred or foreseen) and (talks or elsewhere or failed or not any(locks_of(case) for case in cases)):
             return False

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from tests.live.conftest import ORDERS, POLICY
+from tests.live.raw import Raw, error, kinds
+from tests.live.test_wire_traps import q
 from tests.proxies import Proxy
 from tests.servers import Server
 
@@ -260,3 +262,17 @@ def test_what_is_about_a_temporary_table_is_not_done_to_the_one_that_it_hides(
         connection.execute(INDEX)
         connection.execute("COMMIT")
     assert postgres.dump(through) == before
+
+
+def test_what_is_foreseen_beside_a_copy_is_refused(guarded: str) -> None:
+    """Its answer cannot stand in one string with a COPY, which talks to the client meanwhile."""
+    with Raw(guarded) as client:
+        client.send(q(b"BEGIN") + q(INDEX.encode()))
+        client.until("Z", "Z")
+        client.send(q(INDEX.encode() + b"; COPY customers FROM STDIN"))
+        said = client.until("Z")
+        assert error(said)["C"] == "IL001"
+        assert error(said)["M"].endswith("Send the statements one by one.")
+        assert "G" not in kinds(said)
+        client.send(q(b"ROLLBACK"))
+        client.until("Z")

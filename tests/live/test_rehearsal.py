@@ -67,6 +67,7 @@ REFUSED = [
     "ALTER TABLE orders ADD UNIQUE (email, email)",
     "ALTER TABLE orders ADD COLUMN ü int, ADD CONSTRAINT u UNIQUE (email), ADD UNIQUE (total, note, total)",
     "ALTER TABLE orders ADD UNIQUE (doc)",
+    "ALTER TABLE orders ADD UNIQUE (email) NOT DEFERRABLE INITIALLY DEFERRED",
     "ALTER TABLE orders ADD UNIQUE (email) INCLUDE (nothing)",
     "ALTER TABLE orders ADD UNIQUE (email) WITH (fillfactor = 5)",
 ]  # fmt: skip
