@@ -46,14 +46,18 @@ class OneStatement:
 
     def runner(self, case: Case, policy: Policy, *, inside: bool) -> Runner:
         """With the patience that there is ``inside`` a transaction, or outside; what it does stands in the case."""
-        self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
+        self._listen()
         runner = Runner(self.own, budget(policy, inside=inside), case.facts, self.voice.say, self.cancelled)
         case.steps = runner.results
         return runner
 
+    def _listen(self) -> None:
+        """The client hears the server's notices."""
+        self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
+
     async def as_it_is(self, case: Case, *, simple: bool) -> None:
         """As it would have been run by itself: settings are the client's.  A pipeline is ended first."""
-        self.own.on_notice = lambda body: self.client.write(Message(ord("N"), body).raw)
+        self._listen()
         try:
             await self.own.sync()
             reply = (await self.own.run([(case.statement.sql, ())]))[0]
