@@ -132,7 +132,7 @@ def test_rows_that_writers_change_all_the_time_are_changed_once(marked: str) -> 
                 connection.execute("UPDATE orders SET total = total + 1 WHERE id %% 50 = %s", (i % 50,))
                 seen[0] = i + 1
 
-    before = count(marked, "SELECT sum(total) FROM orders")
+    before = count(marked, "SELECT sum(total)::bigint FROM orders")
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(application)
         try:
@@ -143,7 +143,7 @@ def test_rows_that_writers_change_all_the_time_are_changed_once(marked: str) -> 
         writing.result(timeout=30)
     assert filled(marked) == ROWS
     assert one(marked, "SELECT array_agg(DISTINCT times) = '{1}' FROM orders") is True
-    assert count(marked, "SELECT sum(total) FROM orders") == before + seen[0] * ROWS // 50
+    assert count(marked, "SELECT sum(total)::bigint FROM orders") == before + seen[0] * ROWS // 50
 
 
 @pytest.mark.parametrize("value", ["NULL", "CASE WHEN id % 2 = 0 THEN 1 END"])
