@@ -49,6 +49,9 @@ BEHIND_TEMPORARY = (
 BEGINS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
+# What it may take at the very most.  On a server whose processors are taken a look needs longer to begin than to read, and one
+# that is cancelled while it begins fails, and the migration with it.
+QUICKLY_MS = 250
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
 _NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
 
@@ -95,7 +98,7 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     found = probes(case.statement, case.facts, now=now)
     bound = policy.jobs.preflight_timeout.ms
     if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
-        bound = min(bound, policy.locks.timeout.ms)
+        bound = min(bound, max(QUICKLY_MS, policy.locks.timeout.ms))
         if any(
             r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
         ):
