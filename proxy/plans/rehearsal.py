@@ -13,7 +13,7 @@ from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
-from proxy.plans.target import literal
+from proxy.plans.target import OWN, literal, own_name
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
@@ -112,6 +112,14 @@ def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str 
     return None
 
 
+def renamed(text: str, facts: Facts) -> str:
+    """What the server says of a copy, said of the table: it proposes columns as ``table.column``."""
+    if OWN in text:
+        for relation in facts.relations.values():
+            text = text.replace(own_name("re", str(relation.oid)), relation.name)
+    return text
+
+
 def _indexed(alter: AlterTable) -> list[AddConstraint]:
     """The constraints that an index is built for."""
     return [
@@ -206,4 +214,4 @@ def _single_key(alter: AlterTable, action: AddConstraint, relation: Relation) ->
     return f"RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = {message};"
 
 
-__all__ = ["Behind", "behind", "position", "rehearsals"]
+__all__ = ["Behind", "behind", "position", "rehearsals", "renamed"]

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from proxy.plans.plan import Edit
 from proxy.plans.probe import UNDER_LOCK
 from proxy.plans.probes import probes
-from proxy.plans.rehearsal import position, rehearsals
+from proxy.plans.rehearsal import position, rehearsals, renamed
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
 from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
-from proxy.run.settings import milliseconds
+from proxy.run.settings import milliseconds, text_as_before
 from proxy.run.words import one_line
 from proxy.session.case import Case, changed_tables, moved
 from proxy.session.gone import Fails
@@ -45,7 +45,8 @@ BEHIND_TEMPORARY = (
 )
 
 
-ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})
+# Behind these the settings are others.
+ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
@@ -117,7 +118,7 @@ def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:
     if "W" not in fields or "inline_code_block" not in fields["W"]:
         return fields
     place = case.behind.position(fields) if case.behind else position(fields, case.statement, case.facts)
-    kept = {key: value for key, value in fields.items() if key not in "pqW"}
+    kept = {key: renamed(value, case.facts) for key, value in fields.items() if key not in "pqW"}
     return kept | ({"P": place} if place else {})
 
 
@@ -162,16 +163,22 @@ class InSteps:
             for case in cases
             if case.verdict.action is Action.DEFER or case.foreseen is not None
         }
-        begins = timeout_ms is not None  # whether a transaction begins here
+        timed = timeout_ms is None  # whether what comes next waits for no longer than that
         for statement in statements:
             case = replaced.get(statement.span)
             node = statement.node
             ahead = 0
+            at = statement.span.start
             if isinstance(node, Transaction):
-                begins = begins or (timeout_ms is not None and node.kind in ENDS)
-            elif begins:
-                begins, ahead = False, 1
-                at = statement.span.start
+                if (
+                    timeout_ms is not None and timed and node.kind == "SAVEPOINT"
+                ):  # who goes back to it has none of ours
+                    before = text_as_before("lock_timeout", cases[0].facts.settings.get("lock_timeout"))
+                    edits.append(Edit(at, at, f"{before};"))
+                    ahead = 1
+                timed = timed and (timeout_ms is None or node.kind not in ENDS)
+            elif not timed:
+                timed, ahead = True, 1
                 edits.append(Edit(at, at, f"SET LOCAL lock_timeout TO {timeout_ms};"))
             if case is None or (case.verdict.plan is None and case.foreseen is None):
                 self._counts.append((1 + ahead, None))

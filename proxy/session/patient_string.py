@@ -70,10 +70,12 @@ class Answer:
         self._held: list[bytes] = []
         self.told = False
         self.ended = False  # the transaction that was open at first, and all its savepoints
+        self.saved = False  # it has made a savepoint, which going back to ours, or releasing it, would take away
 
     def write(self, data: bytes) -> None:
         tag = data[5:-1] if data[:1] == b"C" else b""
         self.ended = self.ended or tag in FINAL
+        self.saved = self.saved or tag == b"SAVEPOINT"
         if not self.told and tag.split(b" ", 1)[0] in AGAIN:
             self._held.append(data)
         elif data:
@@ -183,7 +185,7 @@ class PatientString:
         if self.savepoint:
             await self.own.run([(SAVEPOINT, ())])
         await self.own.forward(encode(string.text), answer, reword, string.retag)
-        self.savepoint = self.savepoint and not answer.ended
+        self.savepoint = self.savepoint and not answer.ended and (timed_out or not answer.saved)
         if self.own.relay.status == b"E" and (self.savepoint or timed_out):
             # All else would keep the locks of what has failed until ROLLBACK.
             back = [ROLLBACK, RELEASE] if self.savepoint else ["ROLLBACK"]  # of what the string itself has begun
