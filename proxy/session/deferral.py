@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from proxy.net import Peer
@@ -134,6 +135,8 @@ class Deferral:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
             if job is not None and not self.noted.is_usable:
                 await jobs.prepare(self.own, self.cancelled)
+            elif job is not None:
+                job = replace(job, like=self.noted.last)
             first = looks(case, policy)
             for step in steps:
                 await run_inside(runner, step, savepoint=in_block, first=first)
@@ -144,7 +147,7 @@ class Deferral:
             else:
                 replies = await self.own.run([*((sql, ()) for sql in first), *then])
             if job is not None:
-                self._note(job, jobs.number(replies[len(replies) - 1]))
+                self._note(job, jobs.number(replies[len(replies) - 1]), case.statement)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
@@ -155,16 +158,17 @@ class Deferral:
             await self.voice.fail(moved(fields, case.statement), simple=simple)
             return True
         case.outcome = "done"
+        notice = ""
         if puts_off(case):
             case.outcome = "deferred"
             self.on_deferred()
-            self.voice.say(waits(case))
-        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+            notice = waits(case)
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple, notice=notice)
         return True
 
-    def _note(self, job: NewJob, number: int) -> None:
+    def _note(self, job: NewJob, number: int, statement: Statement) -> None:
         """It has been written down."""
-        pending = Pending(job.statement, job.steps, job.tables, job.give_up, number)
+        pending = Pending(job.statement, job.steps, job.tables, job.give_up, number, known=statement)
         self._remember([pending])
         self.noted.add(pending, first=not self.has_deferred())
 
@@ -271,6 +275,7 @@ class Deferral:
         )
         string.explain = self.explained
         waiting = [case for case in deferred if puts_off(case)]
+        before = len(self._put_off) if self.has_deferred() else 0
         try:
             if waiting:
                 await self._prepare_jobs(in_block=in_block)
@@ -291,6 +296,9 @@ class Deferral:
                 case.outcome, case.sqlstate = "failed", error.sqlstate
             await self.voice.fail(error.fields, simple=True)
             return True
+        finally:
+            if cases[0].sqlstate:
+                del self._put_off[before:]
         for case in cases:
             case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
         for case in waiting:

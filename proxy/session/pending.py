@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from proxy.plans import referable
@@ -34,10 +34,11 @@ class Pending:
     give_up: tuple[str, ...] = ()
     job: int | None = None
     left: bool = False  # of a transaction before: somebody may have begun it, so that it cannot be taken back
+    known: Statement | None = field(default=None, compare=False)  # ``sql``, if it has been read already
 
     @cached_property
     def statement(self) -> Statement | None:
-        return next(iter(read.read(self.sql)), None)
+        return self.known or next(iter(read.read(self.sql)), None)
 
     @cached_property
     def made(self) -> frozenset[str]:

@@ -232,6 +232,17 @@ def test_an_error_about_what_is_not_there_yet_says_why(
         assert "into a migration of its own" in (error.diag.message_hint or "")
 
 
+def test_what_failed_in_its_string_has_not_been_put_off(ways: tuple[str, str, Proxy]) -> None:
+    _, through, proxy = ways
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("BEGIN READ ONLY; CREATE UNIQUE INDEX k ON orders (id); SELECT 1")
+        connection.execute("COMMIT AND CHAIN")
+        with pytest.raises(psycopg.errors.UndefinedTable) as raised:
+            connection.execute("SELECT 'k'::regclass")
+        assert raised.value.diag.message_detail is None
+
+
 def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[str, str, Proxy]) -> None:
     _, through, proxy = ways
     with psycopg.connect(proxy.url(through), autocommit=True, client_encoding="latin1") as connection:
