@@ -92,6 +92,15 @@ def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None
     return Behind(_sql(relation, text, "", *first), text, onto)
 
 
+def name_taken(name: str, table: int) -> Behind:
+    """Fails as a renaming would, where something in the schema of the table (its oid) has that name already."""
+    schema = f"(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid {EQ} {table})"
+    there = f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {schema} AND x.relname {EQ} {literal(name)}"
+    message = literal(f'relation "{name}" already exists')
+    body = f"BEGIN IF EXISTS ({there}) THEN RAISE EXCEPTION USING ERRCODE = '42P07', MESSAGE = {message}; END IF; END"
+    return Behind(f"DO LANGUAGE plpgsql {literal(body)}", "", Edit(0, 0, ""))
+
+
 def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str | None:
     """Where in the author's statement an error of a rehearsal's stands; counted from 1; None if it cannot be told."""
     at, query = fields.get("p", ""), fields.get("q", "")
@@ -214,4 +223,4 @@ def _single_key(alter: AlterTable, action: AddConstraint, relation: Relation) ->
     return f"RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = {message};"
 
 
-__all__ = ["Behind", "behind", "position", "rehearsals", "renamed"]
+__all__ = ["Behind", "behind", "name_taken", "position", "rehearsals", "renamed"]
