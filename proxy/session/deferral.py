@@ -100,7 +100,8 @@ class Deferral:
         if (known := self.noted.known) is not None:
             return [*left, *known]
         if not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
-            return []
+            self.noted.found([])
+            return left
         found = await jobs.of_session(self.own, self.token)
         pending = [
             Pending(job.statement, job.steps, job.tables, job.give_up, job.id)
@@ -184,7 +185,9 @@ class Deferral:
             return None
         codec = Reading.of(self.own.relay.parameters).codec
         told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
-        more = explained(told, self._put_off)
+        known = self.noted.known  # since the statement that the error is about, if that was one to look for it
+        still = None if known is None else {one.sql for one in known}
+        more = explained(told, [one for one in self._put_off if still is None or one.sql in still])
         return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:

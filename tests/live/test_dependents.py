@@ -214,6 +214,7 @@ ABSENT = [
     ((INDEX, CHECK), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
     ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
     ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
+    (("SAVEPOINT a", INDEX, "ROLLBACK TO a"), "DROP INDEX i", "42704", None),
     ((UNIQUE, "ROLLBACK", "BEGIN"), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
     ((INDEX, f"{UNIQUE.replace(' i ', ' k ')}; SELECT 1"), "SELECT 'k'::regclass", "42P01", "CREATE UNIQUE INDEX k ON orders (id)"),
 ]  # fmt: skip

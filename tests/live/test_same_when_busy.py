@@ -26,7 +26,9 @@ EXAMPLES = int(os.environ.get("INTERLOCK_SAME_EXAMPLES", "0"))
 SAMPLE = 8
 HELD_S = 0.06
 """How long each transaction of the application holds its table; one try waits 20 ms."""
-LOCKS = "locks: { timeout: 20ms, look: 10ms, backoff: { first: 10ms, max: 50ms }, in_transaction: { give_up_after: 60s } }"
+LOCKS = (
+    "locks: { timeout: 20ms, look: 10ms, backoff: { first: 10ms, max: 50ms }, in_transaction: { give_up_after: 60s } }"
+)
 USES = ("SELECT 1 FROM orders LIMIT 1", "SELECT 1 FROM customers LIMIT 1", "DELETE FROM orders WHERE false",
         "DELETE FROM customers WHERE false", "DELETE FROM n WHERE false")  # fmt: skip
 
