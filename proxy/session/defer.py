@@ -75,6 +75,19 @@ def puts_off(case: Case) -> bool:
     return case.verdict.plan is not None and bool(case.verdict.plan.later)
 
 
+def writing_ms(case: Case, policy: Policy) -> int:
+    """How long a lock on the table of jobs may be waited for: where others wait for this very transaction, not long."""
+    keeps_out = any(held.table[1] not in BOOKKEEPING for held in case.facts.locked)
+    ours = (policy.locks.timeout if keeps_out else policy.locks.in_transaction.give_up_after).ms
+    return min(ours, own_ms(case) or ours)
+
+
+def own_ms(case: Case) -> int:
+    """How long the client has set itself that it waits for a lock; 0 if it has not."""
+    setting = case.facts.settings.get("lock_timeout")
+    return milliseconds(setting.value) if setting is not None and setting.by_client else 0
+
+
 def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan

@@ -14,11 +14,12 @@ from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
-from proxy.run.connection import Connection, ServerError
-from proxy.run.errors import PlanFailed
+from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
+from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.absent import explained
 from proxy.session.case import Case, moved
@@ -31,9 +32,11 @@ from proxy.session.defer import (
     as_raised,
     looks,
     new_job,
+    own_ms,
     puts_off,
     rehearsed,
     waits,
+    writing_ms,
 )
 from proxy.session.dependents import GivesUp
 from proxy.session.gone import Fails
@@ -146,7 +149,10 @@ class Deferral:
             if last is not None:
                 replies = await run_inside(runner, last, savepoint=in_block, first=first, then=then)
             else:
-                replies = await self.own.run([*((sql, ()) for sql in first), *then])
+                restore = as_before("lock_timeout", case.facts.settings.get("lock_timeout"), local=True)
+                timeout = (SET_CONFIG, ("lock_timeout", f"{writing_ms(case, policy)}ms", "true"))
+                ahead = [*((sql, ()) for sql in first), *then[:-1]]
+                replies = (await self.own.run([*ahead, timeout, then[-1], restore]))[:-1]
             if job is not None:
                 self._note(job, jobs.number(replies[len(replies) - 1]), case.statement)
             if simple:
@@ -155,6 +161,8 @@ class Deferral:
             return await self.refuse(case, error, policy, simple=simple)
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
+            if job is not None and is_lock_timeout(fields) and not own_ms(case):
+                fields = answers.jobs_locked()
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
             await self.voice.fail(moved(fields, case.statement), simple=simple)
             return True
