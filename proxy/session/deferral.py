@@ -80,6 +80,7 @@ class Deferral:
         self.has_left: Callable[[], bool] = lambda: False
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
+        self._left: list[Pending] = []  # jobs of earlier transactions, when they were last asked for
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
@@ -91,7 +92,7 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open, behind what is left of those before it."""
-        left = await self._of_earlier() if self.has_left() else []
+        left = self._left = await self._of_earlier() if self.has_left() else []
         if not self.has_deferred():
             self._earlier = {one.job for one in left}
             return left
@@ -176,11 +177,12 @@ class Deferral:
 
     def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
         """An error of the server's with the reason why something is not there; None: it is about something else."""
-        if not self.has_deferred():
+        left = self._left if self.has_left() else []
+        if not self.has_deferred() and not left:
             return None
         codec = Reading.of(self.own.relay.parameters).codec
         told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
-        more = explained(told, self._put_off)
+        more = explained(told, [*left, *(self._put_off if self.has_deferred() else ())])
         return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
