@@ -44,10 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def start_way(start_proxy: Callable[..., Proxy], postgres: Server, tmp_path: Path) -> Callable[..., Way]:
-    """``start_way(of, more)`` is a copy of a database behind an Interlock to which no table is small."""
+    """``start_way(of, more)`` is a copy of a database behind an Interlock to which no table is small; ``strict`` is one with that policy."""
 
     def start(of: Way, more: str = "") -> Way:
-        return of.fork(start_guard(start_proxy, tmp_path, more))
+        return of.fork(start_proxy(policy="strict") if more == "strict" else start_guard(start_proxy, tmp_path, more))
 
     return start
 
