@@ -150,6 +150,20 @@ def unwritten(verdict: Verdict, error: JobsUnusable, *, way_out: str) -> dict[st
     }
 
 
+def unwritten_too(statement: Statement, error: JobsUnusable) -> dict[str, str]:
+    """Refusal of what is only about what waits for COMMIT, and so would have to wait, too, while that cannot be written down."""
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": REJECTED,
+        "M": f"{statement.node.kind} has to wait for COMMIT, as does what it is about, which it cannot here [jobs]\n"
+        f"{error.hint}",
+        "D": f"The reason: {error}. Nothing was run.",
+        "P": str(statement.span.start + 1),
+        "R": "jobs",
+    }
+
+
 def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, str]:
     """Refusal of a statement because of what waits for COMMIT."""
     kind = statement.node.kind

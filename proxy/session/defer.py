@@ -45,7 +45,8 @@ BEHIND_TEMPORARY = (
 )
 
 
-ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION"})
+# Behind these lock_timeout is the client's again.
+BEGINS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
@@ -91,7 +92,7 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     if policy.jobs.preflight == "off":
         return ()
     now = case.verdict.plan is not None and bool(case.verdict.plan.now)
-    found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
+    found = probes(case.statement, case.facts, now=now)
     bound = policy.jobs.preflight_timeout.ms
     if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
         bound = min(bound, policy.locks.timeout.ms)
@@ -101,15 +102,8 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
             return (_NOT_LOOKED,)  # it would only add to what the application waits, and find nothing out
     setting = case.facts.settings.get("statement_timeout")
     own = (milliseconds(setting.value) or 0) if setting is not None and setting.by_client else 0
-    if not found or 0 < own <= bound:  # the client's own bound counts
-        return tuple(found)
-    before = setting.value if setting is not None else "0"
-    return (_bound(str(bound)), *found, _bound(before))
-
-
-def _bound(value: str) -> str:
-    body = f"BEGIN PERFORM pg_catalog.set_config('statement_timeout', {literal(value)}, true); END"
-    return f"DO LANGUAGE plpgsql {literal(body)}"
+    after = setting.value if setting is not None else "0"
+    return tuple(sql for probe in found for sql in probe.within(min(bound, own or bound), after))
 
 
 def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:
@@ -168,7 +162,10 @@ class InSteps:
             node = statement.node
             ahead = 0
             if isinstance(node, Transaction):
-                begins = begins or (timeout_ms is not None and node.kind in ENDS)
+                if node.kind == "SAVEPOINT" and timeout_ms is not None and not begins:
+                    ahead = 1  # it is what ROLLBACK TO brings back
+                    edits.append(Edit(statement.span.start, statement.span.start, f"{self._as_before()};"))
+                begins = begins or (timeout_ms is not None and node.kind in BEGINS)
             elif begins:
                 begins, ahead = False, 1
                 at = statement.span.start
@@ -181,6 +178,11 @@ class InSteps:
             self._counts.append((len(parts) + ahead, case.statement.node.kind))
         self._edits = tuple(edits)
         self.text = edit.apply(statements[0].text, edits)
+
+    def _as_before(self) -> str:
+        setting = self._cases[0].facts.settings.get("lock_timeout")
+        value = literal(setting.value) if setting is not None and setting.source == "session" else "DEFAULT"
+        return f"SET LOCAL lock_timeout TO {value}"
 
     def retag(self, raw: bytes) -> bytes:
         """What the client gets for a CommandComplete: the author's own tag once all that was sent for it is done."""

@@ -315,7 +315,10 @@ class Deferral:
     async def refuse(self, case: Case, error: JobsUnusable, policy: Policy, *, simple: bool) -> bool:
         """What must wait for COMMIT cannot be written down."""
         case.outcome, case.sqlstate = "rejected", answers.REJECTED
-        fields = answers.unwritten(case.verdict, error, way_out=answers.way_out(case.verdict, case.facts, policy))
+        if case.verdict.decided:
+            fields = answers.unwritten(case.verdict, error, way_out=answers.way_out(case.verdict, case.facts, policy))
+        else:
+            fields = answers.unwritten_too(case.statement, error)
         await self.voice.fail(fields, simple=simple, reason=f"rejected by rule {fields['R']}")
         return True
 

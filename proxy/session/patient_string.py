@@ -26,7 +26,8 @@ from proxy.sql.statements import SetVariable, Statement, Transaction
 FINAL = frozenset({b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"})  # tags of what cannot be taken back
 # First words of tags of what is taken back wholly and done again in no time; what changes rows, or runs the author's own code, is not.
 AGAIN = frozenset(b"ALTER BEGIN COMMENT CREATE DROP GRANT LOCK RESET REVOKE SAVEPOINT SET START".split())
-TAKE_AWAY = frozenset({"RELEASE", "ROLLBACK TO"})  # perhaps our savepoint, with one that stands before it
+# What takes our savepoint away with one that stands before it, perhaps; or makes one, which would go with ours.
+SAVEPOINTS = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK TO"})
 
 
 def locks_of(case: Case) -> list[Step]:
@@ -110,7 +111,7 @@ class PatientString:
         self.cases = cases
         self.runner = runners[0]
         kinds = {s.node.kind for s in statements if isinstance(s.node, Transaction)}
-        self.savepoint = in_block and not kinds & TAKE_AWAY
+        self.savepoint = in_block and not kinds & SAVEPOINTS
         self.again = self.savepoint or not in_block
         self.step = self._step(runners)
         self.result = StepResult(";\n".join(case.statement.sql for case in cases), self.step.lock.value)

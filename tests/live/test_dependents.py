@@ -294,3 +294,22 @@ def test_what_is_foreseen_beside_a_copy_is_refused(guarded: str) -> None:
         assert "G" not in kinds(said)
         client.send(q(b"ROLLBACK"))
         client.until("Z")
+
+
+def test_what_is_about_what_waits_is_refused_beside_a_copy(guarded: str) -> None:
+    """It would have to wait, too: no rule stands behind it, and nothing is done of the string."""
+    with Raw(guarded) as client:
+        client.send(q(b"BEGIN") + q(INDEX.encode()))
+        client.until("Z", "Z")
+        about = "COPY customers TO STDOUT; COMMENT ON INDEX i IS 'x'"
+        client.send(q(about.encode()))
+        said = client.until("Z")
+        assert error(said)["C"] == "IL001"
+        assert error(said)["M"] == (
+            "COMMENT has to wait for COMMIT, as does what it is about, which it cannot here [jobs]\n"
+            "Send the statements one by one."
+        )
+        assert error(said)["P"] == str(about.index("COMMENT") + 1)
+        assert "H" not in kinds(said)
+        client.send(q(b"ROLLBACK"))
+        client.until("Z")
