@@ -106,6 +106,7 @@ class Guard:
         self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
         self.examiner.waits = lambda: self.deferral.has_deferred()
         self.one = OneStatement(own, client, self.voice, self.examiner, self.deferral.noted, cancelled)
+        self.one.explain = self.deferral.explained
 
     # ------------------------------------------------ the whole of it
 
@@ -133,8 +134,6 @@ class Guard:
 
     def reworded(self, body: bytes) -> bytes | None:
         """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
-        if not self.deferral.has_deferred():
-            return None
         more = self.deferral.explained(messages.read_fields(body))
         return messages.error_response(more) if more is not None else None
 
@@ -200,7 +199,19 @@ class Guard:
         finally:
             for case in cases:
                 case.took_ms = (time.monotonic() - begun) * 1000
+            self._record(cases, policy)
+
+    def _record(self, cases: Sequence[Case], policy: Policy) -> None:
+        """At once; but in a transaction that goes on, and may keep others out, while the server works on what comes next."""
+
+        def record() -> None:
+            for case in cases:
                 self.ledger.record(self.who, case, policy)
+
+        if policy.audit.fsync == "always" or any(case.outcome != "deferred" for case in cases):
+            record()
+        else:
+            self.own.meanwhile(record)
 
     async def _failed_jobs(self, policy: Policy) -> list[Job]:
         """Jobs of earlier migrations that have failed; asked once, unless they are in the way."""

@@ -20,6 +20,7 @@ KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES 
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
+ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
 DEFERRABLE = "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id) DEFERRABLE"
 LATER_KEY = (
     "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers DEFERRABLE INITIALLY DEFERRED"
@@ -38,6 +39,9 @@ SAME: list[Sequence[str]] = [
     ("CREATE INDEX ON orders (email); CREATE INDEX ON orders (email)",),
     (INDEX + "; COMMENT ON INDEX i IS 'x'",),
     (INDEX, "ALTER INDEX i RENAME TO j"),
+    (INDEX, "ALTER INDEX i RENAME TO customers_pkey"),
+    (f"{INDEX}; ALTER INDEX i RENAME TO customers_pkey",),
+    (INDEX, "DROP INDEX orders_total_idx", "ALTER INDEX i RENAME TO orders_total_idx"),
     (INDEX, "DROP INDEX i"),
     (INDEX, "DROP INDEX IF EXISTS i"),
     (INDEX, "SAVEPOINT a", "DROP INDEX i", "ROLLBACK TO a"),
@@ -57,6 +61,9 @@ SAME: list[Sequence[str]] = [
     (NOT_NULL, "ALTER TABLE orders ALTER email DROP NOT NULL"),
     (NOT_NULL + "; ALTER TABLE orders ALTER email DROP DEFAULT; ALTER TABLE orders ALTER email TYPE text",),
     (NOT_NULL, "ALTER TABLE orders ALTER email TYPE text"),
+    (NOT_NULL, NOT_NULL),
+    (f"{NOT_NULL}; {NOT_NULL}",),
+    (f"{NOT_NULL}; ALTER TABLE orders ALTER COLUMN email SET NOT NULL, ALTER total SET DEFAULT 1; {NOT_NULL}",),
     (KEY, "ALTER TABLE orders ALTER customer_id DROP NOT NULL", "ALTER TABLE orders ALTER customer_id SET NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders DROP CONSTRAINT orders_pkey"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
@@ -76,6 +83,19 @@ SAME: list[Sequence[str]] = [
     # A key to what is unique already does not wait for another unique index of that table.
     (NAMES, "ALTER TABLE orders ALTER customer_id TYPE bigint, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers (id)"),
     (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
+    # A new table with a key to what will be unique only then: the key waits, and the table does not.
+    (ID_UNIQUE, "CREATE TABLE lines (id bigint PRIMARY KEY, o bigint NOT NULL REFERENCES orders (id) ON DELETE CASCADE, n int)", "INSERT INTO lines VALUES (1, 1, 1)"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint CONSTRAINT k REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED CHECK (o > 0), c bigint REFERENCES customers)"),
+    (ID_UNIQUE, "CREATE TABLE IF NOT EXISTS public.lines (o bigint, -- the order\n FOREIGN KEY (o) REFERENCES orders (id) ON UPDATE CASCADE /* so */, UNIQUE (o))"),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id)", 'CREATE TABLE "Lines" (o bigint REFERENCES orders, "P q" bigint REFERENCES orders (id), CONSTRAINT z FOREIGN KEY (o) REFERENCES orders)'),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ALTER TABLE lines DROP CONSTRAINT lines_o_fkey", "COMMENT ON TABLE lines IS 'x'"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "COMMENT ON CONSTRAINT lines_o_fkey ON lines IS 'x'", "ALTER TABLE customers RENAME TO clients"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "DROP TABLE lines"),
+    (ID_UNIQUE, "SAVEPOINT s", "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ROLLBACK TO s", "CREATE TABLE lines (o bigint)"),
+    (ID_UNIQUE + "; CREATE TABLE lines (o bigint REFERENCES orders (id)); INSERT INTO lines VALUES (2)",),
+    (ID_UNIQUE, "CREATE TABLE lines (id bigint, o bigint REFERENCES orders (nothing))"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id), o int)"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint)", "CREATE TABLE IF NOT EXISTS lines (o bigint REFERENCES orders (id))"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
     ("ALTER TABLE customers DROP COLUMN id; ALTER TABLE customers ADD PRIMARY KEY (name)",),  # customers_pkey once more
@@ -145,6 +165,7 @@ REFUSED: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
     (LATER_KEY, DEFERRABLE, "SET CONSTRAINTS f, u IMMEDIATE"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ALTER TABLE lines RENAME TO rows"),
 ]
 
 
@@ -206,8 +227,12 @@ ABSENT = [
     ((UNIQUE,), "INSERT INTO orders (id) VALUES (%s) ON CONFLICT (id) DO NOTHING", "42P10", UNIQUE),
     ((DEFERRABLE,), "INSERT INTO orders (id) VALUES (1) ON CONFLICT ON CONSTRAINT u DO NOTHING", "42704", DEFERRABLE),
     ((INDEX, CHECK), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
+    ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES orders (id)) PARTITION BY LIST (o)", "42830", ID_UNIQUE),
+    (("ALTER TABLE orders ADD PRIMARY KEY (id)",), "CREATE TABLE lines (o bigint REFERENCES orders) PARTITION BY LIST (o)", "42704", "ALTER TABLE orders ADD PRIMARY KEY (id)"),
+    ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES customers (name))", "42830", None),
     ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
     ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
+    (("SAVEPOINT a", INDEX, "ROLLBACK TO a"), "DROP INDEX i", "42704", None),
     ((UNIQUE, "ROLLBACK", "BEGIN"), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
     ((INDEX, f"{UNIQUE.replace(' i ', ' k ')}; SELECT 1"), "SELECT 'k'::regclass", "42P01", "CREATE UNIQUE INDEX k ON orders (id)"),
 ]  # fmt: skip
@@ -230,6 +255,17 @@ def test_an_error_about_what_is_not_there_yet_says_why(
     else:
         assert f"This transaction has put off till after COMMIT: {waits}" in (error.diag.message_detail or "")
         assert "into a migration of its own" in (error.diag.message_hint or "")
+
+
+def test_what_failed_in_its_string_has_not_been_put_off(ways: tuple[str, str, Proxy]) -> None:
+    _, through, proxy = ways
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("BEGIN READ ONLY; CREATE UNIQUE INDEX k ON orders (id); SELECT 1")
+        connection.execute("COMMIT AND CHAIN")
+        with pytest.raises(psycopg.errors.UndefinedTable) as raised:
+            connection.execute("SELECT 'k'::regclass")
+        assert raised.value.diag.message_detail is None
 
 
 def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[str, str, Proxy]) -> None:
