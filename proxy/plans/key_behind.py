@@ -74,7 +74,8 @@ def _waiting(node: CreateTable, waits: Waits) -> list[tuple[str, ColumnConstrain
 
 def _kept(node: CreateTable, waiting: Sequence[ColumnConstraint | TableConstraint]) -> list[Name]:
     """What its other keys point to."""
-    every = [*(c for column in node.columns for c in column.constraints), *node.constraints]
+    inline = [c for column in node.columns for c in column.constraints]
+    every: list[ColumnConstraint | TableConstraint] = [*inline, *node.constraints]
     return [c.references for c in every if c.references is not None and c not in waiting]
 
 
