@@ -74,8 +74,9 @@ def _waiting(node: CreateTable, waits: Waits) -> list[tuple[str, ColumnConstrain
 
 def _kept(node: CreateTable, waiting: Sequence[ColumnConstraint | TableConstraint]) -> list[Name]:
     """What its other keys point to."""
-    inline = [c for column in node.columns for c in column.constraints]
-    every: list[ColumnConstraint | TableConstraint] = [*inline, *node.constraints]
+    every: list[ColumnConstraint | TableConstraint] = [*node.constraints]
+    for column in node.columns:
+        every += column.constraints
     return [c.references for c in every if c.references is not None and c not in waiting]
 
 

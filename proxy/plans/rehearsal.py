@@ -13,7 +13,7 @@ from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
-from proxy.plans.target import literal
+from proxy.plans.target import OWN, literal, own_name
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
@@ -92,6 +92,15 @@ def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None
     return Behind(_sql(relation, text, "", *first), text, onto)
 
 
+def name_taken(name: str, table: int) -> Behind:
+    """Fails as a renaming would, where something in the schema of the table (its oid) has that name already."""
+    schema = f"(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid {EQ} {table})"
+    there = f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {schema} AND x.relname {EQ} {literal(name)}"
+    message = literal(f'relation "{name}" already exists')
+    body = f"BEGIN IF EXISTS ({there}) THEN RAISE EXCEPTION USING ERRCODE = '42P07', MESSAGE = {message}; END IF; END"
+    return Behind(f"DO LANGUAGE plpgsql {literal(body)}", "", Edit(0, 0, ""))
+
+
 def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str | None:
     """Where in the author's statement an error of a rehearsal's stands; counted from 1; None if it cannot be told."""
     at, query = fields.get("p", ""), fields.get("q", "")
@@ -110,6 +119,14 @@ def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str 
         case _:
             pass
     return None
+
+
+def renamed(text: str, facts: Facts) -> str:
+    """What the server says of a copy, said of the table: it proposes columns as ``table.column``."""
+    if OWN in text:
+        for relation in facts.relations.values():
+            text = text.replace(own_name("re", str(relation.oid)), relation.name)
+    return text
 
 
 def _indexed(alter: AlterTable) -> list[AddConstraint]:
@@ -206,4 +223,4 @@ def _single_key(alter: AlterTable, action: AddConstraint, relation: Relation) ->
     return f"RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = {message};"
 
 
-__all__ = ["Behind", "behind", "position", "rehearsals"]
+__all__ = ["Behind", "behind", "name_taken", "position", "rehearsals", "renamed"]

@@ -31,6 +31,7 @@ PORTAL = """/* interlock */ SELECT statement FROM pg_catalog.pg_cursors
  WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text"""
 PREPARED = """/* interlock */ SELECT statement FROM pg_catalog.pg_prepared_statements
  WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text AND NOT from_sql"""
+MOMENT_S = 0.002
 SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalog.bool)"
 
 
@@ -88,6 +89,19 @@ class Connection:
         self.is_lost = False
         self.monitor: Monitor | None = None  # looks from beside while this connection is busy
         self.doing: Doing | None = None  # the plan that runs on it now
+        self._meanwhile: Callable[[], None] | None = None
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Have something done while the server works on what it is sent next, or in a moment if there is nothing."""
+        self.catch_up()
+        self._meanwhile = work
+        asyncio.get_running_loop().call_later(MOMENT_S, self.catch_up)
+
+    def catch_up(self) -> None:
+        """Do what was to be done meanwhile, if it is not done yet."""
+        work, self._meanwhile = self._meanwhile, None
+        if work is not None:
+            work()
 
     @property
     def skipping(self) -> bool:
@@ -193,6 +207,7 @@ class Connection:
         end += messages.flush() if flush_only else messages.sync()
         self.relay.capture = True
         self.server.write(self.relay.own(out + end))
+        self.catch_up()
         return (await self._replies(closes + 2, flush_only, notices))[:count]
 
     async def _replies(self, closes: int, flush_only: bool, notices: bool) -> list[Reply]:

@@ -60,7 +60,7 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
             ms = patience.timeout(result.attempts) if savepoint else patience.timeout_ms
             timeout = (SET_CONFIG, ("lock_timeout", f"{ms}ms", "true"))
             head = [*ahead, *([(SAVEPOINT, ()), timeout] if savepoint else [timeout])]
-            tail = [restore, *([(RELEASE, ())] if savepoint else []), *then]
+            tail = [*([(RELEASE, ())] if savepoint else []), *then, restore]  # what goes with it waits no longer either
             at, behind = len(ahead), len(head) + len(step.statements)
             ahead = []
             try:
@@ -86,7 +86,7 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
         raise PlanFailed(as_the_authors(error.fields, step)) from None
     result.took_ms = (time.monotonic() - begun) * 1000 - result.waited_ms
     result.outcome = "done"
-    return replies[len(replies) - len(then) :]
+    return replies[len(replies) - 1 - len(then) : -1]
 
 
 class _Beside(Exception):

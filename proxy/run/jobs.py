@@ -58,6 +58,10 @@ INSERT = (
     + f", {_SETTINGS})"
 )
 
+# Those of a job that was written down a moment ago, if nothing can have changed them since: to look through all settings takes
+# the server half a millisecond, in which others may be waiting.
+_SETTINGS_OF = f"COALESCE((SELECT b.settings FROM interlock.jobs b WHERE b.id {EQ} {{}}), {_SETTINGS})"
+
 _READ = f"/* interlock */ SELECT {hexed('pg_catalog.row_to_json(j)::pg_catalog.text')} FROM interlock.jobs j"
 _MINE = f"j.login {EQ} session_user"  # said again, for a superuser sees everybody's
 # Whether a table is left that it is about: another one may have taken the names since, in the same transaction.
@@ -112,6 +116,7 @@ class NewJob:
     application: str = ""
     tool: str = ""
     migration: str = ""  # its version, as the tool counts
+    like: int | None = None  # a job of the same transaction with the same settings
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -126,7 +131,8 @@ class NewJob:
     @property
     def insertion(self) -> tuple[str, tuple[str, ...]]:
         """The statement that writes it down, and its parameters; its one row is the number."""
-        return f"/* interlock */ {INSERT} RETURNING id", self.parameters
+        sql = INSERT if self.like is None else INSERT.replace(_SETTINGS, _SETTINGS_OF.format(self.like))
+        return f"/* interlock */ {sql} RETURNING id", self.parameters
 
     @property
     def sql(self) -> str:

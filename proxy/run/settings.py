@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from proxy.catalog.facts import Setting
+from proxy.plans.target import literal
 from proxy.run.connection import SET_CONFIG
 
 
@@ -22,3 +23,9 @@ def as_before(name: str, setting: Setting | None, *, local: bool = False) -> tup
     if setting is not None and setting.source == "session":
         return SET_CONFIG, (name, setting.value, "true" if local else "false")
     return f"SET {'LOCAL ' if local else ''}{name} TO DEFAULT", ()
+
+
+def text_as_before(name: str, setting: Setting | None) -> str:
+    """As ``as_before``, for the transaction alone, where it has to stand in a query string."""
+    value = literal(setting.value) if setting is not None and setting.source == "session" else "DEFAULT"
+    return f"SET LOCAL {name} TO {value}"

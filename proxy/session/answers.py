@@ -25,6 +25,7 @@ from proxy.sql.statements import Statement, Unreadable
 REJECTED = "IL001"
 UNREADABLE = "IL002"
 JOB_FAILED = "IL003"
+LOCKED = "IL004"
 LONGEST = 400  # letters of a hint that stand in MESSAGE, too
 
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
@@ -147,6 +148,19 @@ def unwritten(verdict: Verdict, error: JobsUnusable, *, way_out: str) -> dict[st
         "F": decided.because.file,
         "L": str(decided.because.line),
         "R": decided.finding.rule,
+    }
+
+
+def jobs_locked() -> dict[str, str]:
+    """What must wait for COMMIT could not be written down in time."""
+    return {
+        "S": "ERROR",
+        "V": "ERROR",
+        "C": LOCKED,
+        "M": "what has to wait for COMMIT cannot be written down: another session has locked the table interlock.jobs",
+        "D": "Interlock does not wait for it while the locks of this transaction may keep the application waiting.",
+        "H": "Run the migration again when that session has ended its transaction.",
+        "R": "jobs",
     }
 
 

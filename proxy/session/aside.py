@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
 from proxy.session.reading import Reading
@@ -24,4 +25,11 @@ async def call(length: int, function: Callable[P, T], *arguments: P.args, **name
 
 async def statements(text: str, reading: Reading) -> tuple[Statement, ...]:
     """The statements of a text, as ``read`` gives them."""
-    return await call(len(text), read, text, standard_conforming_strings=reading.standard_conforming_strings)
+    function = _read_once if len(text) <= LONG else read
+    return await call(len(text), function, text, standard_conforming_strings=reading.standard_conforming_strings)
+
+
+@lru_cache(maxsize=1)
+def _read_once(text: str, *, standard_conforming_strings: bool) -> tuple[Statement, ...]:
+    """The same text is read for several reasons while it is decided about."""
+    return read(text, standard_conforming_strings=standard_conforming_strings)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from proxy.plans.plan import Edit
 from proxy.plans.probe import UNDER_LOCK
 from proxy.plans.probes import probes
-from proxy.plans.rehearsal import position, rehearsals
+from proxy.plans.rehearsal import position, rehearsals, renamed
 from proxy.plans.target import literal
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
 from proxy.run.errors import as_the_authors, is_lock_timeout
 from proxy.run.jobs import NewJob
-from proxy.run.settings import milliseconds
+from proxy.run.settings import milliseconds, text_as_before
 from proxy.run.words import one_line
 from proxy.session.case import Case, changed_tables, moved
 from proxy.session.gone import Fails
@@ -45,10 +45,13 @@ BEHIND_TEMPORARY = (
 )
 
 
-# Behind these lock_timeout is the client's again.
-BEGINS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
+# Behind these the settings are others.
+ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
+# What it may take at the very most.  On a server whose processors are taken a look needs longer to begin than to read, and one
+# that is cancelled while it begins fails, and the migration with it.
+QUICKLY_MS = 250
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
 _NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
 
@@ -75,6 +78,19 @@ def puts_off(case: Case) -> bool:
     return case.verdict.plan is not None and bool(case.verdict.plan.later)
 
 
+def writing_ms(case: Case, policy: Policy) -> int:
+    """How long a lock on the table of jobs may be waited for: where others wait for this very transaction, not long."""
+    keeps_out = any(held.table[1] not in BOOKKEEPING for held in case.facts.locked)
+    ours = (policy.locks.timeout if keeps_out else policy.locks.in_transaction.give_up_after).ms
+    return min(ours, own_ms(case) or ours)
+
+
+def own_ms(case: Case) -> int:
+    """How long the client has set itself that it waits for a lock; 0 if it has not."""
+    setting = case.facts.settings.get("lock_timeout")
+    return milliseconds(setting.value) if setting is not None and setting.by_client else 0
+
+
 def waits(case: Case) -> str:
     """For the client's ears: what comes after COMMIT."""
     plan = case.verdict.plan
@@ -95,7 +111,7 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     found = probes(case.statement, case.facts, now=now)
     bound = policy.jobs.preflight_timeout.ms
     if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
-        bound = min(bound, policy.locks.timeout.ms)
+        bound = min(bound, max(QUICKLY_MS, policy.locks.timeout.ms))
         if any(
             r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
         ):
@@ -111,7 +127,7 @@ def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:
     if "W" not in fields or "inline_code_block" not in fields["W"]:
         return fields
     place = case.behind.position(fields) if case.behind else position(fields, case.statement, case.facts)
-    kept = {key: value for key, value in fields.items() if key not in "pqW"}
+    kept = {key: renamed(value, case.facts) for key, value in fields.items() if key not in "pqW"}
     return kept | ({"P": place} if place else {})
 
 
@@ -156,19 +172,22 @@ class InSteps:
             for case in cases
             if case.verdict.action is Action.DEFER or case.foreseen is not None
         }
-        begins = timeout_ms is not None  # whether a transaction begins here
+        timed = timeout_ms is None  # whether what comes next waits for no longer than that
         for statement in statements:
             case = replaced.get(statement.span)
             node = statement.node
             ahead = 0
+            at = statement.span.start
             if isinstance(node, Transaction):
-                if node.kind == "SAVEPOINT" and timeout_ms is not None and not begins:
-                    ahead = 1  # it is what ROLLBACK TO brings back
-                    edits.append(Edit(statement.span.start, statement.span.start, f"{self._as_before()};"))
-                begins = begins or (timeout_ms is not None and node.kind in BEGINS)
-            elif begins:
-                begins, ahead = False, 1
-                at = statement.span.start
+                if (
+                    timeout_ms is not None and timed and node.kind == "SAVEPOINT"
+                ):  # who goes back to it has none of ours
+                    before = text_as_before("lock_timeout", cases[0].facts.settings.get("lock_timeout"))
+                    edits.append(Edit(at, at, f"{before};"))
+                    ahead = 1
+                timed = timed and (timeout_ms is None or node.kind not in ENDS)
+            elif not timed:
+                timed, ahead = True, 1
                 edits.append(Edit(at, at, f"SET LOCAL lock_timeout TO {timeout_ms};"))
             if case is None or (case.verdict.plan is None and case.foreseen is None):
                 self._counts.append((1 + ahead, None))
@@ -178,11 +197,6 @@ class InSteps:
             self._counts.append((len(parts) + ahead, case.statement.node.kind))
         self._edits = tuple(edits)
         self.text = edit.apply(statements[0].text, edits)
-
-    def _as_before(self) -> str:
-        setting = self._cases[0].facts.settings.get("lock_timeout")
-        value = literal(setting.value) if setting is not None and setting.source == "session" else "DEFAULT"
-        return f"SET LOCAL lock_timeout TO {value}"
 
     def retag(self, raw: bytes) -> bytes:
         """What the client gets for a CommandComplete: the author's own tag once all that was sent for it is done."""

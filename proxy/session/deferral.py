@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from proxy.net import Peer
@@ -13,11 +14,12 @@ from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
-from proxy.run.connection import Connection, ServerError
-from proxy.run.errors import PlanFailed
+from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
+from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.absent import explained
 from proxy.session.case import Case, moved
@@ -30,9 +32,11 @@ from proxy.session.defer import (
     as_raised,
     looks,
     new_job,
+    own_ms,
     puts_off,
     rehearsed,
     waits,
+    writing_ms,
 )
 from proxy.session.dependents import GivesUp
 from proxy.session.gone import Fails
@@ -100,7 +104,8 @@ class Deferral:
         if (known := self.noted.known) is not None:
             return [*left, *known]
         if not await jobs.exists(self.own):  # ROLLBACK TO may have taken the table, too
-            return []
+            self.noted.found([])
+            return left
         found = await jobs.of_session(self.own, self.token)
         pending = [
             Pending(job.statement, job.steps, job.tables, job.give_up, job.id)
@@ -135,6 +140,8 @@ class Deferral:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
             if job is not None and not self.noted.is_usable:
                 await jobs.prepare(self.own, self.cancelled)
+            elif job is not None:
+                job = replace(job, like=self.noted.last)
             first = looks(case, policy)
             for step in steps:
                 await run_inside(runner, step, savepoint=in_block, first=first)
@@ -143,29 +150,35 @@ class Deferral:
             if last is not None:
                 replies = await run_inside(runner, last, savepoint=in_block, first=first, then=then)
             else:
-                replies = await self.own.run([*((sql, ()) for sql in first), *then])
+                restore = as_before("lock_timeout", case.facts.settings.get("lock_timeout"), local=True)
+                timeout = (SET_CONFIG, ("lock_timeout", f"{writing_ms(case, policy)}ms", "true"))
+                ahead = [*((sql, ()) for sql in first), *then[:-1]]
+                replies = (await self.own.run([*ahead, timeout, then[-1], restore]))[:-1]
             if job is not None:
-                self._note(job, jobs.number(replies[len(replies) - 1]))
+                self._note(job, jobs.number(replies[len(replies) - 1]), case.statement)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
             return await self.refuse(case, error, policy, simple=simple)
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
+            if job is not None and is_lock_timeout(fields) and not own_ms(case):
+                fields = answers.jobs_locked()
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
             await self.voice.fail(moved(fields, case.statement), simple=simple)
             return True
         case.outcome = "done"
+        notice = ""
         if puts_off(case):
             case.outcome = "deferred"
             self.on_deferred()
-            self.voice.say(waits(case))
-        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+            notice = waits(case)
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple, notice=notice)
         return True
 
-    def _note(self, job: NewJob, number: int) -> None:
+    def _note(self, job: NewJob, number: int, statement: Statement) -> None:
         """It has been written down."""
-        pending = Pending(job.statement, job.steps, job.tables, job.give_up, number)
+        pending = Pending(job.statement, job.steps, job.tables, job.give_up, number, known=statement)
         self._remember([pending])
         self.noted.add(pending, first=not self.has_deferred())
 
@@ -182,7 +195,10 @@ class Deferral:
             return None
         codec = Reading.of(self.own.relay.parameters).codec
         told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
-        more = explained(told, [*left, *(self._put_off if self.has_deferred() else ())])
+        known = self.noted.known  # since the statement that the error is about, if that was one to look for it
+        still = None if known is None else {one.sql for one in known}
+        own = self._put_off if self.has_deferred() else []
+        more = explained(told, [*left, *(one for one in own if still is None or one.sql in still)])
         return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:
@@ -273,6 +289,7 @@ class Deferral:
         )
         string.explain = self.explained
         waiting = [case for case in deferred if puts_off(case)]
+        before = len(self._put_off) if self.has_deferred() else 0
         try:
             if waiting:
                 await self._prepare_jobs(in_block=in_block)
@@ -293,6 +310,9 @@ class Deferral:
                 case.outcome, case.sqlstate = "failed", error.sqlstate
             await self.voice.fail(error.fields, simple=True)
             return True
+        finally:
+            if cases[0].sqlstate:
+                del self._put_off[before:]
         for case in cases:
             case.outcome = "failed" if case.sqlstate else "deferred" if case in waiting else "done"
         for case in waiting:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from proxy.catalog.after import after
-from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.plans import referable
 from proxy.plans.key_behind import key_behind
 from proxy.plans.mark import UNFINISHED
@@ -37,6 +37,7 @@ from proxy.sql.statements import (
     SetNotNull,
     Statement,
     ValidateConstraint,
+    quote_identifier,
 )
 
 
@@ -90,7 +91,33 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
         for name, c in relation.constraints.items()
         if not (name in marks and c.definition == UNFINISHED)
     }
+    for one in about:
+        relation, kept = _proved(one, relation, kept)
     return replace(relation, constraints=kept)
+
+
+def _proved(
+    one: Pending, relation: Relation, constraints: dict[str, Constraint]
+) -> tuple[Relation, dict[str, Constraint]]:
+    """With the constraint that stands, or will, before the rest of SET NOT NULL: said again in the same text it is not made again."""
+    node = one.statement.node if one.statement is not None else None
+    match node.actions if isinstance(node, AlterTable) else ():
+        case (SetNotNull(column=name),) if (column := relation.columns.get(name)) and not column.not_null:
+            pass
+        case _:
+            return relation, constraints
+    validated = [name for name in one.validated if name not in constraints]
+    if len(validated) != 1:
+        return relation, constraints
+    native = not is_own(validated[0])  # from 18 on it is the NOT NULL itself
+    words = f"{quote_identifier(name)} IS NOT NULL"
+    made = Constraint(
+        validated[0], "n" if native else "c", False, (name,), "NOT NULL" if native else f"CHECK (({words}))", waits=True
+    )
+    if native:
+        columns = {**relation.columns, name: replace(column, not_null=True, not_null_valid=False)}
+        relation = replace(relation, columns=columns)
+    return relation, {**constraints, made.name: made}
 
 
 def dependent(

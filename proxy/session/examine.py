@@ -14,7 +14,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts, Held
 from proxy.catalog.held import holding
-from proxy.plans.rehearsal import behind
+from proxy.plans.rehearsal import behind, name_taken
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.said import Said
@@ -25,7 +25,7 @@ from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
-from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, used, without
+from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, takes, used, without
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending, words
 from proxy.session.reading import Reading
@@ -208,6 +208,8 @@ class Examiner:
                 pass
         if case.verdict.action is Action.DEFER and (made := used(case.statement, pending)) is not None:
             case.behind = behind(case.statement, made, case.facts)
+        elif case.verdict.action is Action.DEFER and (new := takes(case.statement, pending)) is not None:
+            case.behind = name_taken(*new)
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 

@@ -93,6 +93,17 @@ def used(statement: Statement, pending: Sequence[Pending]) -> Statement | None:
     return made[0].statement if len(made) == 1 else None
 
 
+def takes(statement: Statement, pending: Sequence[Pending]) -> tuple[str, int] | None:
+    """The name that an index which waits is to have by a renaming, and its table; None: it is none, or that name is to be free by then."""
+    match statement.node:
+        case AlterTable(object_type="INDEX", relation=index, actions=(OtherAction(what="RENAME TO", name=str(new)),)):
+            made = [one for one in pending if index.name in one.indexes and one.tables]
+            free = any(new in one.drops for one in pending)
+            return (new, made[0].tables[0]) if made and not free else None
+        case _:
+            return None
+
+
 def _uses(statement: Statement) -> list[str]:
     """The indexes that the actions of an ALTER TABLE use, if all use one."""
     found: list[str] = []
@@ -162,4 +173,4 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
 
 
-__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "renames_tables", "used", "without"]
+__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "renames_tables", "takes", "used", "without"]

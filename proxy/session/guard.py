@@ -199,7 +199,19 @@ class Guard:
         finally:
             for case in cases:
                 case.took_ms = (time.monotonic() - begun) * 1000
+            self._record(cases, policy)
+
+    def _record(self, cases: Sequence[Case], policy: Policy) -> None:
+        """At once; but in a transaction that goes on, and may keep others out, while the server works on what comes next."""
+
+        def record() -> None:
+            for case in cases:
                 self.ledger.record(self.who, case, policy)
+
+        if policy.audit.fsync == "always" or any(case.outcome != "deferred" for case in cases):
+            record()
+        else:
+            self.own.meanwhile(record)
 
     async def _failed_jobs(self, policy: Policy) -> list[Job]:
         """Jobs of earlier migrations that have failed; asked once, unless they are in the way."""

@@ -34,6 +34,11 @@ class Noted:
         """Whether the table has been written to since it was looked at, and can be written to again."""
         return self._written
 
+    @property
+    def last(self) -> int | None:
+        """The job that was written down last, if no setting can have changed since."""
+        return self._known[-1].job if self._known and self._written else None
+
     def found(self, pending: list[Pending]) -> None:
         """It has been asked for."""
         self._known, self._written = list(pending), False

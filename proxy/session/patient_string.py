@@ -26,8 +26,7 @@ from proxy.sql.statements import SetVariable, Statement, Transaction
 FINAL = frozenset({b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"})  # tags of what cannot be taken back
 # First words of tags of what is taken back wholly and done again in no time; what changes rows, or runs the author's own code, is not.
 AGAIN = frozenset(b"ALTER BEGIN COMMENT CREATE DROP GRANT LOCK RESET REVOKE SAVEPOINT SET START".split())
-# What takes our savepoint away with one that stands before it, perhaps; or makes one, which would go with ours.
-SAVEPOINTS = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK TO"})
+TAKE_AWAY = frozenset({"RELEASE", "ROLLBACK TO"})  # perhaps our savepoint, with one that stands before it
 
 
 def locks_of(case: Case) -> list[Step]:
@@ -71,10 +70,12 @@ class Answer:
         self._held: list[bytes] = []
         self.told = False
         self.ended = False  # the transaction that was open at first, and all its savepoints
+        self.saved = False  # it has made a savepoint, which going back to ours, or releasing it, would take away
 
     def write(self, data: bytes) -> None:
         tag = data[5:-1] if data[:1] == b"C" else b""
         self.ended = self.ended or tag in FINAL
+        self.saved = self.saved or tag == b"SAVEPOINT"
         if not self.told and tag.split(b" ", 1)[0] in AGAIN:
             self._held.append(data)
         elif data:
@@ -111,7 +112,7 @@ class PatientString:
         self.cases = cases
         self.runner = runners[0]
         kinds = {s.node.kind for s in statements if isinstance(s.node, Transaction)}
-        self.savepoint = in_block and not kinds & SAVEPOINTS
+        self.savepoint = in_block and not kinds & TAKE_AWAY
         self.again = self.savepoint or not in_block
         self.step = self._step(runners)
         self.result = StepResult(";\n".join(case.statement.sql for case in cases), self.step.lock.value)
@@ -184,7 +185,7 @@ class PatientString:
         if self.savepoint:
             await self.own.run([(SAVEPOINT, ())])
         await self.own.forward(encode(string.text), answer, reword, string.retag)
-        self.savepoint = self.savepoint and not answer.ended
+        self.savepoint = self.savepoint and not answer.ended and (timed_out or not answer.saved)
         if self.own.relay.status == b"E" and (self.savepoint or timed_out):
             # All else would keep the locks of what has failed until ROLLBACK.
             back = [ROLLBACK, RELEASE] if self.savepoint else ["ROLLBACK"]  # of what the string itself has begun

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from proxy.plans import referable
@@ -34,10 +34,11 @@ class Pending:
     give_up: tuple[str, ...] = ()
     job: int | None = None
     left: bool = False  # of a transaction before: somebody may have begun it, so that it cannot be taken back
+    known: Statement | None = field(default=None, compare=False)  # ``sql``, if it has been read already
 
     @cached_property
     def statement(self) -> Statement | None:
-        return next(iter(read.read(self.sql)), None)
+        return self.known or next(iter(read.read(self.sql)), None)
 
     @cached_property
     def made(self) -> frozenset[str]:
@@ -51,12 +52,14 @@ class Pending:
                 names |= {a.name for a in actions if isinstance(a, ValidateConstraint)}
         if self.renamed is not None:
             names.add(self.renamed[1])
-        for step in self.steps:
-            for sql in step.statements:
-                for s in read.read(sql):
-                    if isinstance(s.node, AlterTable):
-                        names |= {a.name for a in s.node.actions if isinstance(a, ValidateConstraint)}
-        return frozenset(names) | self.added
+        return frozenset(names) | self.validated | self.added
+
+    @cached_property
+    def validated(self) -> frozenset[str]:
+        """Names of constraints that are there, NOT VALID, and will be valid only then."""
+        statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
+        actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+        return frozenset(a.name for a in actions if isinstance(a, ValidateConstraint))
 
     @cached_property
     def added(self) -> frozenset[str]:

@@ -314,6 +314,7 @@ class Session:
             self.cancelled.set()  # whatever waits inside Interlock finds the connection gone, and says so to the client
 
     def _end(self) -> None:
+        self._own.catch_up()
         if self._rest.group is not None:
             self._rest.ended()
             self._groups.leave(self, self._rest.group)

@@ -61,10 +61,20 @@ class Voice:
     def _encoding(self) -> str:
         return Reading.of(self.own.relay.parameters).codec
 
-    async def done(self, tag: bytes, *, simple: bool) -> None:
-        """The answer to a statement: to a Query that was all of it."""
-        self.client.write(messages.command_complete(tag))
-        if simple:
+    async def done(self, tag: bytes, *, simple: bool, notice: str = "") -> None:
+        """The answer to a statement: to a Query that was all of it.  ``notice`` is what to ``say`` before it.
+
+        It goes out in one piece, and is logged afterwards: in a transaction others may be waiting for what comes next.
+        """
+        fields = answers.notice(notice) if notice else {}
+        heard = notice and answers.hears(self.client_min_messages, fields["S"])
+        answer = (self.notice(fields) if heard else b"") + messages.command_complete(tag)
+        status = self.own.relay.status
+        ends = simple and status != b"I"
+        self.client.write(answer + (messages.ready_for_query(status) if ends else b""))
+        if notice:
+            log.info("%s: %s", self.who.label, notice)
+        if simple and not ends:
             await self.ready()
 
     async def ready(self) -> None:

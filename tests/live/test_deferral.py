@@ -59,6 +59,17 @@ def test_the_audit_log_has_the_statement_and_then_its_job(orders: str, share_pro
     assert [s["outcome"] for s in mine[1]["steps"]] == ["done"]
 
 
+def test_the_record_of_what_was_put_off_does_not_wait_for_what_comes_next(
+    orders: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    """It is written while the server works on the next statement, or a moment later if there is none."""
+    proxy = share_proxy(POLICY)
+    with psycopg.connect(through(proxy, orders), autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(INDEX)
+        wait_until(lambda: orders.rpartition("/")[2] in proxy.audit.read_text())
+
+
 def break_after_the_look(url: str) -> None:
     """A duplicate that comes between the look at the rows and the build."""
     with psycopg.connect(url, autocommit=True) as connection:

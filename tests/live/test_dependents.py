@@ -39,6 +39,9 @@ SAME: list[Sequence[str]] = [
     ("CREATE INDEX ON orders (email); CREATE INDEX ON orders (email)",),
     (INDEX + "; COMMENT ON INDEX i IS 'x'",),
     (INDEX, "ALTER INDEX i RENAME TO j"),
+    (INDEX, "ALTER INDEX i RENAME TO customers_pkey"),
+    (f"{INDEX}; ALTER INDEX i RENAME TO customers_pkey",),
+    (INDEX, "DROP INDEX orders_total_idx", "ALTER INDEX i RENAME TO orders_total_idx"),
     (INDEX, "DROP INDEX i"),
     (INDEX, "DROP INDEX IF EXISTS i"),
     (INDEX, "SAVEPOINT a", "DROP INDEX i", "ROLLBACK TO a"),
@@ -58,6 +61,9 @@ SAME: list[Sequence[str]] = [
     (NOT_NULL, "ALTER TABLE orders ALTER email DROP NOT NULL"),
     (NOT_NULL + "; ALTER TABLE orders ALTER email DROP DEFAULT; ALTER TABLE orders ALTER email TYPE text",),
     (NOT_NULL, "ALTER TABLE orders ALTER email TYPE text"),
+    (NOT_NULL, NOT_NULL),
+    (f"{NOT_NULL}; {NOT_NULL}",),
+    (f"{NOT_NULL}; ALTER TABLE orders ALTER COLUMN email SET NOT NULL, ALTER total SET DEFAULT 1; {NOT_NULL}",),
     (KEY, "ALTER TABLE orders ALTER customer_id DROP NOT NULL", "ALTER TABLE orders ALTER customer_id SET NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders DROP CONSTRAINT orders_pkey"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint", "ALTER TABLE customers ADD FOREIGN KEY (o) REFERENCES orders (id)"),
@@ -226,6 +232,7 @@ ABSENT = [
     ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES customers (name))", "42830", None),
     ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
     ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
+    (("SAVEPOINT a", INDEX, "ROLLBACK TO a"), "DROP INDEX i", "42704", None),
     ((UNIQUE, "ROLLBACK", "BEGIN"), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
     ((INDEX, f"{UNIQUE.replace(' i ', ' k ')}; SELECT 1"), "SELECT 'k'::regclass", "42P01", "CREATE UNIQUE INDEX k ON orders (id)"),
 ]  # fmt: skip
@@ -248,6 +255,17 @@ def test_an_error_about_what_is_not_there_yet_says_why(
     else:
         assert f"This transaction has put off till after COMMIT: {waits}" in (error.diag.message_detail or "")
         assert "into a migration of its own" in (error.diag.message_hint or "")
+
+
+def test_what_failed_in_its_string_has_not_been_put_off(ways: tuple[str, str, Proxy]) -> None:
+    _, through, proxy = ways
+    with psycopg.connect(proxy.url(through), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("BEGIN READ ONLY; CREATE UNIQUE INDEX k ON orders (id); SELECT 1")
+        connection.execute("COMMIT AND CHAIN")
+        with pytest.raises(psycopg.errors.UndefinedTable) as raised:
+            connection.execute("SELECT 'k'::regclass")
+        assert raised.value.diag.message_detail is None
 
 
 def test_so_does_one_in_the_same_string_and_in_the_clients_encoding(ways: tuple[str, str, Proxy]) -> None:

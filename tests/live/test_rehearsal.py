@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from proxy.plans.rehearsal import position, rehearsals
+from proxy.plans.rehearsal import position, rehearsals, renamed
 from tests.live.plan_runner import facts_for, statement_of
 from tests.servers import Server
 
@@ -30,6 +30,8 @@ REFUSED = [
     "CREATE INDEX i\n  ON -- here: ü\n  public . orders  USING btree (id,\n\tnothing)",
     'CREATE INDEX "Ünïcödé 😀" ON orders (email, "nöthing")',
     "CREATE INDEX i ON orders (lower(nothing))",
+    "CREATE INDEX i ON orders (lower(mail))",
+    'CREATE UNIQUE INDEX i ON "We""ird T" (lower("ab"))',
     "CREATE INDEX i ON orders (email) INCLUDE (nothing)",
     "CREATE INDEX i ON orders (email) WHERE nothing > 1",
     "CREATE INDEX i ON orders (email) WHERE total + 1",
@@ -102,7 +104,8 @@ class Pair:
         error = self._tried(rehearsals(statement, facts))
         if error is None:
             return None
-        found = {field: getattr(error.diag, field) for field in FIELDS}
+        told = {field: getattr(error.diag, field) for field in FIELDS}
+        found = {field: value and renamed(value, facts) for field, value in told.items()}
         inner = {"p": error.diag.internal_position or "", "q": error.diag.internal_query or ""}
         return found | {"statement_position": position(inner, statement, facts)}
 

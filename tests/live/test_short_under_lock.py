@@ -38,7 +38,7 @@ def test_behind_a_lock_a_statement_asks_once(postgres: Server, orders: str, guar
             since = postgres.log_bytes
             connection.execute(statement)
             ran = asked(postgres, orders, since)
-            assert not [sql for sql in ran if TABLE in sql or LOOK in sql or "FROM interlock.jobs" in sql]
+            assert not [sql for sql in ran if TABLE in sql or LOOK in sql or "FROM interlock.jobs j" in sql]
             assert len([sql for sql in ran if sql.startswith("/* interlock */\nWITH")]) == 1
             assert sum("INSERT INTO interlock.jobs" in sql for sql in ran) == 1
         assert committed(connection) == list(STATEMENTS)
@@ -143,6 +143,21 @@ def test_what_the_client_does_without_a_tag_is_noticed(orders: str, guarded: str
         assert session.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'done'").fetchone() == (
             len(STATEMENTS),
         )
+
+
+def test_each_job_has_the_settings_of_its_own_statement(guarded: str) -> None:
+    """Which are looked up again only where the client may have changed them."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        zones = ("Asia/Tokyo", "Asia/Tokyo", "Europe/Zurich", "Europe/Zurich")
+        for n, (zone, statement) in enumerate(zip(zones, STATEMENTS, strict=True)):
+            if n % 2 == 0:
+                connection.execute(f"SET LOCAL TimeZone = '{zone}'")
+            connection.execute(statement)
+        found = connection.execute(
+            "SELECT settings::json ->> 'TimeZone', settings::json ->> 'search_path' FROM interlock.jobs ORDER BY id"
+        ).fetchall()
+        assert found == [(zone, '"$user", public') for zone in zones]
 
 
 def test_rollback_to_takes_the_table_of_jobs_and_what_was_known_of_it(guarded: str) -> None:

@@ -134,6 +134,40 @@ def test_a_short_change_in_a_transaction_restores_the_clients_settings(orders: s
         assert rows.fetchall() == [("x",)]
 
 
+SAVED = {
+    "it is all done": "SAVEPOINT a; ALTER TABLE orders ADD COLUMN x int",
+    "behind what takes a lock": "ALTER TABLE orders ADD COLUMN x int; SAVEPOINT a; ALTER TABLE orders ADD COLUMN y int",
+    "it fails behind it": "ALTER TABLE orders ADD COLUMN x int; SAVEPOINT a; ALTER TABLE orders ADD CHECK (nothing > 0)",
+    "something waits": "DROP INDEX orders_total_idx; SAVEPOINT a; CREATE INDEX i ON orders (email)",
+    "it goes back to it": "SAVEPOINT a; ALTER TABLE orders ADD COLUMN x int; ROLLBACK TO a; ALTER TABLE orders ADD COLUMN y int",
+}
+
+
+@pytest.mark.parametrize("sql", SAVED.values(), ids=SAVED)
+@pytest.mark.parametrize("opening", ["BEGIN", ""], ids=["in a block", "with its BEGIN"])
+def test_a_savepoint_that_a_query_string_makes_can_be_gone_back_to(
+    opening: str, sql: str, orders: str, guarded: str
+) -> None:
+    """And what stands behind it is all as it was when it was made: ``lock_timeout``, too."""
+    heard = []
+    for url in (orders, guarded):
+        with psycopg.connect(url, autocommit=True) as connection:
+            if opening:
+                connection.execute(opening)
+            said: list[object] = []
+            for text in (sql if opening else f"BEGIN; {sql}", "ROLLBACK TO a", "SHOW lock_timeout", "ROLLBACK TO a"):
+                try:
+                    said.append(connection.execute(text.encode()).statusmessage)
+                except psycopg.Error as error:
+                    said.append((error.sqlstate, error.diag.statement_position))
+            said.append(connection.execute("SHOW lock_timeout").fetchone())
+            columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 ORDER BY 1"
+            said.append(connection.execute(columns).fetchall())
+            connection.execute("ROLLBACK")
+            heard.append(said)
+    assert heard[1] == heard[0]
+
+
 def test_psql_prints_the_caret_and_the_remedy(orders: str, rejecting: str) -> None:
     done = run_client("psql", "-1", "-c", INDEX, url=rejecting, check=False)
     assert done.returncode == 1

@@ -98,6 +98,34 @@ def test_a_constraint_that_is_validated_under_a_lock_is_looked_at_briefly(orders
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize(
+    "sql", ["CREATE INDEX j ON orders (id)", "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"]
+)
+def test_a_locked_table_of_jobs_is_not_waited_for(sql: str, orders: str, guarded: str) -> None:
+    """The application would wait with us, and in a failed transaction no longer."""
+    with (
+        psycopg.connect(guarded, autocommit=True) as connection,
+        psycopg.connect(orders) as holder,
+        psycopg.connect(orders, autocommit=True) as application,
+    ):
+        connection.execute("BEGIN")
+        connection.execute("CREATE INDEX i ON orders (email)")
+        connection.execute("COMMIT")
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE orders ADD COLUMN x int")
+        holder.execute("LOCK TABLE interlock.jobs IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(sql.encode())
+        assert caught.value.sqlstate == "IL004"
+        assert "locked the table interlock.jobs" in (caught.value.diag.message_primary or "")
+        application.execute("INSERT INTO orders (id) VALUES (0)")
+        connection.execute("ROLLBACK")
+        holder.rollback()
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+        for statement in ("BEGIN", sql, "COMMIT"):
+            connection.execute(statement.encode())
+
+
 def test_on_conflict_does_not_find_an_index_that_waits(guarded: str) -> None:
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
