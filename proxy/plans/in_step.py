@@ -19,6 +19,8 @@ SETTINGS = (
     "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "array_nulls", "xmloption", "xmlbinary",
     "lc_monetary", "quote_all_identifiers",
 )  # fmt: skip
+# Of these what is equal is the same.
+INTEGERS = frozenset({"int2", "int4", "int8"})
 READING = ("standard_conforming_strings", "transform_null_equals", "lc_time", "lc_numeric")
 
 
@@ -62,13 +64,26 @@ def function(
     )
 
 
-def trigger(table: Target, column: str, sql: str) -> tuple[str, str]:
+def trigger(table: Target, column: str, sql: str, unless: str = "") -> tuple[str, str]:
+    """What makes it; it leaves a row alone of which ``unless`` is true."""
     name = quote_identifier(trigger_name(table, column, sql))
+    when = f" WHEN (NOT {unless})" if unless else ""
     return (
-        f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table.sql} FOR EACH ROW"
+        f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table.sql} FOR EACH ROW{when}"
         f" EXECUTE FUNCTION {_function(table, column, sql)}()",
         f"ALTER TABLE {table.sql} ENABLE ALWAYS TRIGGER {name}",
     )
+
+
+def agree(column: str, fresh: str, types: frozenset[str]) -> str:
+    """Whether a row's two columns say the same, which the server tells without calling a function; empty for most types.
+
+    So neither the fill nor a writer of other columns pays for the trigger.  ``types`` are those of both, the second one's too.
+    """
+    if not types <= INTEGERS:
+        return ""
+    first, second = f"NEW.{quote_identifier(column)}", f"NEW.{quote_identifier(fresh)}"
+    return f"COALESCE({second} {EQ} {first}, {second} IS NULL AND {first} IS NULL)"
 
 
 def gone(table: Target, column: str, sql: str) -> tuple[str, str]:

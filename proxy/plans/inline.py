@@ -51,7 +51,7 @@ def _read(sql: str) -> Statement:
 def _words(text: str, c: ColumnConstraint, column: str) -> str:
     """``ADD [CONSTRAINT name] CHECK (…)`` and the like, in the author's words."""
     named = f"ADD CONSTRAINT {quote_identifier(c.name)} " if c.name is not None else "ADD "
-    body = _body(text, c)
+    body = written(text, c)
     match c.kind:
         case "UNIQUE" | "PRIMARY KEY":
             at = _behind_words(body)
@@ -62,12 +62,12 @@ def _words(text: str, c: ColumnConstraint, column: str) -> str:
             return named + body
 
 
-def _body(text: str, c: ColumnConstraint) -> str:
+def written(text: str, c: ColumnConstraint) -> str:
     """From the constraint's own keyword on."""
-    written = c.span.of(text)
+    whole = c.span.of(text)
     if c.name is None:
-        return written
-    return written[lexer.lex(written)[2].start :]  # CONSTRAINT name …
+        return whole
+    return whole[lexer.lex(whole)[2].start :]  # CONSTRAINT name …
 
 
 def _behind_words(body: str) -> int:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from proxy.plans.done import EQ
 from proxy.plans.target import literal
 
-# A cancel request has the same SQLSTATE as statement_timeout, whose clock begins a little before ours.
-_NEARLY = (
-    "(begun OPERATOR(pg_catalog.+) (bound::pg_catalog.interval OPERATOR(pg_catalog.*) 0.9::pg_catalog.float8)"
-    " OPERATOR(pg_catalog.-) '50 ms'::pg_catalog.interval)"
-)
+# The clock of statement_timeout begins with the next statement: what is cancelled before that has gone by was a cancel request,
+# which has the same SQLSTATE.  (In ms, for a text of a timestamp depends on the session's settings.)
+_NOW = "pg_catalog.int8(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)"
+_NEVER = "9223372036854775807"
+_DEADLINE = "interlock.deadline"
 _LATER = "whether they fit shows after COMMIT"
 TIMED_OUT = f"interlock: the rows could not be looked through in the time that the policy allows; {_LATER}"
 UNDER_LOCK = f"interlock: the rows are not looked through while this transaction keeps others out; {_LATER}"
@@ -36,31 +36,34 @@ class Probe:
     made: tuple[str, ...] = ()
     evaluates: bool = False
 
-    @property
-    def sql(self) -> str:
-        """A statement that fails if there is such a row, and says so if that cannot be found out.
+    def within(self, bound_ms: int, after: str) -> tuple[str, str]:
+        """Statements of which the second fails if there is such a row, and says so if that cannot be found out.
 
-        It cannot be if the rows may not be read, or not all of them (row security), or not in the time that
-        statement_timeout gives it.  It takes no lock but ACCESS SHARE.
+        It cannot be if the rows may not be read, or not all of them (row security), or not in ``bound_ms`` (0: there is no bound).  It takes no lock
+        but ACCESS SHARE.  ``after`` is the statement_timeout that holds from then on in the transaction.
         """
         own = "IF SQLSTATE OPERATOR(pg_catalog.~) '^(22|P0001)' THEN RAISE; END IF; " if self.evaluates else ""
+        deadline = f"{_NOW} OPERATOR(pg_catalog.+) {bound_ms}::pg_catalog.int8" if bound_ms else _NEVER
+        bound = (
+            f"BEGIN PERFORM pg_catalog.set_config('statement_timeout', '{bound_ms}', true),"
+            f" pg_catalog.set_config('{_DEADLINE}', ({deadline})::pg_catalog.text, true); END"
+        )
         body = (
             "DECLARE schema_of pg_catalog.text; row_of pg_catalog.text; about pg_catalog.text;"
             f" words pg_catalog.text := {literal(self.detail[1] if len(self.detail) == 4 else '')};"
             " secured pg_catalog.text := pg_catalog.current_setting('row_security');"
-            " bound pg_catalog.text := pg_catalog.current_setting('statement_timeout');"
-            " begun pg_catalog.timestamptz := pg_catalog.clock_timestamp();"
-            " BEGIN BEGIN PERFORM pg_catalog.set_config('row_security', 'off', true);"
+            f" BEGIN PERFORM pg_catalog.set_config('statement_timeout', {literal(after)}, true);"
+            " BEGIN PERFORM pg_catalog.set_config('row_security', 'off', true);"
             f" EXECUTE {literal(self.query)} INTO schema_of, row_of, about;"
             " PERFORM pg_catalog.set_config('row_security', secured, true);"
             " EXCEPTION WHEN query_canceled THEN"
-            f" IF bound {EQ} '0' OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) {_NEARLY} THEN RAISE; END IF;"
+            f" IF {_NOW} OPERATOR(pg_catalog.<) pg_catalog.current_setting('{_DEADLINE}')::pg_catalog.int8 THEN RAISE; END IF;"
             f" RAISE NOTICE '{TIMED_OUT}'; RETURN;"
             f" WHEN insufficient_privilege THEN RAISE NOTICE '{UNREAD}'; RETURN;"
             f" WHEN OTHERS THEN {own}RETURN; END;"
             f" IF row_of IS NULL THEN RETURN; END IF; {self._learn()}{self._raise()} END"
         )
-        return f"DO LANGUAGE plpgsql {literal(body)}"
+        return f"DO LANGUAGE plpgsql {literal(bound)}", f"DO LANGUAGE plpgsql {literal(body)}"
 
     def _learn(self) -> str:
         """The words that Postgres itself has for the key of an index; all that is made goes with the error."""

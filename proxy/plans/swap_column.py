@@ -55,8 +55,9 @@ class _Swap:
         self.fresh = second.name
         self.native = self.facts.major >= NATIVE
         self.using = self.action.using.of(statement.text) if self.action.using else None
-        heads = {head(self.column.base or self.column.type), self.action.type.name}
+        heads = frozenset({head(self.column.base or self.column.type), self.action.type.name})
         self.pure = self.using is None and heads <= in_step.PURE
+        self.agree = in_step.agree(self.column.name, self.fresh, heads) if self.pure else ""
         self.finished = done.negate(done.typed(self.table, self.column.name, self.column.type, self.column.collation))
 
     def steps(self) -> tuple[Step, ...]:
@@ -116,7 +117,7 @@ class _Swap:
         statements = (
             self.altering(f"ADD COLUMN {self.fresh} {type_}"),
             *function,
-            *in_step.trigger(self.table, column, sql),
+            *in_step.trigger(self.table, column, sql, self.agree),
         )
         if not self.second.is_begun:
             step = self.step(statements, Lock.ACCESS_EXCLUSIVE, why)

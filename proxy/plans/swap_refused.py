@@ -31,7 +31,8 @@ def refuse(statement: Statement, action: AlterColumnType, relation: Relation, fa
     if len(alter.actions) != 1:
         raise Refused("other changes stand beside it in the ALTER TABLE")
     _refuse_table(relation)
-    _refuse_column(column, relation)
+    trigger = in_step.trigger_name(target(alter.relation, relation, statement), action.column, statement.sql)
+    _refuse_column(column, relation, trigger)
     written = action.type.span.of(statement.text)
     known = facts.types.get(written)
     if missing(written, facts):
@@ -40,8 +41,7 @@ def refuse(statement: Statement, action: AlterColumnType, relation: Relation, fa
         raise Refused(f"{written} is a domain with a constraint")
     if known is not None and known.has_default:  # the rows that are there would have it, and not the column's value
         raise Refused(f"{written} has a default of its own")
-    name = in_step.trigger_name(target(alter.relation, relation, statement), action.column, statement.sql)
-    if later := [other for other in relation.triggers if other > name]:
+    if later := [other for other in relation.triggers if other > trigger]:
         raise Refused(f'trigger "{later[0]}" would fire behind the one that keeps both columns the same')
     if action.using is not None:
         if is_same(statement, replace(action, using=None), column, facts):  # whether it is done could not be told
@@ -63,13 +63,14 @@ def _refuse_table(relation: Relation) -> None:
         raise Refused(f"{relation.row_held_by[0]} holds rows of the table as values")
 
 
-def _refuse_column(column: Column, relation: Relation) -> None:
+def _refuse_column(column: Column, relation: Relation, trigger: str) -> None:
+    """``trigger``: the one that an interrupted run of the same statement may have left."""
     if column.generated:
         raise Refused("it is a generated column")
-    if column.dependents:
-        more = f", and {len(column.dependents) - 3} more," if len(column.dependents) > 3 else ""
-        depends = "depends" if len(column.dependents) == 1 else "depend"
-        raise Refused(f"{', '.join(column.dependents[:3])}{more} {depends} on the column")
+    if others := [one for one in column.dependents if trigger not in one]:
+        more = f", and {len(others) - 3} more," if len(others) > 3 else ""
+        depends = "depends" if len(others) == 1 else "depend"
+        raise Refused(f"{', '.join(others[:3])}{more} {depends} on the column")
     if not column.plain:
         raise Refused("the column has rights, options, a statistics target or a security label of its own")
     if column.identity and column.numbering is None:

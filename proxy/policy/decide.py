@@ -86,17 +86,16 @@ def matched(statement: Statement, facts: Facts, policy: Policy) -> frozenset[int
     found = findings(statement, facts)
     if changes_schema(statement):
         found = [*found, (statement.node, _any_change(statement, facts), facts)]
-    return frozenset(
-        i
-        for i, exception in enumerate(policy.exceptions)
-        for node, finding, known in found
-        if exception.covers(finding.rule) and matches(exception.match, subjects(node, finding, known), facts)
-    )
+    fit: set[int] = set()
+    for node, finding, known in found:
+        about = subjects(node, finding, known)
+        fit |= {i for i, one in policy.candidates.of(finding.rule, about) if matches(one.match, about, facts)}
+    return frozenset(fit)
 
 
 def _change(statement: Statement, facts: Facts, policy: Policy) -> list[tuple[Any, Decided]]:
     """What exceptions say about it because it changes the schema at all; nothing if they let it be."""
-    if not changes_schema(statement) or not any(SCHEMA_CHANGE in e.rules for e in policy.exceptions):
+    if not changes_schema(statement) or not policy.candidates.mind_any_change:
         return []
     decided = _decide(statement.node, _any_change(statement, facts), statement, facts, facts, policy)
     return [(statement.node, decided)] if decided.action is not Action.ALLOW or decided.note else []
@@ -174,8 +173,8 @@ def _small_table(decided: Decided, about: Sequence[Subject], policy: Policy) -> 
 def _exceptions(decided: Decided, about: Sequence[Subject], facts: Facts, policy: Policy) -> Decided:
     """The first exception that matches; one in front of it that may match, not enough being known, only if that is harsher."""
     rule, perhaps = decided.finding.rule, []
-    for i, exception in enumerate(policy.exceptions):
-        if not exception.covers(rule) or (match := matches(exception.match, about, facts)) is False:
+    for i, exception in policy.candidates.of(rule, about):
+        if (match := matches(exception.match, about, facts)) is False:
             continue
         because = policy.source("exceptions", i)
         if exception.until is not None and exception.until < facts.now.date():

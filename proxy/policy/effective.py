@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from proxy.policy.access import AccessEntry
+from proxy.policy.candidates import Candidates
 from proxy.policy.document import Path
 from proxy.policy.model import (
     Audit,
@@ -42,6 +43,10 @@ class Policy:
     files: tuple[str, ...] = ()  # own file first, then those that it extends
     sources: Mapping[Path, Source] = field(default_factory=dict)
     pin: str = ""  # ``recommended@1``, where a version of a pack is asked for: newer rules only warn
+    candidates: Candidates = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "candidates", Candidates(self.settings.exceptions))
 
     def knows(self, rule: str) -> bool:
         """Whether a rule has a place in the policy; one that is newer than the pinned pack has none."""

@@ -370,10 +370,6 @@ class PolicyException(Model):
             raise ValueError(f"'{SCHEMA_CHANGE}' is nothing to rewrite; write action: allow, warn or reject")
         return self
 
-    def covers(self, rule: str) -> bool:
-        """Whether it is about that rule; ``all`` is every rule, but not changes that no rule minds."""
-        return rule in self.rules or (ALL in self.rules and rule != SCHEMA_CHANGE)
-
 
 class Overrides(Model):
     """Who may let one statement pass: SET interlock.allow, or a comment on the statement."""

@@ -16,7 +16,9 @@ BOOKKEEPING = frozenset(
         "databasechangelog", "databasechangeloglock", "_prisma_migrations", "knex_migrations", "knex_migrations_lock", "goose_db_version",
         "__drizzle_migrations", "SequelizeMeta", "migrations", "_sqlx_migrations", "schema_version", "refinery_schema_history",
         "__EFMigrationsHistory", "seaql_migrations", "gorp_migrations", "__diesel_schema_migrations", "pgmigrations", "phinxlog",
-        "doctrine_migration_versions",
+        "doctrine_migration_versions", "atlas_schema_revisions", "mikro_orm_migrations", "kysely_migration", "kysely_migration_lock",
+        "migratehistory", "_yoyo_migration", "_yoyo_log", "_yoyo_version", "yoyo_lock", "aerich", "tortoise_migrations", "migration",
+        "typeorm_metadata",
     }
 )  # fmt: skip
 MOST_NAMES = 3

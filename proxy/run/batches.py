@@ -57,7 +57,8 @@ class Batches:
         self._owed = 1  # pauses: one for each batch
         self._said = time.monotonic()
         self._looked = -math.inf  # a standby may be behind before the first batch
-        self._block_size = 8192
+        self._places_most = batch_sql.most_places(8192)
+        self._slots = 0  # of a page that are looked at before 14, where most rows are; 0: all
 
     async def run(self, step: Step) -> bytes:
         """Until no row is left; the command tag, as if one statement had changed them all.
@@ -70,10 +71,12 @@ class Batches:
             self._size.most_pages = MOST_PAGES_BY_LIST
         leaves = await self._leaves(batch)
         sizes = {leaf.oid: await self._pages(leaf) for leaf in leaves}
-        total, before = max(1, sum(sizes.values())), 0
+        total, before = max(1, sum(pages for pages, _ in sizes.values())), 0
         for leaf in leaves:
-            await self._through(batch, leaf, 0, sizes[leaf.oid], partial(_share, before, total))
-            before += sizes[leaf.oid]
+            pages, a_page = sizes[leaf.oid]
+            self._size.a_page, self._slots = a_page, 0
+            await self._through(batch, leaf, 0, pages, partial(_share, before, total))
+            before += pages
         await self._rest(batch, {leaf.oid: leaf for leaf in leaves})
         return f"{'UPDATE' if batch.assign else 'DELETE'} {self.changed}".encode()
 
@@ -120,14 +123,16 @@ class Batches:
         rows, pages = self._size.rows, self._size.pages
         starts = [*range(page, end, pages)][:AT_A_TIME]
         wait_ms = min(MOMENT_MS, self.pace.lock_timeout_ms)
-        each = [
-            self._transaction(
-                batch_sql.change_all(batch, leaf, self._places(start, min(start + pages, end)), rows),
-                quiet=batch.quiet,
-                wait_ms=wait_ms,
+        dense = self._size.is_dense
+        each = []
+        for start in starts:
+            where = self._places(start, min(start + pages, end), self._slots)
+            sql = (
+                batch_sql.change_between(batch, leaf, where)
+                if dense
+                else batch_sql.change_all(batch, leaf, where, rows)
             )
-            for start in starts
-        ]
+            each.append(self._transaction(sql, quiet=batch.quiet, wait_ms=wait_ms))
         begun, size = time.monotonic(), len(each[0])
         failed = False
         try:
@@ -141,7 +146,11 @@ class Batches:
         counts = [int(reply.tag.rsplit(b" ", 1)[-1]) for reply in replies[size - 2 : done * size : size]]
         self._owed += len(starts) - 1
         self.changed += sum(counts)
-        full = next((start for start, count in zip(starts, counts, strict=False) if count >= rows), None)
+        full = (
+            None
+            if dense
+            else next((start for start, count in zip(starts, counts, strict=False) if count >= rows), None)
+        )
         if failed:
             self._manner.met()
         else:
@@ -153,7 +162,8 @@ class Batches:
         """Change rows that nobody has locked; how many, and the page of the last of them."""
         where = self._places(page, end)
         row = (await self._run(batch_sql.change(batch, leaf, where, rows), quiet=batch.quiet)).rows[0]
-        count, still, last = (int(float(value or b"0")) for value in row)
+        count, still, last, place = (int(float(value or b"0")) for value in row)
+        self._slots = min(self._places_most, max(self._slots, place + place // 4 + 8)) if count else self._slots
         if still and batch.stuck is not None:
             stuck = batch.stuck
             column = {"c": stuck.column} if stuck.column else {}
@@ -183,8 +193,9 @@ class Batches:
         rows = await self._fetch(batch_sql.still(batch, leaf, self._places(page, page + 1)))
         return rows[0][0] == b"t"
 
-    def _places(self, page: int, end: int) -> str:
-        return batch_sql.places(page, end, version=self.facts.major, block_size=self._block_size)
+    def _places(self, page: int, end: int, slots: int = 0) -> str:
+        """``slots`` of each page before 14, all if 0: what stands in others is found with the rest."""
+        return batch_sql.places(page, end, version=self.facts.major, slots=slots or self._places_most)
 
     # ------------------------------------------------ what there is
 
@@ -203,10 +214,14 @@ class Batches:
                 )
         return leaves
 
-    async def _pages(self, leaf: Leaf) -> int:
-        row = (await self._fetch(batch_sql.PAGES, str(leaf.oid)))[0]
-        self._block_size = int(row[1] or b"8192")
-        return int(row[0] or b"0")
+    async def _pages(self, leaf: Leaf) -> tuple[int, float]:
+        """How many there are, and how many rows each holds by the statistics, 0 if there are none; none is left of a dropped one."""
+        found = await self._fetch(batch_sql.PAGES, str(leaf.oid))
+        if not found:
+            return 0, 0.0
+        pages, block_size, a_page = found[0]
+        self._places_most = batch_sql.most_places(int(block_size or b"8192"))
+        return int(pages or b"0"), float(a_page or b"0")
 
     # ------------------------------------------------ transactions
 

@@ -10,6 +10,7 @@ MOST_PAGES = 65_536
 MOMENT_MS = 5  # for a row that somebody has locked
 PICK_S = 1.0
 ROOM = 1.25
+MARGIN = 1.5
 MOST_PICKING = 256
 
 
@@ -33,6 +34,12 @@ class Size:
     pages: int = 32
     most_pages: int = MOST_PAGES
     density: float = 0.0  # rows to be changed on a page, as far as is known of the last batches
+    a_page: float = 0.0  # rows of all kinds on a page, by the statistics; 0 if there are none
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the next pages hold few enough rows to change them without a limit, should all of them need it."""
+        return 0 < self.pages * self.a_page <= MARGIN * self.rows
 
     def took(self, ms: float, target_ms: int, count: int, pages: int) -> None:
         """After a batch that took ``ms`` for so many pages and changed ``count`` rows of them.

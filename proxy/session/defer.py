@@ -49,6 +49,9 @@ BEHIND_TEMPORARY = (
 ENDS = frozenset({"COMMIT", "ROLLBACK", "PREPARE TRANSACTION", "SAVEPOINT", "ROLLBACK TO"})
 READ_ONLY = "25006"
 QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
+# What it may take at the very most.  On a server whose processors are taken a look needs longer to begin than to read, and one
+# that is cancelled while it begins fails, and the migration with it.
+QUICKLY_MS = 250
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
 _NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
 
@@ -105,25 +108,18 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     if policy.jobs.preflight == "off":
         return ()
     now = case.verdict.plan is not None and bool(case.verdict.plan.now)
-    found = [probe.sql for probe in probes(case.statement, case.facts, now=now)]
+    found = probes(case.statement, case.facts, now=now)
     bound = policy.jobs.preflight_timeout.ms
     if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
-        bound = min(bound, policy.locks.timeout.ms)
+        bound = min(bound, max(QUICKLY_MS, policy.locks.timeout.ms))
         if any(
             r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
         ):
             return (_NOT_LOOKED,)  # it would only add to what the application waits, and find nothing out
     setting = case.facts.settings.get("statement_timeout")
     own = (milliseconds(setting.value) or 0) if setting is not None and setting.by_client else 0
-    if not found or 0 < own <= bound:  # the client's own bound counts
-        return tuple(found)
-    before = setting.value if setting is not None else "0"
-    return (_bound(str(bound)), *found, _bound(before))
-
-
-def _bound(value: str) -> str:
-    body = f"BEGIN PERFORM pg_catalog.set_config('statement_timeout', {literal(value)}, true); END"
-    return f"DO LANGUAGE plpgsql {literal(body)}"
+    after = setting.value if setting is not None else "0"
+    return tuple(sql for probe in found for sql in probe.within(min(bound, own or bound), after))
 
 
 def as_raised(fields: dict[str, str], case: Case) -> dict[str, str]:

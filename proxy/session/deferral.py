@@ -84,6 +84,7 @@ class Deferral:
         self.has_left: Callable[[], bool] = lambda: False
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
+        self._left: list[Pending] = []  # jobs of earlier transactions, when they were last asked for
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
@@ -95,7 +96,7 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open, behind what is left of those before it."""
-        left = await self._of_earlier() if self.has_left() else []
+        left = self._left = await self._of_earlier() if self.has_left() else []
         if not self.has_deferred():
             self._earlier = {one.job for one in left}
             return left
@@ -189,13 +190,15 @@ class Deferral:
 
     def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
         """An error of the server's with the reason why something is not there; None: it is about something else."""
-        if not self.has_deferred():
+        left = self._left if self.has_left() else []
+        if not self.has_deferred() and not left:
             return None
         codec = Reading.of(self.own.relay.parameters).codec
         told = {code: value.encode("utf-8", KEEP).decode(codec, KEEP) for code, value in fields.items()}
         known = self.noted.known  # since the statement that the error is about, if that was one to look for it
         still = None if known is None else {one.sql for one in known}
-        more = explained(told, [one for one in self._put_off if still is None or one.sql in still])
+        own = self._put_off if self.has_deferred() else []
+        more = explained(told, [*left, *(one for one in own if still is None or one.sql in still)])
         return more and {code: value.encode(codec, KEEP).decode("utf-8", KEEP) for code, value in more.items()}
 
     async def as_foreseen(self, case: Case, *, simple: bool) -> bool:

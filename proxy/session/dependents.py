@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from proxy.catalog.after import after
 from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.plans import referable
+from proxy.plans.key_behind import key_behind
 from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import is_own
@@ -25,6 +26,7 @@ from proxy.sql.statements import (
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    CreateTable,
     DropColumn,
     DropConstraint,
     DropIndex,
@@ -138,6 +140,14 @@ def dependent(
             return _behind(statement, facts, verdict)
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return None  # the server says that the name is taken: ``gone``
+        case CreateTable() as create if verdict.action is not Action.REJECT:
+            later = key_behind(
+                statement,
+                create,
+                facts,
+                lambda name, columns: any(_serves(one, name, columns, facts) for one in pending),
+            )
+            return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
         case _:
@@ -154,7 +164,10 @@ def _alter(
 ) -> Verdict | GivesUp | Refused | None:
     relation = facts.find(alter.relation)
     oid = relation.oid if relation is not None else 0
-    here = [one for one in pending if not oid or oid in one.tables or not one.tables]
+    # A job of a table that was not there yet knows it by its name only.
+    here = [
+        one for one in pending if not oid or (oid in one.tables if one.tables else alter.relation.name in one.words)
+    ]
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made)):
         return given
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]

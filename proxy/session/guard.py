@@ -106,6 +106,7 @@ class Guard:
         self.examiner = Examiner(own, who, self.voice, policy, self.deferral.pending)
         self.examiner.waits = lambda: self.deferral.has_deferred()
         self.one = OneStatement(own, client, self.voice, self.examiner, self.deferral.noted, cancelled)
+        self.one.explain = self.deferral.explained
 
     # ------------------------------------------------ the whole of it
 
@@ -133,8 +134,6 @@ class Guard:
 
     def reworded(self, body: bytes) -> bytes | None:
         """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
-        if not self.deferral.has_deferred():
-            return None
         more = self.deferral.explained(messages.read_fields(body))
         return messages.error_response(more) if more is not None else None
 

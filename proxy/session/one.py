@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from proxy.net import Peer
 from proxy.plans.plan import Plan, Step
@@ -26,6 +27,7 @@ class OneStatement:
     """Runs one at a time; the client has its answer then, whatever became of it.
 
     ``noted`` hears of what has run in the client's transaction; ``cancelled`` is set when the client cancels or is gone.
+    ``explain`` has more to say about an error of the server's, or None.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class OneStatement:
         self.examiner = examiner
         self.noted = noted
         self.cancelled = cancelled
+        self.explain: Callable[[dict[str, str]], dict[str, str] | None] = lambda fields: None
 
     def runner(self, case: Case, policy: Policy, *, inside: bool) -> Runner:
         """With the patience that there is ``inside`` a transaction, or outside; what it does stands in the case."""
@@ -128,4 +131,5 @@ class OneStatement:
 
     async def _failed(self, case: Case, fields: dict[str, str], *, simple: bool) -> None:
         case.outcome, case.sqlstate = "failed", fields.get("C", "")
+        fields = self.explain(fields) or fields
         await self.voice.fail(moved(fields, case.statement), simple=simple)

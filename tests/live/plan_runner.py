@@ -144,8 +144,9 @@ class Session:
         version = self.connection.info.server_version // 10000
         for row in cursor.execute(batch_sql.LEAVES, [*batch.table, batch.only]).fetchall():
             leaf = batch_sql.Leaf(row[0], *(bytes.fromhex(value).decode() for value in row[1:]))
-            pages, block_size = cursor.execute(batch_sql.PAGES, [leaf.oid]).fetchone() or (0, 0)
-            where = batch_sql.places(0, max(1, pages), version=version, block_size=int(block_size))
+            pages, block_size, _ = cursor.execute(batch_sql.PAGES, [leaf.oid]).fetchone() or (0, 0, 0)
+            slots = batch_sql.most_places(int(block_size))
+            where = batch_sql.places(0, max(1, pages), version=version, slots=slots)
             while True:
                 changed = cursor.execute(batch_sql.change(batch, leaf, where, 7)).fetchone()
                 assert changed is not None

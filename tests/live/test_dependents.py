@@ -20,6 +20,7 @@ KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES 
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
+ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
 DEFERRABLE = "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id) DEFERRABLE"
 LATER_KEY = (
     "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers DEFERRABLE INITIALLY DEFERRED"
@@ -85,6 +86,19 @@ SAME: list[Sequence[str]] = [
     # A key to what is unique already does not wait for another unique index of that table.
     (NAMES, "ALTER TABLE orders ALTER customer_id TYPE bigint, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers (id)"),
     (NAMES, "ALTER TABLE orders ADD COLUMN c bigint REFERENCES customers"),
+    # A new table with a key to what will be unique only then: the key waits, and the table does not.
+    (ID_UNIQUE, "CREATE TABLE lines (id bigint PRIMARY KEY, o bigint NOT NULL REFERENCES orders (id) ON DELETE CASCADE, n int)", "INSERT INTO lines VALUES (1, 1, 1)"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint CONSTRAINT k REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED CHECK (o > 0), c bigint REFERENCES customers)"),
+    (ID_UNIQUE, "CREATE TABLE IF NOT EXISTS public.lines (o bigint, -- the order\n FOREIGN KEY (o) REFERENCES orders (id) ON UPDATE CASCADE /* so */, UNIQUE (o))"),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id)", 'CREATE TABLE "Lines" (o bigint REFERENCES orders, "P q" bigint REFERENCES orders (id), CONSTRAINT z FOREIGN KEY (o) REFERENCES orders)'),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ALTER TABLE lines DROP CONSTRAINT lines_o_fkey", "COMMENT ON TABLE lines IS 'x'"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "COMMENT ON CONSTRAINT lines_o_fkey ON lines IS 'x'", "ALTER TABLE customers RENAME TO clients"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "DROP TABLE lines"),
+    (ID_UNIQUE, "SAVEPOINT s", "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ROLLBACK TO s", "CREATE TABLE lines (o bigint)"),
+    (ID_UNIQUE + "; CREATE TABLE lines (o bigint REFERENCES orders (id)); INSERT INTO lines VALUES (2)",),
+    (ID_UNIQUE, "CREATE TABLE lines (id bigint, o bigint REFERENCES orders (nothing))"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id), o int)"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint)", "CREATE TABLE IF NOT EXISTS lines (o bigint REFERENCES orders (id))"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
     ("ALTER TABLE customers DROP COLUMN id; ALTER TABLE customers ADD PRIMARY KEY (name)",),  # customers_pkey once more
@@ -154,6 +168,7 @@ REFUSED: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
     (LATER_KEY, DEFERRABLE, "SET CONSTRAINTS f, u IMMEDIATE"),
+    (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ALTER TABLE lines RENAME TO rows"),
 ]
 
 
@@ -215,6 +230,9 @@ ABSENT = [
     ((UNIQUE,), "INSERT INTO orders (id) VALUES (%s) ON CONFLICT (id) DO NOTHING", "42P10", UNIQUE),
     ((DEFERRABLE,), "INSERT INTO orders (id) VALUES (1) ON CONFLICT ON CONSTRAINT u DO NOTHING", "42704", DEFERRABLE),
     ((INDEX, CHECK), "INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO NOTHING", "42P10", None),
+    ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES orders (id)) PARTITION BY LIST (o)", "42830", ID_UNIQUE),
+    (("ALTER TABLE orders ADD PRIMARY KEY (id)",), "CREATE TABLE lines (o bigint REFERENCES orders) PARTITION BY LIST (o)", "42704", "ALTER TABLE orders ADD PRIMARY KEY (id)"),
+    ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES customers (name))", "42830", None),
     ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
     ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
     (("SAVEPOINT a", INDEX, "ROLLBACK TO a"), "DROP INDEX i", "42704", None),

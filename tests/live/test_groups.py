@@ -250,6 +250,33 @@ def test_the_next_migration_finds_what_is_left(
         assert connection.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'failed'").fetchone() == (0,)
 
 
+KEYED = {  # what the migration behind makes, of what it needs the unique constraint that is left
+    "inside a column": b"CREATE TABLE lines (o bigint REFERENCES orders (id) ON DELETE CASCADE, n int)",
+    "by itself": b"CREATE TABLE lines (o bigint, CONSTRAINT k FOREIGN KEY (o) REFERENCES orders (id))",
+}
+
+
+@pytest.mark.parametrize("sql", KEYED.values(), ids=KEYED)
+def test_a_new_table_of_the_next_migration_refers_to_what_will_be_unique(
+    sql: bytes, pair: tuple[Raw, Raw], orders: str
+) -> None:
+    """Airflow: its lock is held over all migrations, so the key waits behind the constraint, and the table does not."""
+    lock, work = pair
+    locks(lock)
+    for statement in (b"ALTER TABLE orders ADD UNIQUE (id)", sql):
+        ask(work, b"BEGIN")
+        ask(work, statement)
+        ask(work, b"COMMIT")
+    with psycopg.connect(orders) as connection:
+        keys = "SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'lines'::regclass AND contype = 'f'"
+        assert connection.execute(keys).fetchall() == []
+        connection.rollback()
+        ask(lock, b"COMMIT")
+        wait_until(lambda: waiting_jobs(orders) == 0)
+        assert connection.execute(keys).fetchall() == [("k" if b"CONSTRAINT" in sql else "lines_o_fkey", True)]
+        assert connection.execute("SELECT count(*) FROM interlock.jobs WHERE state = 'failed'").fetchone() == (0,)
+
+
 def test_what_would_fail_for_the_next_migration_is_refused_and_passes_when_that_is_run_again(
     pair: tuple[Raw, Raw], orders: str
 ) -> None:

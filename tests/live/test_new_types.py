@@ -247,6 +247,59 @@ def test_what_could_not_be_kept_is_named_before_anything_is_done(
     assert postgres.dump(keyed.rpartition("/")[2]) == before
 
 
+def test_between_integers_neither_the_fill_nor_writers_of_other_columns_call_the_function(
+    keyed: str, swapping: str
+) -> None:
+    """What the trigger would set is there already; here its function fails whoever calls it all the same."""
+    with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, swapping, BIGINT)
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        holder.execute("SELECT FROM items WHERE id = 5000 FOR UPDATE")
+        function = one(keyed, "SELECT tgfoid::regproc::text FROM pg_trigger WHERE NOT tgisinternal")
+        fails = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$"
+        run(keyed, f"CREATE OR REPLACE FUNCTION {function}() {fails}")
+        fresh = "SELECT key FROM jsonb_object_keys(to_jsonb(i)) AS key WHERE key LIKE '\\_interlock%'"
+        filled = f"SELECT to_jsonb(i) ->> ({fresh}) FROM items AS i WHERE id = 4000"
+        until(lambda: one(keyed, filled) == "4000", "all other rows should be filled")
+        run(keyed, "UPDATE items SET order_id = 1 WHERE id = 4000")
+        with pytest.raises(psycopg.Error, match="called"):
+            run(keyed, "UPDATE items SET small = 1 WHERE id = 4000")
+        with pytest.raises(psycopg.Error, match="called"):
+            run(keyed, "INSERT INTO items (small) VALUES (1)")
+        holder.rollback()
+        running.result(timeout=60)
+    assert type_of(keyed, "items", "small") == "bigint"
+    assert one(keyed, "SELECT bool_and(small = id) FROM items") is True
+
+
+def test_another_new_type_waits_until_an_interrupted_one_is_done(
+    keyed: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """The other one's trigger holds the column, so it could not be dropped in the end."""
+    policy = "rules: { column-type-rewrite: rewrite }\n" + SLOWLY
+    proxy = start_guard(start_proxy, tmp_path, policy)
+    with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, through(proxy, keyed), BIGINT)
+        until(
+            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
+            "the trigger should be there",
+        )
+        holder.execute("SELECT FROM items WHERE id = 5000 FOR UPDATE")
+        proxy.kill()
+        with pytest.raises(psycopg.Error):
+            running.result(timeout=60)
+    swapping = through(start_guard(start_proxy, tmp_path, policy), keyed)
+    with pytest.raises(psycopg.Error, match="column-type-rewrite") as caught:
+        run(swapping, "ALTER TABLE items ALTER small TYPE numeric")
+    assert re.search(r"trigger ~_interlock_sync_\w+ on table items depends", caught.value.diag.message_detail or "")
+    run(swapping, BIGINT, "ALTER TABLE items ALTER small TYPE numeric")
+    assert type_of(keyed, "items", "small") == "numeric"
+    assert left_over(keyed) == 0
+
+
 def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed: str, swapping: str) -> None:
     """A row may have been missed: that is told, and all is taken back."""
     run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -110,6 +111,7 @@ STRINGS = {
     "in a transaction": ("BEGIN", "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE orders ADD COLUMN x int"),
     "in a transaction that it ends": ("BEGIN", "ALTER TABLE orders ADD COLUMN x int; COMMIT"),
     "behind a savepoint": ("BEGIN; SAVEPOINT a", "RELEASE a; ALTER TABLE orders ADD COLUMN x int"),
+    "with a savepoint": ("BEGIN", "SAVEPOINT a; ALTER TABLE orders ADD COLUMN x int"),
 }
 ADDED = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'"
 
@@ -228,6 +230,30 @@ def test_patience_with_a_query_string_ends_with_the_blockers_name(
         assert state == (psycopg.pq.TransactionStatus.INERROR if opening else psycopg.pq.TransactionStatus.IDLE)
         alter.connection.execute("ROLLBACK")
         alter.join()
+
+
+@pytest.mark.parametrize("setting", ["0", "7s"])
+@pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["begins", "goes on"])
+@pytest.mark.parametrize("last", ["SELECT 1", "SELECT 1/0", "ALTER TABLE nowhere ADD x int"])
+def test_a_savepoint_of_a_query_string_is_there_behind_it(last: str, opening: str, setting: str, guarded: str) -> None:
+    """However it ended; and going back to it brings back the client's own lock_timeout."""
+    add = "ALTER TABLE orders ADD COLUMN x int"
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        if setting != "0":
+            connection.execute(f"SET lock_timeout = '{setting}'")
+        if opening:
+            connection.execute(opening)
+        with contextlib.suppress(psycopg.Error):
+            connection.execute(
+                f"{'' if opening else 'BEGIN; '}ALTER TABLE orders ADD y int; SAVEPOINT a; {add}; {last}"
+            )
+        connection.execute("ROLLBACK TO a")
+        assert connection.execute("SHOW lock_timeout").fetchone() == (setting,)
+        connection.execute("COMMIT")
+        assert connection.execute("SHOW lock_timeout").fetchone() == (setting,)
+        assert connection.execute("SELECT y FROM orders LIMIT 0").fetchone() is None
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            connection.execute("SELECT x FROM orders LIMIT 0")
 
 
 def test_an_error_in_a_query_string_keeps_its_place(guarded: str) -> None:

@@ -179,10 +179,13 @@ class Pair:
         """The fields of the statement's error; None if it has none."""
         return self._tried([sql])
 
-    def probed(self, sql: str) -> dict[str, str | None] | None:
+    def probed(self, sql: str, bound_ms: int = 60_000) -> dict[str, str | None] | None:
+        return self._tried(self.probes(sql, bound_ms))
+
+    def probes(self, sql: str, bound_ms: int = 60_000, after: str = "0") -> list[str]:
         statement = statement_of(sql)
         found = probes(statement, facts_for(self.connection, statement))
-        return self._tried([probe.sql for probe in found])
+        return [text for probe in found for text in probe.within(bound_ms, after)]
 
     def _tried(self, texts: list[str]) -> dict[str, str | None] | None:
         self.notices.clear()
@@ -376,22 +379,38 @@ def test_no_longer_than_the_time_allows(pair: Pair) -> None:
     pair.execute(
         "CREATE FUNCTION naps(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN true; END'"
     )
-    pair.execute("SET statement_timeout = '2s'")
-    assert pair.probed(ALTER + "ADD CHECK (naps(total))") is None
+    assert pair.probed(ALTER + "ADD CHECK (naps(total))", 500) is None
     assert pair.notices == [
         "interlock: the rows could not be looked through in the time that the policy allows; whether they fit"
         " shows after COMMIT"
     ]
 
 
-@pytest.mark.parametrize("bound", ["0", "1h"])
-def test_a_cancel_request_is_not_taken_for_that(bound: str, pair: Pair, postgres: Server) -> None:
+def test_each_has_its_own_time_and_leaves_the_clients_bound_as_it_was(pair: Pair) -> None:
+    """One by one and in one Query, whose statements have a clock each."""
+    pair.execute(
+        "CREATE FUNCTION naps(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_sleep(0.7) WHERE $1 = 1; RETURN true; END'"
+    )
+    texts = pair.probes(ALTER + "ADD CHECK (naps(total)), ADD CHECK (naps(total + 0))", 1_000, "1h")
+    assert len(texts) == 4
+    for sent in (texts, ["; ".join(texts)]):
+        pair.notices.clear()
+        with pair.connection.transaction():
+            for text in sent:
+                pair.execute(text)
+            assert pair.connection.execute("SHOW statement_timeout").fetchone() == ("1h",)
+        assert pair.notices == []
+        assert pair.connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+@pytest.mark.parametrize("bound", [0, 3_600_000])
+def test_a_cancel_request_is_not_taken_for_that(bound: int, pair: Pair, postgres: Server) -> None:
     pair.execute(
         "CREATE FUNCTION stops(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql"
         " AS 'BEGIN PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(30); RETURN true; END'"
     )
-    pair.execute(f"SET statement_timeout = '{bound}'")
-    got = pair.probed(ALTER + "ADD CHECK (stops(total))")
+    got = pair.probed(ALTER + "ADD CHECK (stops(total))", bound)
     assert got is not None
     assert got["message_primary"] == "canceling statement due to user request"
 
@@ -408,20 +427,19 @@ def test_a_cancel_request_is_not_taken_for_that(bound: str, pair: Pair, postgres
 )
 def test_it_only_reads(sql: str, pair: Pair) -> None:
     """No lock stronger than a reader's; nothing written; and the transaction's own rows are seen."""
-    statement = statement_of(sql)
-    found = probes(statement, facts_for(pair.connection, statement))
+    found = pair.probes(sql)
     assert found
     with pair.connection.transaction(force_rollback=True):
-        for probe in found:
-            pair.execute(probe.sql)
+        for text in found:
+            pair.execute(text)
         modes = "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"
         assert pair.connection.execute(modes).fetchall() == [("AccessShareLock",)]
         assert pair.connection.execute("SELECT pg_current_xact_id_if_assigned()").fetchone() == (None,)
     with pair.connection.transaction(force_rollback=True):
         pair.execute("INSERT INTO orders VALUES (99, 99, NULL, -1), (98, 1, 'e1', 1), (97, 1, 'e1', 1)")
         with pytest.raises(psycopg.errors.IntegrityError), pair.connection.transaction():
-            for probe in found:
-                pair.execute(probe.sql)
+            for text in found:
+                pair.execute(text)
 
 
 def test_hostile_search_path(pair: Pair) -> None:

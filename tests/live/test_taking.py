@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,6 +82,41 @@ def test_most_rows_are_taken_as_they_come(postgres: Server, marked: str) -> None
         assert change(marked, step()) == b"UPDATE %d" % ROWS
     assert sum(TAKES in sql for sql in said) > 3 * sum(PICKS in sql for sql in said)
     assert one(marked, "SELECT min(times) + max(times) FROM orders") == 2  # each once
+
+
+def test_pages_of_a_known_kind_are_gone_through_once(postgres: Server, marked: str) -> None:
+    """Where the statistics say how many rows a page holds, a batch needs no limit, and so no list of its rows."""
+    run(marked, "ANALYZE orders")
+    with statements(postgres, marked) as said:
+        assert change(marked, step()) == b"UPDATE %d" % ROWS
+    assert sum(TAKES in sql and "LIMIT" not in sql for sql in said) > sum("LIMIT" in sql for sql in said)
+    assert one(marked, "SELECT min(times) + max(times) FROM orders") == 2  # each once
+
+
+def test_where_few_rows_need_it_a_batch_has_a_limit(postgres: Server, marked: str) -> None:
+    """Pages are many then: should the next ones be full of such rows, the batch would be long."""
+    run(marked, "UPDATE orders SET mark = 0 WHERE id % 50 > 0", "VACUUM ANALYZE orders")
+    with statements(postgres, marked) as said:
+        assert change(marked, step()) == b"UPDATE %d" % (ROWS // 50)
+    assert [sql for sql in said if TAKES in sql and "LIMIT" in sql]
+
+
+def test_narrow_rows_behind_wide_ones_are_found(marked: str) -> None:
+    """Before 14 only as many places of a page are looked at as the last ones had; what stands in others comes at the end."""
+    narrow = "INSERT INTO pages SELECT g FROM generate_series(1000, 6000) AS g"
+    run(
+        marked,
+        "CREATE TABLE pages (id int, wide text, mark int)",
+        "ALTER TABLE pages ALTER wide SET STORAGE PLAIN",
+        "INSERT INTO pages SELECT g, repeat('x', 3000) FROM generate_series(1, 400) AS g",
+        narrow,
+        "ANALYZE pages",
+    )
+    what = step()
+    assert what.batch is not None
+    batch = replace(what.batch, table=("public", "pages"))
+    assert change(marked, replace(what, batch=batch)) == b"UPDATE 5401"
+    assert one(marked, "SELECT count(*) FROM pages WHERE mark IS NULL") == 0
 
 
 def test_what_would_be_used_up_in_vain_is_picked(postgres: Server, marked: str) -> None:

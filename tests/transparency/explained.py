@@ -31,6 +31,18 @@ KNOWN: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "its limit is a tenth of a second",
     ),
     (
+        "pg8000",
+        "test.native.test_connection::test_broken_pipe_read",
+        ("observe", "enforce"),
+        "a race, directly too: it wants the connection gone, and may read the server's last words before",
+    ),
+    (
+        "pg8000",
+        "test.legacy.test_connection::test_broken_pipe_read",
+        ("observe", "enforce"),
+        "a race, directly too: it wants the connection gone, and may read the server's last words before",
+    ),
+    (
         "node-postgres",
         "test/integration/gh-issues/1105-tests.js",
         ("observe", "enforce"),

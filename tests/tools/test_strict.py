@@ -1,0 +1,115 @@
+"""Under ``strict`` each unsafe form is refused through each tool, and the tool shows its user why: how much of it, is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.raw import eventually
+from tests.proxies import Proxy
+from tests.servers import Server
+from tests.tools.forms import forms
+from tests.tools.scenario import Tool
+from tests.tools.shown import PARTS, Shown
+from tests.tools.ways import Way, direct, through
+
+POLICY = "version: 1\nextends: strict\nrules: {}\n"
+MOST = 12  # rounds for one migration
+
+
+@pytest.fixture
+def straight(postgres: Server) -> Iterator[Way]:
+    with direct(postgres) as way:
+        yield way
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_each_unsafe_form_is_refused_and_shown(
+    strict_tool: Tool,
+    postgres: Server,
+    straight: Way,
+    start_proxy: Callable[..., Proxy],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    tool = strict_tool
+    if why := tool.absent():
+        pytest.skip(why)
+    if tool.fails:
+        return
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    proxy = start_proxy(policy=str(policy))
+    folder = tmp_path / "direct"
+    tool.applied(tool.project(folder, until=1), straight)
+    straight.populate()
+    shown = Shown(tool.name)
+    for number in range(2, len(tool.migrations) + 1):
+        before = straight.fork()
+        known = len(straight.heavy) + len(straight.copies)
+        tool.applied(tool.project(folder, until=number), straight)
+        unsafe = (
+            _forms([*straight.heavy, *straight.copies]) if len(straight.heavy) + len(straight.copies) > known else set()
+        )
+        unsafe -= _forms([*before.heavy, *before.copies]) & shown.forms.keys()
+        if unsafe:
+            _refused(tool, number, before, proxy, policy, tmp_path, unsafe, shown)
+        postgres.drop_database(before.database)
+    assert shown.forms, "nothing was refused: this shows nothing"
+    record_property("shown", json.dumps(asdict(shown)))
+
+
+def _forms(statements: list[str]) -> set[str]:
+    return {form for statement in statements for form in forms(statement)}
+
+
+def _refused(
+    tool: Tool, number: int, before: Way, proxy: Proxy, policy: Path, tmp_path: Path, unsafe: set[str], shown: Shown
+) -> None:
+    """That migration is refused, once for each unsafe form in it: what has been refused is let off for the next try."""
+    let_off: list[str] = []
+    left = set(unsafe)
+    while left:
+        assert len(let_off) < MOST, (left, let_off)
+        _in_force(policy, proxy, let_off)
+        copy = through(proxy, before.server, before.fork().database)
+        project = tool.project(
+            tmp_path / f"strict-{number}-{len(let_off)}", until=number, plainly=number == tool.allowed + 1
+        )
+        earlier = len(copy.records)
+        ran = tool.run(project, copy)
+        rejected = [record for record in copy.records[earlier:] if record["outcome"] == "rejected"]
+        assert ran.status != 0, (left, let_off, ran.output)
+        assert rejected, ran.output
+        before.server.drop_database(copy.database)
+        found = [one for one in rejected[0]["findings"] if one["action"] == "reject"]
+        assert tool.silent or f"[{found[0]['rule']}]" in ran.output, ran.output
+        here = forms(rejected[0]["statement"])
+        shown.add(here & unsafe, found[0], ran.output)
+        left -= here
+        let_off += [one["rule"] for one in found]
+
+
+def _in_force(policy: Path, proxy: Proxy, let_off: list[str]) -> None:
+    known = proxy.line_count
+    policy.write_text(POLICY.replace("{}", json.dumps(dict.fromkeys(let_off, "allow"))))
+    proxy.reload()
+    eventually("the policy is in force", lambda: "policy reloaded" in proxy.stderr_text(since=known))
+
+
+def test_the_parts_are_told_apart() -> None:
+    found: dict[str, Any] = {
+        "problem": "CREATE INDEX would block",
+        "rule": "r",
+        "detail": "A lock. Of 3 rows.",
+        "hint": "Use\nthis",
+    }
+    shown = Shown("x")
+    shown.add({"index"}, found, "Error: CREATE INDEX would\n block [r]\nUse instead: y\n")
+    assert shown.parts == [PARTS[0], PARTS[1]]
