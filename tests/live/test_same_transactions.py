@@ -198,6 +198,8 @@ class Twins:
         if other_kind == "E" and isinstance(other, dict) and kind != "E":
             if other["C"] == "23505":
                 raise Different("a duplicate after the look is found after COMMIT")
+            if other["C"] == "23503" and any("VALIDATE CONSTRAINT" in s for s in flight.statements):
+                raise Different("orphans of a key that is validated while others are kept out are found after COMMIT")
             if other["C"] == "55006":
                 raise Different("an open cursor is in nobody's way after COMMIT")
             if other["C"] in ("42830", "42804", "42704") and any(
