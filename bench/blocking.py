@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,11 @@ import psycopg
 
 from bench import picture, writer
 from bench.migrations import migrations
-from bench.ways import WAYS, Migration, knows
+from bench.ways import WAYS, Migration, Ran, knows
 from tests import proxies, servers
 
+SETTINGS = {"log_statement": "none", "max_wal_size": "4GB", "synchronous_commit": "on", "max_connections": "300"}
+ORDERS = writer.Statements()
 FELT_S = 0.05  # a statement that takes longer has been held up
 POLICY = (
     "version: 1\nextends: recommended\nrules: { column-type-rewrite: rewrite }\n"  # which only who asks for it gets
@@ -58,6 +60,7 @@ class Load:
     readers: int
     rows: int
     partitions: int = 0
+    statements: writer.Statements = ORDERS
 
 
 # ---------------------------------------------------------------- the application, in a process of its own
@@ -65,7 +68,8 @@ class Load:
 
 def _apply_load(url: str, load: Load, pipe: multiprocessing.connection.Connection) -> None:
     """Work until told to stop; answer each (start, end) with the latencies of that time."""
-    application = writer.Application(url, writers=load.writers, readers=load.readers, rows=load.rows)
+    chosen = {"writers": load.writers, "readers": load.readers, "rows": load.rows}
+    application = writer.Application(url, **chosen, statements=load.statements)
     application.start()
     pipe.send("started")
     start, end = pipe.recv()
@@ -98,28 +102,40 @@ def measure(
     migration: Migration | None, way: str, url: str, *, application: str, load: Load, report_s: float
 ) -> Outcome:
     """Run a migration over ``url`` while the application works; None measures three seconds of quiet."""
-    if migration:
-        _execute(application, *migration.before)
-    with _application(application, load) as told:
-        time.sleep(1)  # the application's first statements are slow: plans and pages are not cached yet
-        others: list[threading.Thread] = []
+    if migration is None:
+        return while_working(application, load, nothing)
+    _execute(application, *migration.before)
+    others: list[threading.Thread] = []
 
-        def begin() -> None:
-            if migration and migration.behind:
-                others.append(_in_the_way(application, migration.behind, report_s))
+    def begin() -> None:
+        if migration.behind:
+            others.append(_in_the_way(application, migration.behind, report_s))
 
-        if migration:
-            start, end, error = WAYS[way](url, migration, begin)
-        else:
-            start, error = time.monotonic(), ""
-            time.sleep(3)
-            end = time.monotonic()
+    def act() -> Ran:
+        ran = WAYS[way](url, migration, begin)
         for other in others:
             other.join()
+        return ran
+
+    outcome = while_working(application, load, act)
+    _execute(application, *migration.after)
+    return outcome
+
+
+def nothing() -> Ran:
+    """Three seconds of quiet."""
+    start = time.monotonic()
+    time.sleep(3)
+    return start, time.monotonic(), ""
+
+
+def while_working(url: str, load: Load, act: Callable[[], Ran]) -> Outcome:
+    """What the application feels while something is done."""
+    with _application(url, load) as told:
+        time.sleep(1)  # the application's first statements are slow: plans and pages are not cached yet
+        start, end, error = act()
         told.send((start, end))
         samples: list[tuple[float, float]] = told.recv()
-    if migration:
-        _execute(application, *migration.after)
     took = sorted(t for _, t in samples)
     if not took:  # it was over before anybody had sent a statement
         took = [0.0]
@@ -236,10 +252,7 @@ def _about(url: str, load: Load) -> str:
 @contextlib.contextmanager
 def _own_servers(version: int) -> Iterator[tuple[str, str]]:
     """A Postgres with its default settings but for fsync, and an Interlock before it."""
-    server = servers.start(
-        version,
-        settings={"log_statement": "none", "max_wal_size": "4GB", "synchronous_commit": "on", "max_connections": "300"},
-    )
+    server = servers.start(version, settings=SETTINGS)
     try:
         with tempfile.TemporaryDirectory() as folder:
             policy = Path(folder, "policy.yaml")

@@ -39,6 +39,14 @@ WRITES = (
 READS = ("SELECT id, customer_id, email, note FROM orders WHERE id = %(id)s",)
 
 
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What writers and readers send; ``id`` is of one of the rows, ``customer`` up to 1000."""
+
+    writes: tuple[str, ...] = WRITES
+    reads: tuple[str, ...] = READS
+
+
 @dataclass(slots=True)
 class Sample:
     """One statement of the application; times in seconds of ``time.monotonic``, ``ended`` 0 while it runs."""
@@ -63,12 +71,22 @@ class Client:
 class Application:
     """Writers and readers that each send a statement, wait for its answer, pause, and go on until ``stop``."""
 
-    def __init__(self, url: str, *, writers: int, readers: int, rows: int, pause_s: float = 0.01) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        writers: int,
+        readers: int,
+        rows: int,
+        pause_s: float = 0.01,
+        statements: Statements = Statements(),
+    ) -> None:
         self._url = url
         self._rows = rows
         self._pause_s = pause_s
         self._stopping = threading.Event()
-        self.clients = [Client(WRITES) for _ in range(writers)] + [Client(READS) for _ in range(readers)]
+        self.clients = [Client(statements.writes) for _ in range(writers)]
+        self.clients += [Client(statements.reads) for _ in range(readers)]
 
     def start(self) -> None:
         for client in self.clients:

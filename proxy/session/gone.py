@@ -133,7 +133,12 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
         case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:
             return Skips() if lenient else Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
         case DropIndex(names=names, if_exists=lenient):
-            missing = [name.name for name in names if name.name in gone]
+            absent: set[str] = (
+                set()
+            )  # of several, of which one waits, the server will not be asked about the others before
+            if any(name.name in made for name in names):
+                absent = {n.name for n in names if (r := facts.find(n)) is not None and not r.exists} - made
+            missing = [name.name for name in names if name.name in gone | absent]
             if missing and not lenient:
                 return Fails(UNDEFINED_OBJECT, f'index "{missing[0]}" does not exist')
             return Skips() if missing and len(missing) == len(names) else None

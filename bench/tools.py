@@ -1,0 +1,231 @@
+"""How long real migration tools hold up the application, each statement of theirs in a transaction of the tool's own.
+
+The history that all tools tell (``tests/tools``) is migrated through Interlock in parts, while writers and readers work on its tables.
+Not measured are the first migration (nobody uses the tables yet), the two that update all rows of a table (which locks those rows,
+and in one of them what the transaction has locked before, for as long as it takes), and the one that is let rewrite its table by an exception.
+
+    python -m bench.tools                          eight tools, on 500,000 rows in each of four tables
+    python -m bench.tools --only django --rounds 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from bench.blocking import SETTINGS, Load, Outcome, nothing, while_working
+from bench.ways import Ran
+from bench.writer import Statements
+from tests import proxies, servers
+from tests.proxies import Proxy
+from tests.servers import Server
+from tests.tools.kit import TOOLS
+from tests.tools.scenario import Files, Tool
+from tests.tools.ways import HERE, Way, through
+
+CHOSEN = (
+    "django-psycopg",
+    "alembic-psycopg",
+    "rails",
+    "knex",
+    "typeorm-all",
+    "drizzle-orm",
+    "liquibase",
+    "dbmate",
+)
+POLICY = "version: 1\nextends: recommended\n"
+# Rows that every migration of the history allows, under names that all of them leave.
+STATEMENTS = Statements(
+    writes=(
+        "UPDATE products SET price = price + 1 WHERE id = %(id)s",
+        "UPDATE posts SET body = 'new' WHERE id = %(id)s",
+        "UPDATE users SET name = 'new' WHERE id = %(id)s",
+        "INSERT INTO products (sku, price, owner_id) VALUES ('NEW' || gen_random_uuid(), 1, %(id)s)",
+    ),
+    reads=(
+        "SELECT id, title, body FROM posts WHERE id = %(id)s",
+        "SELECT id, email, name FROM users WHERE id = %(id)s",
+        "SELECT id, sku, price FROM products WHERE id = %(id)s",
+    ),
+)
+COLUMNS = ("tool", "worst", "of it above load", "p99", "of it above load", "load alone: worst, p99", "took")
+
+
+def all_in_one(folder: Path) -> None:
+    """Alembic's own default: one transaction for all revisions."""
+    env = folder / "env.py"
+    env.write_text(env.read_text().replace("transaction_per_migration=True", "transaction_per_migration=False"))
+
+
+ALL_IN_ONE = {"alembic-psycopg": all_in_one}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What the application felt while one tool migrated; and just before and after, when nobody did."""
+
+    felt: Sequence[Outcome]
+    alone: Sequence[Outcome]
+
+    @property
+    def worst_ms(self) -> float:
+        return max(one.worst_ms for one in self.felt)
+
+    @property
+    def p99_ms(self) -> float:
+        return max(one.p99_ms for one in self.felt)
+
+    @property
+    def alone_worst_ms(self) -> float:
+        return max(one.worst_ms for one in self.alone)
+
+    @property
+    def alone_p99_ms(self) -> float:
+        return max(one.p99_ms for one in self.alone)
+
+
+def _updates_all(files: Files) -> bool:
+    """Whether a migration of the history updates all rows of a table: 04, and 16 behind the lock of its ADD COLUMN."""
+    names = ["".join(filter(str.isalpha, Path(path).stem.lower())) for path in files]
+    return any(name.endswith(("fill", "uuidkeys")) for name in names)
+
+
+class Project:
+    """A tool's project, and the database that it migrates through Interlock."""
+
+    def __init__(self, name: str, folder: Path, way: Way) -> None:
+        self.tool = TOOLS[name]
+        self.folder = folder
+        self.way = way
+        finish = ALL_IN_ONE.get(name)
+        if finish is not None:
+            self.tool = replace(self.tool, finish=finish, name=f"{self.tool.name}, all in one")
+
+    @property
+    def parts(self) -> list[tuple[int, bool]]:
+        """Up to which migration each part goes, and whether it is measured."""
+        tool = self.tool
+        apart = sorted({tool.allowed, *(n for n, files in enumerate(tool.migrations) if _updates_all(files))})
+        found: list[tuple[int, bool]] = []
+        for n in apart:
+            found += [(n, True), (n + 1, False)]
+        return [*found, (len(tool.migrations), True)]
+
+    def migrate(self, until: int) -> Ran:
+        """As a way of ``bench.ways`` does: from when to when, and the error if it failed, in a line."""
+        folder = self.tool.project(self.folder, until=until)
+        begun = time.monotonic()
+        ran = self.tool.run(folder, self.way)
+        return begun, time.monotonic(), "" if ran.status == 0 else " ".join(ran.output.split())[-200:]
+
+
+def measured(project: Project, load: Load) -> Round:
+    """The whole history but its first migration.  Raises RuntimeError if the tool fails."""
+    direct = project.way.server.url(project.way.database)
+    felt, alone = [], [while_working(direct, load, nothing)]
+    for until, counts in project.parts:
+        if counts:
+            one = while_working(direct, load, partial(project.migrate, until))
+            felt.append(one)
+            error = one.error
+        else:
+            _, _, error = project.migrate(until)
+        if error:
+            raise RuntimeError(f"{project.tool.name}: {error}")
+    alone.append(while_working(direct, load, nothing))
+    return Round(felt, alone)
+
+
+def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> list[Round]:
+    """Each on a copy of one database with rows."""
+    with tempfile.TemporaryDirectory() as scratch:
+        base = server.create_database()
+        first = Project(name, Path(scratch) / "first", through(proxy, server, base))
+        if error := first.migrate(1)[2]:
+            raise RuntimeError(f"{first.tool.name}: {error}")
+        with server.connect(base) as session:
+            session.execute((HERE / "rows.sql").read_text().replace("3000", str(load.rows)).encode())
+            session.execute("VACUUM")
+        found = []
+        for number in range(many):
+            copy = first.way.fork(proxy)
+            found.append(measured(Project(name, Path(scratch) / str(number), copy), load))
+            server.drop_database(copy.database)
+        server.drop_database(base)
+        return found
+
+
+def row(tool: Tool, found: Sequence[Round]) -> Sequence[str]:
+    """The worst of all rounds; p99 and what the load does alone are medians."""
+    worst = max(one.worst_ms for one in found)
+    p99 = statistics.median(one.p99_ms for one in found)
+    alone_worst = statistics.median(one.alone_worst_ms for one in found)
+    alone_p99 = statistics.median(one.alone_p99_ms for one in found)
+    took = statistics.median(sum(part.took_s for part in one.felt) for one in found)
+    return (
+        tool.name,
+        f"{worst:,.0f} ms",
+        f"{max(0.0, worst - alone_worst):,.0f} ms",
+        f"{p99:,.1f} ms",
+        f"{max(0.0, p99 - alone_p99):,.1f} ms",
+        f"{alone_worst:,.0f} ms, {alone_p99:,.1f} ms",
+        f"{took:.1f} s",
+    )
+
+
+@contextlib.contextmanager
+def _guarded(version: int) -> Iterator[tuple[Server, Proxy]]:
+    server = servers.start(version, settings=SETTINGS)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            policy = Path(folder, "policy.yaml")
+            policy.write_text(POLICY)
+            proxy = proxies.start(server, Path(folder), policy=str(policy), forked=False)
+            try:
+                yield server, proxy
+            finally:
+                proxy.stop()
+    finally:
+        server.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of each table (%(default)s)")
+    parser.add_argument("--pg", type=int, default=18, choices=servers.VERSIONS, help="version of the own Postgres")
+    parser.add_argument("--writers", type=int, default=4)
+    parser.add_argument("--readers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each tool migrates (%(default)s)")
+    parser.add_argument("--only", default="", help="only tools whose name contains this")
+    arguments = parser.parse_args()
+    chosen = [name for name in CHOSEN if arguments.only in name]
+    if not chosen:
+        parser.error(f"no tool is called {arguments.only!r}: {', '.join(CHOSEN)}")
+    load = Load(arguments.writers, arguments.readers, arguments.rows, statements=STATEMENTS)
+    failed = []
+    with _guarded(arguments.pg) as (server, proxy):
+        print(f"Postgres {arguments.pg}, {load.rows:,} rows in each of four tables,", end=" ")
+        print(f"{load.writers} writers and {load.readers} readers straight to the server.\n")
+        print(f"| {' | '.join(COLUMNS)} |")
+        print("|---" + "|--:" * (len(COLUMNS) - 1) + "|", flush=True)
+        for name in chosen:
+            try:
+                found = rounds(name, server, proxy, load, arguments.rounds)
+            except RuntimeError as error:
+                failed.append(str(error))
+                continue
+            print(f"| {' | '.join(row(TOOLS[name], found))} |", flush=True)
+    if failed:
+        sys.exit("failed:\n" + "\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
