@@ -28,7 +28,7 @@ from tests import proxies, servers
 from tests.proxies import Proxy
 from tests.servers import Server
 from tests.tools.kit import TOOLS
-from tests.tools.scenario import Files, Tool
+from tests.tools.scenario import Files
 from tests.tools.ways import HERE, Way, through
 
 CHOSEN = (
@@ -56,7 +56,17 @@ STATEMENTS = Statements(
         "SELECT id, sku, price FROM products WHERE id = %(id)s",
     ),
 )
-COLUMNS = ("tool", "worst", "of it above load", "p99", "of it above load", "load alone: worst, p99", "took")
+COLUMNS = (
+    "tool",
+    "worst",
+    "above load",
+    "p99",
+    "above load",
+    "load alone: worst, p99",
+    "took",
+    "directly: worst",
+    "took",
+)
 
 
 def all_in_one(folder: Path) -> None:
@@ -84,6 +94,10 @@ class Round:
         return max(one.p99_ms for one in self.felt)
 
     @property
+    def took_s(self) -> float:
+        return sum(one.took_s for one in self.felt)
+
+    @property
     def alone_worst_ms(self) -> float:
         return max(one.worst_ms for one in self.alone)
 
@@ -107,7 +121,7 @@ class Project:
         self.way = way
         finish = ALL_IN_ONE.get(name)
         if finish is not None:
-            self.tool = replace(self.tool, finish=finish, name=f"{self.tool.name}, all in one")
+            self.tool = replace(self.tool, finish=finish)
 
     @property
     def parts(self) -> list[tuple[int, bool]]:
@@ -144,8 +158,8 @@ def measured(project: Project, load: Load) -> Round:
     return Round(felt, alone)
 
 
-def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> list[Round]:
-    """Each on a copy of one database with rows."""
+def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> tuple[list[Round], Round]:
+    """Through Interlock, and once directly; each on a copy of one database with rows."""
     with tempfile.TemporaryDirectory() as scratch:
         base = server.create_database()
         first = Project(name, Path(scratch) / "first", through(proxy, server, base))
@@ -155,29 +169,30 @@ def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> li
             session.execute((HERE / "rows.sql").read_text().replace("3000", str(load.rows)).encode())
             session.execute("VACUUM")
         found = []
-        for number in range(many):
-            copy = first.way.fork(proxy)
+        for number, by in enumerate([*[proxy] * many, None]):
+            copy = first.way.fork(by)
             found.append(measured(Project(name, Path(scratch) / str(number), copy), load))
             server.drop_database(copy.database)
         server.drop_database(base)
-        return found
+        return found[:-1], found[-1]
 
 
-def row(tool: Tool, found: Sequence[Round]) -> Sequence[str]:
-    """The worst of all rounds; p99 and what the load does alone are medians."""
+def row(name: str, found: Sequence[Round], direct: Round) -> Sequence[str]:
+    """The worst of all rounds; p99, times and what the load does alone are medians."""
     worst = max(one.worst_ms for one in found)
     p99 = statistics.median(one.p99_ms for one in found)
     alone_worst = statistics.median(one.alone_worst_ms for one in found)
     alone_p99 = statistics.median(one.alone_p99_ms for one in found)
-    took = statistics.median(sum(part.took_s for part in one.felt) for one in found)
     return (
-        tool.name,
+        TOOLS[name].name + (", all in one" if name in ALL_IN_ONE else ""),
         f"{worst:,.0f} ms",
         f"{max(0.0, worst - alone_worst):,.0f} ms",
         f"{p99:,.1f} ms",
         f"{max(0.0, p99 - alone_p99):,.1f} ms",
         f"{alone_worst:,.0f} ms, {alone_p99:,.1f} ms",
-        f"{took:.1f} s",
+        f"{statistics.median(one.took_s for one in found):.1f} s",
+        f"{direct.worst_ms:,.0f} ms",
+        f"{direct.took_s:.1f} s",
     )
 
 
@@ -218,11 +233,11 @@ def main() -> None:
         print("|---" + "|--:" * (len(COLUMNS) - 1) + "|", flush=True)
         for name in chosen:
             try:
-                found = rounds(name, server, proxy, load, arguments.rounds)
+                found, direct = rounds(name, server, proxy, load, arguments.rounds)
             except RuntimeError as error:
                 failed.append(str(error))
                 continue
-            print(f"| {' | '.join(row(TOOLS[name], found))} |", flush=True)
+            print(f"| {' | '.join(row(name, found, direct))} |", flush=True)
     if failed:
         sys.exit("failed:\n" + "\n".join(failed))
 
