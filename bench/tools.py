@@ -15,11 +15,14 @@ import contextlib
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+import psycopg
 
 from bench.blocking import SETTINGS, Load, Outcome, nothing, while_working
 from bench.ways import Ran
@@ -60,13 +63,18 @@ COLUMNS = (
     "tool",
     "worst",
     "above load",
+    "in a queue for a table",
     "p99",
     "above load",
     "load alone: worst, p99",
     "took",
     "directly: worst",
+    "in a queue",
     "took",
 )
+QUEUED = """SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8 FROM pg_stat_activity
+WHERE application_name = 'application' AND wait_event_type = 'Lock' AND wait_event = 'relation'"""
+LOOK_S = 0.004
 
 
 def all_in_one(folder: Path) -> None:
@@ -78,12 +86,37 @@ def all_in_one(folder: Path) -> None:
 ALL_IN_ONE = {"alembic-psycopg": all_in_one}
 
 
+class Queue:
+    """Looks how long the application waits for locks on tables, which a busy machine has no part in."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stopped = threading.Event()
+        self.longest_s = 0.0
+
+    def __enter__(self) -> Queue:
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        with psycopg.connect(self._url, autocommit=True, prepare_threshold=0) as session:
+            while not self._stopped.wait(LOOK_S):
+                row = session.execute(QUEUED).fetchone()
+                self.longest_s = max(self.longest_s, row[0] if row else 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """What the application felt while one tool migrated; and just before and after, when nobody did."""
 
     felt: Sequence[Outcome]
     alone: Sequence[Outcome]
+    queued_s: float
 
     @property
     def worst_ms(self) -> float:
@@ -144,10 +177,12 @@ class Project:
 def measured(project: Project, load: Load) -> Round:
     """The whole history but its first migration.  Raises RuntimeError if the tool fails."""
     direct = project.way.server.url(project.way.database)
-    felt, alone = [], [while_working(direct, load, nothing)]
+    felt, alone, queued_s = [], [while_working(direct, load, nothing)], 0.0
     for until, counts in project.parts:
         if counts:
-            one = while_working(direct, load, partial(project.migrate, until))
+            with Queue(direct) as queue:
+                one = while_working(direct, load, partial(project.migrate, until))
+            queued_s = max(queued_s, queue.longest_s)
             felt.append(one)
             error = one.error
         else:
@@ -155,7 +190,7 @@ def measured(project: Project, load: Load) -> Round:
         if error:
             raise RuntimeError(f"{project.tool.name}: {error}")
     alone.append(while_working(direct, load, nothing))
-    return Round(felt, alone)
+    return Round(felt, alone, queued_s)
 
 
 def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> tuple[list[Round], Round]:
@@ -187,11 +222,13 @@ def row(name: str, found: Sequence[Round], direct: Round) -> Sequence[str]:
         TOOLS[name].name + (", all in one" if name in ALL_IN_ONE else ""),
         f"{worst:,.0f} ms",
         f"{max(0.0, worst - alone_worst):,.0f} ms",
+        f"{1000 * max(one.queued_s for one in found):,.0f} ms",
         f"{p99:,.1f} ms",
         f"{max(0.0, p99 - alone_p99):,.1f} ms",
         f"{alone_worst:,.0f} ms, {alone_p99:,.1f} ms",
         f"{statistics.median(one.took_s for one in found):.1f} s",
         f"{direct.worst_ms:,.0f} ms",
+        f"{1000 * direct.queued_s:,.0f} ms",
         f"{direct.took_s:.1f} s",
     )
 
