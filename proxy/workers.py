@@ -23,6 +23,7 @@ from proxy.siblings import Counts
 log = logging.getLogger("interlock")
 
 SOON_S: Final = 1.0  # a worker that ends sooner than this after its start is started again only after it
+LOOKS_S = 0.1  # how soon the end of a worker is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,14 @@ class Workers:
                 self._start(number, Path(folder))
             while self._running:
                 try:
-                    pid, status = os.wait()
+                    pid, status = os.waitpid(-1, os.WNOHANG)
                 except ChildProcessError:
                     break
+                if not pid:
+                    # Asleep in waitpid itself we would not hear of a signal that came just before: Python's handlers run between
+                    # bytecodes.
+                    time.sleep(LOOKS_S)
+                    continue
                 number, since = self._running.pop(pid, (-1, 0.0))
                 if number < 0:
                     continue
@@ -91,6 +97,8 @@ class Workers:
         if pid:
             self._running[pid] = (number, time.monotonic())
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            if self._stopping:  # the others have been told before there was this one
+                os.kill(pid, signal.SIGTERM)
             return
         code = 1
         try:

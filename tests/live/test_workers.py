@@ -24,6 +24,8 @@ from tests.live.workers import apart, of_port, pids
 from tests.proxies import Proxy
 from tests.servers import Server, database_name
 
+ROOT = Path(__file__).parent.parent.parent
+
 pytestmark = pytest.mark.sampled(2)  # make faults runs them all
 
 TABLES = 15
@@ -218,13 +220,31 @@ def test_a_restart_that_refuses_nobody(workers: int, postgres: Server, database:
     assert len(served) > 30
 
 
+def test_who_is_told_to_end_while_the_workers_start_ends() -> None:
+    """The second is started after the first has been told."""
+    script = """
+import os, signal, time
+from proxy.workers import Workers
+
+class Told(Workers):
+    def _start(self, number, folder):
+        super()._start(number, folder)
+        if number == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+raise SystemExit(Told(2, lambda worker: time.sleep(60), lambda: print("stopped", flush=True)).run())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+
+
 def activated(listening: socket.socket, postgres: Server, folder: Path, workers: int) -> subprocess.Popen[bytes]:
     """Start Interlock as systemd does with a .socket unit: the socket is descriptor 3."""
     script = 'fd=$1; shift; eval "exec 3<&$fd"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
     fd = listening.fileno()
     command = ["bash", "-c", script, "activate", str(fd), sys.executable, "-m", "proxy", "serve"]
     command += ["--upstream", postgres.url(), "--audit", str(folder / "audit.jsonl"), "--workers", str(workers)]
-    return subprocess.Popen(command, pass_fds=[fd], stderr=subprocess.DEVNULL, cwd=Path(__file__).parent.parent.parent)
+    return subprocess.Popen(command, pass_fds=[fd], stderr=subprocess.DEVNULL, cwd=ROOT)
 
 
 def test_a_socket_for_another_process_is_left_alone() -> None:
