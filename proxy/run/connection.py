@@ -78,6 +78,8 @@ class Connection:
     ``borrow`` must have been entered, with nothing of the client's still unanswered (``Relay.quiet``).
     """
 
+    _meanwhile: Callable[[], None] | None = None
+
     def __init__(self, relay: Relay, server: Peer) -> None:
         self.relay = relay
         self.server = server
@@ -89,7 +91,6 @@ class Connection:
         self.is_lost = False
         self.monitor: Monitor | None = None  # looks from beside while this connection is busy
         self.doing: Doing | None = None  # the plan that runs on it now
-        self._meanwhile: Callable[[], None] | None = None
 
     def meanwhile(self, work: Callable[[], None]) -> None:
         """Have something done while the server works on what it is sent next, or in a moment if there is nothing."""

@@ -64,6 +64,8 @@ class Deferral:
     ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
     """
 
+    _left: Sequence[Pending] = ()  # jobs of earlier transactions, when they were last asked for
+
     def __init__(
         self,
         own: Connection,
@@ -84,7 +86,6 @@ class Deferral:
         self.has_left: Callable[[], bool] = lambda: False
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
-        self._left: list[Pending] = []  # jobs of earlier transactions, when they were last asked for
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
@@ -96,7 +97,8 @@ class Deferral:
 
     async def pending(self) -> list[Pending]:
         """What waits for the COMMIT of the transaction that is open, behind what is left of those before it."""
-        left = self._left = await self._of_earlier() if self.has_left() else []
+        left = await self._of_earlier() if self.has_left() else []
+        self._left = left
         if not self.has_deferred():
             self._earlier = {one.job for one in left}
             return left
@@ -190,7 +192,7 @@ class Deferral:
 
     def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
         """An error of the server's with the reason why something is not there; None: it is about something else."""
-        left = self._left if self.has_left() else []
+        left = self._left if self.has_left() else ()
         if not self.has_deferred() and not left:
             return None
         codec = Reading.of(self.own.relay.parameters).codec
