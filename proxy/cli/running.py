@@ -263,6 +263,9 @@ async def until_told(
             session.abandon()
         await asyncio.wait({drained}, timeout=10)
     hurried.cancel()
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what is read again is closed next; unheard, it would kill
+    if reading is not None:
+        reading.cancel()
 
 
 @contextlib.contextmanager
