@@ -230,3 +230,10 @@ def in_parts(node: Node) -> bool:
         case Other():
             return node.kind == "REINDEX" and not node.concurrently
     return False
+
+
+def only_inherited(node: Node) -> frozenset[tuple[str, ...]]:
+    """Tables below which it touches nothing: one more heir, of a thousand, shall not ask about all the others."""
+    if not isinstance(node, CreateTable) or node.partition_of is not None:
+        return frozenset()
+    return frozenset(name.parts for name in node.inherits) - frozenset(name.parts for name in node.references)

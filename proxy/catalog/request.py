@@ -141,22 +141,26 @@ class Request:
         return carried.encode(asked)
 
 
-def more(asked: Request, statement: Statement, facts: Facts) -> Request | None:
+def more(first: Request, statement: Statement, facts: Facts) -> Request | None:
     """What to ask once more; None: all is known that matters.
 
     There is more to know of partitions and domains, and of what a plan would touch that works on rows or makes foreign keys again.
     """
-    if asked.again:
+    if first.again:
         return None
-    needed = any(r.has_children or r.partitioned or r.is_partition for r in facts.relations.values())
-    needed |= not asked.indexes and any(r.kind in "iI" for r in facts.relations.values())
+    inherited = asked.only_inherited(statement.node) if not statement.inner else frozenset()
+    alone = {r.oid for parts, r in facts.relations.items() if parts in inherited}
+    needed = any(
+        (r.has_children or r.partitioned or r.is_partition) and r.oid not in alone for r in facts.relations.values()
+    )
+    needed |= not first.indexes and any(r.kind in "iI" for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
     # What an interrupted run has left is gone on with, whatever there is still to do.
     needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
-    if not needed and (asked.writes or asked.swaps):
+    if not needed and (first.writes or first.swaps):
         foretold = effect(statement, facts)
         needed = foretold.work != "none" or len(foretold.relations) + len(foretold.others) > 1
-    return replace(asked, again=True) if needed else None
+    return replace(first, again=True) if needed else None
 
 
 def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:

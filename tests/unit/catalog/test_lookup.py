@@ -9,6 +9,7 @@ import pytest
 from proxy.catalog import answer, lookup
 from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.asked import Wanted
+from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.request import Request
 from proxy.sql.read import read
 
@@ -80,3 +81,20 @@ def test_the_parameter_is_ascii_and_keeps_every_name(name: str) -> None:
 def test_an_answer_that_cannot_be_read_is_an_error_and_no_facts(text: str) -> None:
     with pytest.raises(UnreadableAnswer):
         lookup.decode(text, Request(), now=NOW, in_transaction=False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "asked_again"),
+    [
+        ("CREATE TABLE n () INHERITS (base)", False),
+        ("CREATE TABLE n (b int REFERENCES base) INHERITS (base)", True),  # every part of it would be locked
+        ("CREATE TABLE n PARTITION OF base DEFAULT", True),
+        ("ALTER TABLE base ADD a int", True),
+    ],
+)
+def test_one_more_heir_does_not_ask_about_all_the_others(sql: str, asked_again: bool) -> None:
+    (statement,) = read(sql)
+    request = lookup.request(statement)
+    base = Relation(exists=True, oid=1, schema="public", name="base", kind="r", has_children=True)
+    facts = Facts(server_version=180000, live=True, now=NOW, relations={("base",): base, ("public", "base"): base})
+    assert (lookup.more(request, statement, facts) is not None) == asked_again
