@@ -88,9 +88,11 @@ def after(statement: Statement, facts: Facts) -> Facts:
 
 
 def _altered(node: AlterTable, facts: Facts) -> Facts:
-    if any(isinstance(action, OtherAction) and action.what in MOVES for action in node.actions):
-        # Under a name that was nobody's there may be anything now.
-        facts = _keeping(facts, lambda parts, known: known.exists)
+    moves = [action for action in node.actions if isinstance(action, OtherAction) and action.what in MOVES]
+    if moves:
+        # Under a name that was nobody's there may be anything now; SET SCHEMA takes indexes and sequences along.
+        names = {action.name if action.what == "RENAME TO" else None for action in moves}
+        facts = _keeping(facts, lambda parts, known: known.exists or names.isdisjoint({parts[-1], None}))
         return _without_indexes(facts, (node.relation,)) if node.object_type in ("INDEX", "TABLE") else facts
     known = facts.find(node.relation)
     if known is None or not known.exists:

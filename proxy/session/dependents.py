@@ -209,16 +209,23 @@ def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[st
 
 def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending], facts: Facts) -> bool:
     match action:
-        case OtherAction(what=what, name=name) if name in made:
-            return what.startswith(("CLUSTER", "REPLICA IDENTITY", "RENAME CONSTRAINT", "ALTER CONSTRAINT"))
+        case OtherAction(what=what, name=name) if name in made and what.startswith(("CLUSTER", "REPLICA IDENTITY")):
+            return True
+        case OtherAction(what="RENAME CONSTRAINT" | "ALTER CONSTRAINT", name=name) if name is not None:
+            return _is_constraint(name, made)
         case ValidateConstraint(name=name) | DropConstraint(name=name):
-            return name in made
+            return _is_constraint(name, made)
         case AddConstraint(constraint=c) if c.using_index is not None:
             return c.using_index in made
         case AddConstraint(constraint=c) if c.references is not None:
             return any(_serves(one, c.references, c.referenced_columns, facts) for one in pending)
         case _:
             return False
+
+
+def _is_constraint(name: str, made: dict[str, Pending]) -> bool:
+    """Whether it waits, and is not an index of that name: of such a constraint the server knows nothing, now or then."""
+    return name in made and not made[name].is_plain_index
 
 
 def _serves(one: Pending, name: Name, columns: Sequence[str], facts: Facts) -> bool:
@@ -234,7 +241,7 @@ def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
 
 def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending]) -> GivesUp | None:
     match action:
-        case DropConstraint(name=name) if name in made:
+        case DropConstraint(name=name) if _is_constraint(name, made):
             given = _given_up(made[name])
             # A constraint that was there before, and was only to be validated, has to go.
             return replace(given, as_written=True) if given is not None and made[name].only_validates else given

@@ -19,6 +19,7 @@ from proxy.sql.statements import (
     Other,
     OtherAction,
     Statement,
+    ValidateConstraint,
 )
 
 WRONG_OBJECT, WRONG_STATE = "42809", "55000"
@@ -33,16 +34,20 @@ class Fails:
     sqlstate: str
     message: str
     position: int | None = None  # in the statement's text, from 0
+    detail: str = ""
 
     @property
     def fields(self) -> dict[str, str]:
         place = {} if self.position is None else {"P": str(self.position + 1)}
-        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **place}
+        detail = {"D": self.detail} if self.detail else {}
+        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **detail, **place}
 
     @property
     def sql(self) -> str:
         """A statement that fails so."""
         raised = f"ERRCODE = '{self.sqlstate}', MESSAGE = {literal(self.message)}"
+        if self.detail:
+            raised += f", DETAIL = {literal(self.detail)}"
         return f"DO LANGUAGE plpgsql {literal(f'BEGIN RAISE EXCEPTION USING {raised}; END')}"
 
 
@@ -152,8 +157,11 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             relation = facts.find(table)
             oid = relation.oid if relation is not None else 0
             foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
+            unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
             for action in actions:
                 match action:
+                    case ValidateConstraint(name=name) if name in unique:
+                        return _not_to_be_validated(name, table.name, facts.major)
                     case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if (
                         index in foreign & made
                     ):
@@ -176,6 +184,15 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
         case _:
             return None
+
+
+def _not_to_be_validated(constraint: str, table: str, major: int) -> Fails:
+    """Its words are those of the version (ATExecValidateConstraint in commands/tablecmds.c)."""
+    if major < 18:
+        said = f'constraint "{constraint}" of relation "{table}" is not a foreign key or check constraint'
+        return Fails(WRONG_OBJECT, said)
+    detail = "This operation is not supported for this type of constraint."
+    return Fails(WRONG_OBJECT, f'cannot validate constraint "{constraint}" of relation "{table}"', detail=detail)
 
 
 __all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "renames_tables", "takes", "used", "without"]

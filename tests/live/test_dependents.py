@@ -150,6 +150,14 @@ SAME: list[Sequence[str]] = [
     ("SAVEPOINT a", INDEX, "ROLLBACK TO a", "CREATE INDEX j ON orders (id)"),
     ("BEGIN; SELECT 1/0; " + INDEX, INDEX + "; SELECT 1"),
     ("UPDATE orders SET total = -1 WHERE id = 3", "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT c"),
+    # Only CHECKs, foreign keys and NOT NULLs are validated.
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "ALTER TABLE orders VALIDATE CONSTRAINT u"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id); ALTER TABLE orders VALIDATE CONSTRAINT u",),
+    (INDEX, "ALTER TABLE orders VALIDATE CONSTRAINT i"),
+    (INDEX, "ALTER TABLE orders DROP CONSTRAINT i"),
+    (INDEX, "ALTER TABLE orders RENAME CONSTRAINT i TO j"),
+    ("ALTER INDEX orders_total_idx RENAME TO j; DROP INDEX nothing",),
+    (INDEX + "; ALTER INDEX i RENAME TO j; DROP INDEX nothing",),
     ("CREATE TABLE n (a int)", "CREATE INDEX ON n (a)", "COMMENT ON INDEX n_a_idx IS 'x'", INDEX),
 ]  # fmt: skip
 
