@@ -250,21 +250,27 @@ def _about(url: str, load: Load) -> str:
 
 
 @contextlib.contextmanager
-def _own_servers(version: int) -> Iterator[tuple[str, str]]:
-    """A Postgres with its default settings but for fsync, and an Interlock before it."""
+def guarded(version: int, policy: str) -> Iterator[tuple[servers.Server, proxies.Proxy]]:
+    """A Postgres with its default settings but for fsync, and an Interlock before it under that policy."""
     server = servers.start(version, settings=SETTINGS)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            policy = Path(folder, "policy.yaml")
-            policy.write_text(POLICY)
-            proxy = proxies.start(server, Path(folder), policy=str(policy), forked=False)
+            file = Path(folder, "policy.yaml")
+            file.write_text(policy)
+            proxy = proxies.start(server, Path(folder), policy=str(file), forked=False)
             try:
-                name = server.create_database()
-                yield server.url(name), proxy.url(name)
+                yield server, proxy
             finally:
                 proxy.stop()
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def _own_servers(version: int) -> Iterator[tuple[str, str]]:
+    with guarded(version, POLICY) as (server, proxy):
+        name = server.create_database()
+        yield server.url(name), proxy.url(name)
 
 
 def main() -> None:

@@ -11,23 +11,22 @@ and in one of them what the transaction has locked before, for as long as it tak
 from __future__ import annotations
 
 import argparse
-import contextlib
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import psycopg
 
-from bench.blocking import SETTINGS, Load, Outcome, nothing, while_working
+from bench.blocking import Load, Outcome, guarded, nothing, while_working
 from bench.ways import Ran
 from bench.writer import Statements
-from tests import proxies, servers
+from tests import servers
 from tests.proxies import Proxy
 from tests.servers import Server
 from tests.tools.kit import TOOLS
@@ -233,22 +232,6 @@ def row(name: str, found: Sequence[Round], direct: Round) -> Sequence[str]:
     )
 
 
-@contextlib.contextmanager
-def _guarded(version: int) -> Iterator[tuple[Server, Proxy]]:
-    server = servers.start(version, settings=SETTINGS)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            policy = Path(folder, "policy.yaml")
-            policy.write_text(POLICY)
-            proxy = proxies.start(server, Path(folder), policy=str(policy), forked=False)
-            try:
-                yield server, proxy
-            finally:
-                proxy.stop()
-    finally:
-        server.stop()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000, help="rows of each table (%(default)s)")
@@ -263,7 +246,7 @@ def main() -> None:
         parser.error(f"no tool is called {arguments.only!r}: {', '.join(CHOSEN)}")
     load = Load(arguments.writers, arguments.readers, arguments.rows, statements=STATEMENTS)
     failed = []
-    with _guarded(arguments.pg) as (server, proxy):
+    with guarded(arguments.pg, POLICY) as (server, proxy):
         print(f"Postgres {arguments.pg}, {load.rows:,} rows in each of four tables,", end=" ")
         print(f"{load.writers} writers and {load.readers} readers straight to the server.\n")
         print(f"| {' | '.join(COLUMNS)} |")
