@@ -43,6 +43,12 @@ def swapping(keyed: str, share_proxy: Callable[[str], Proxy]) -> str:
     return through(share_proxy(SWAP), keyed)
 
 
+def until_there_is_the_trigger(url: str) -> None:
+    """Which keeps the second column like the first: from then on its rows are filled."""
+    count = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+    until(lambda: one(url, count) == 1, "the trigger should be there")
+
+
 def type_of(url: str, table: str, column: str) -> object:
     return one(
         url,
@@ -253,10 +259,7 @@ def test_between_integers_neither_the_fill_nor_writers_of_other_columns_call_the
     """What the trigger would set is there already; here its function fails whoever calls it all the same."""
     with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, swapping, BIGINT)
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id = 5000 FOR UPDATE")
         function = one(keyed, "SELECT tgfoid::regproc::text FROM pg_trigger WHERE NOT tgisinternal")
         fails = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$"
@@ -283,10 +286,7 @@ def test_another_new_type_waits_until_an_interrupted_one_is_done(
     proxy = start_guard(start_proxy, tmp_path, policy)
     with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, through(proxy, keyed), BIGINT)
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id = 5000 FOR UPDATE")
         proxy.kill()
         with pytest.raises(psycopg.Error):
@@ -310,10 +310,7 @@ def test_a_trigger_that_was_disabled_meanwhile_stops_it(postgres: Server, keyed:
     with psycopg.connect(keyed, autocommit=True) as gate, ThreadPoolExecutor(1) as pool:
         gate.execute("SELECT pg_advisory_lock(%s)", (GATE,))
         running = pool.submit(run, swapping, "ALTER TABLE items ALTER small TYPE bigint USING waits(small)")
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         run(keyed, "ALTER TABLE items DISABLE TRIGGER USER")
         gate.execute("SELECT pg_advisory_unlock_all()")
         with pytest.raises(psycopg.Error, match="somebody has dropped or disabled the trigger"):
@@ -340,10 +337,7 @@ def test_what_others_have_changed_meanwhile_is_not_lost(
     """The second column would not have it: that is told, and all is taken back."""
     with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
         running = pool.submit(run, swapping, BIGINT)
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
         with ThreadPoolExecutor(1) as other:
             changing = other.submit(run, keyed, meanwhile)  # it may have to wait for the holder
@@ -386,10 +380,7 @@ def test_values_are_the_authors_whoever_writes(using: str, keyed: str, swapping:
         writer.execute("CREATE DOMAIN pg_temp.timestamptz AS text CHECK (false)")
         author.execute("SET TimeZone = 'Europe/Berlin'")
         running = pool.submit(author.execute, f"ALTER TABLE items ALTER made TYPE timestamptz{using}")
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
         writer.execute("INSERT INTO public.items (small, made) VALUES (1, '2020-05-01 12:00')")
         holder.commit()
@@ -415,10 +406,7 @@ def test_sent_again_under_other_settings_it_begins_again(
         client = psycopg.connect(url, autocommit=True)
         client.execute("SET TimeZone = 'Asia/Tokyo'")
         running = pool.submit(client.execute, sql)
-        until(
-            lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1,
-            "the trigger should be there",
-        )
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id = 4000 FOR UPDATE")
         # The holder's row alone is left.
         until(
