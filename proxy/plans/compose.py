@@ -182,6 +182,8 @@ class _Alter:
 
     def _late(self, keys: Sequence[Action], indexes: Sequence[Action]) -> list[Action]:
         """Foreign keys to the table itself that need an index which the same ALTER makes."""
+        if not keys or not indexes:
+            return []
         own = list(referable.made(replace(self.statement, node=replace(self.alter, actions=tuple(indexes)))))
         return [
             a

@@ -34,6 +34,10 @@ class Candidates:
         """Whether one is about changes of the schema as such."""
         return SCHEMA_CHANGE in self._by_rule
 
+    def mind(self, rule: str) -> bool:
+        """Whether one covers the rule, on some tables at least."""
+        return ALL in self._by_rule or rule in self._by_rule
+
     def of(self, rule: str, about: Sequence[Subject]) -> Iterator[tuple[int, PolicyException]]:
         """Those that cover the rule, in their order, but for those whose one table is surely none of these; with their places."""
         names = [ALL, rule] if rule != SCHEMA_CHANGE else [rule]

@@ -6,7 +6,7 @@ the open transaction, the policy's mode.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -36,7 +36,7 @@ def decide(statement: Statement, facts: Facts, policy: Policy) -> Verdict:
     """
     decided = [
         (node, d)
-        for node, finding, known in findings(statement, facts)
+        for node, finding, known in findings(statement, facts, policy.untold)
         if _told(d := _decide(node, finding, statement, known, facts, policy))
     ]
     decided += _change(statement, facts, policy)
@@ -71,14 +71,14 @@ def _not_in_steps(statement: Statement, action: Action_, decided: Sequence[Decid
     return Verdict(harshest.action, refused, None, harshest.because)
 
 
-def findings(statement: Statement, facts: Facts) -> list[tuple[Any, Finding, Facts]]:
-    """Each finding with its node, and the facts that it was found by."""
+def findings(statement: Statement, facts: Facts, without: Set[str] = frozenset()) -> list[tuple[Any, Finding, Facts]]:
+    """Each finding but those ``without`` these rules, with its node, and the facts that it was found by."""
     match statement.node:
         case Unreadable() as node:
             return [(node, _unreadable(statement, node), facts)]
         case Explain(target=Unreadable() as node):
             return [(node, _unreadable(statement, node), facts)]
-    return examine_by(statement, facts)
+    return examine_by(statement, facts, without)
 
 
 def matched(statement: Statement, facts: Facts, policy: Policy) -> frozenset[int]:

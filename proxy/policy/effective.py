@@ -44,9 +44,13 @@ class Policy:
     sources: Mapping[Path, Source] = field(default_factory=dict)
     pin: str = ""  # ``recommended@1``, where a version of a pack is asked for: newer rules only warn
     candidates: Candidates = field(init=False, repr=False, compare=False)
+    untold: frozenset[str] = field(init=False, repr=False, compare=False)  # rules whose findings nobody would hear of
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "candidates", Candidates(self.settings.exceptions))
+        advice = {name for name, rule in rules().items() if rule.harm == "costs later" and self.knows(name)}
+        allowed = {name for name in advice if self.rule(name).action is Action.ALLOW}
+        object.__setattr__(self, "untold", frozenset(n for n in allowed if not self.candidates.mind(n)))
 
     def knows(self, rule: str) -> bool:
         """Whether a rule has a place in the policy; one that is newer than the pinned pack has none."""

@@ -8,7 +8,7 @@ slicing: the original text between two offsets is always the author's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -166,7 +166,7 @@ class DropIndex:
 @dataclass(frozen=True, slots=True)
 class AddColumn:
     span: Span
-    column: ColumnDefinition
+    column: ColumnDefinition = field(hash=False)  # the place tells it from another; plans look actions up all the time
     if_not_exists: bool = False
 
 
@@ -215,7 +215,7 @@ class DropDefault:
 @dataclass(frozen=True, slots=True)
 class AddConstraint:
     span: Span  # from ADD
-    constraint: TableConstraint
+    constraint: TableConstraint = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)

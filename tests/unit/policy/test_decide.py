@@ -700,3 +700,36 @@ def test_knowing_less_about_relations_is_never_milder(sql: str, facts: dict[str,
     unknown = replace(known, relations={})
     for policy in _policies:
         assert decide(statement, unknown, policy).action.rank >= decide(statement, known, policy).action.rank
+
+
+EXCEPTED = "exceptions:\n  - {{match: {{table: {table}}}, rules: [{rule}], action: {action}, reason: because}}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "recommended",
+        "strict",
+        "observe",
+        "extends: recommended\nrules:\n  foreign-key-without-on-delete: warn\n  serial-key: reject\n",
+        "extends: recommended\n" + EXCEPTED.format(table="orders", rule="foreign-key-without-on-delete", action="warn"),
+        "extends: recommended\n" + EXCEPTED.format(table="other", rule="all", action="warn"),
+        "extends: recommended@1\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *STATEMENTS.values(),
+        "ALTER TABLE orders ADD c serial, ADD FOREIGN KEY (customer) REFERENCES colours",
+        "CREATE TABLE t (a serial, b json, c char(3), d timestamp REFERENCES colours)",
+        "DO $$ BEGIN CREATE TABLE t (a json); ALTER TABLE orders ADD FOREIGN KEY (customer) REFERENCES colours; END $$",
+    ],
+)
+def test_advice_that_nobody_would_hear_is_left_out_unasked(
+    policy: Callable[[str], Policy], text: str, sql: str
+) -> None:
+    (statement,) = read(sql)
+    given, asked = policy(text), policy(text)
+    object.__setattr__(asked, "untold", frozenset())
+    assert decide(statement, FACTS, given) == decide(statement, FACTS, asked)
