@@ -158,6 +158,7 @@ def test_what_is_interrupted_goes_on_and_changes_no_row_twice(
                 one(numbers, f"SELECT pg_terminate_backend({client.info.backend_pid})")
             case "client":
                 client.close()
+                until(lambda: "the client is gone" in proxy.stderr_text(), "that nobody waits for it should be noticed")
             case _:
                 proxy.kill()
         if how != "client":
