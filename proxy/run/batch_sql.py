@@ -8,6 +8,7 @@ Every operator and function is qualified, but for what stands in the plan's own 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.plans.plan import Batch
@@ -84,12 +85,21 @@ def places(start: int, end: int, *, version: int, slots: int) -> str:
             f"ctid OPERATOR(pg_catalog.>=) '({start},0)'::pg_catalog.tid"
             f" AND ctid OPERATOR(pg_catalog.<) '({end},0)'::pg_catalog.tid"
         )
-    # The text of a page's places is made once, and read for each page: a third of what it costs to make each by itself.
+    return _listed(f"pg_catalog.generate_series({start}, {end - 1})", slots)
+
+
+def on(pages: Sequence[int], *, slots: int) -> str:
+    """Whether a row stands on one of these pages, in the first ``slots`` places of it."""
+    return _listed(f"pg_catalog.unnest('{{{','.join(map(str, pages))}}}'::pg_catalog.int8[])", slots)
+
+
+def _listed(pages: str, slots: int) -> str:
+    """The text of a page's places is made once, and read for each page: a third of what it costs to make each by itself."""
     return (
         f"ctid {EQ} ANY (ARRAY(SELECT pg_catalog.unnest(pg_catalog.replace(t.slots, 'p', b.n::pg_catalog.text)::pg_catalog.tid[])"
         " FROM (SELECT pg_catalog.concat('{', pg_catalog.string_agg(pg_catalog.concat('\"(p,', i.n, ')\"'), ','), '}')"
         f" FROM pg_catalog.generate_series(1, {slots}) AS i (n)) AS t (slots),"
-        f" pg_catalog.generate_series({start}, {end - 1}) AS b (n)))"
+        f" {pages} AS b (n)))"
     )
 
 
@@ -142,5 +152,6 @@ def left(batch: Batch, table: str, limit: int) -> str:
 
 
 def still(batch: Batch, leaf: Leaf, where: str) -> str:
-    """Whether rows at these places still need the change."""
-    return f"/* interlock */ SELECT EXISTS (SELECT FROM ONLY {leaf.sql} WHERE {where} AND ({batch.where}))"
+    """On which pages rows at these places still need the change."""
+    page = BLOCK.format("ctid")
+    return f"/* interlock */ SELECT DISTINCT {page} FROM ONLY {leaf.sql} WHERE {where} AND ({batch.where}) ORDER BY 1"

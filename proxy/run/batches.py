@@ -27,6 +27,7 @@ SAY_EVERY_S = 5.0
 LOOK_AT_LAG_S = 1.0
 MOST_PAGES_BY_LIST = 256  # on 13, where every place on a page is listed
 AT_ONCE = 10_000  # rows that are left and looked for in one go
+PAGES_AT_ONCE = 32  # of those on which rows are left
 AT_A_TIME = 4  # batches that are sent in one go
 BEGIN, COMMIT, ROLLBACK = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", "COMMIT", "ROLLBACK"
 AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
@@ -82,24 +83,19 @@ class Batches:
 
     # ------------------------------------------------ going through
 
-    async def _through(
-        self, batch: Batch, leaf: Leaf, page: int, end: int, share: Callable[[int], float] | None = None
-    ) -> int:
-        """Change what needs it between two pages; how many rows that were.
-
-        Without ``share`` these are rows that others had locked, or have moved.
-        """
-        may_meet = share is not None and batch.repeatable and self.pace.triggers != "fire"
-        changed = failures = 0
+    async def _through(self, batch: Batch, leaf: Leaf, page: int, end: int, share: Callable[[int], float]) -> None:
+        """Change what needs it between two pages, as far as nobody has locked it."""
+        may_meet = batch.repeatable and self.pace.triggers != "fire"
+        failures = 0
         while page < end:
-            await self._between(share(page) if share else None)
+            await self._between(share(page))
             begun = time.monotonic()
             if may_meet and not self._manner.picks(begun):
                 page = await self._take(batch, leaf, page, end)
                 continue
             upto, rows = min(page + self._size.pages, end), self._size.rows
             try:
-                count, last = await self._pick(batch, leaf, page, upto, rows)
+                count, last = await self._pick(batch, leaf, self._places(page, upto), rows)
             except ServerError as error:
                 if not comes_again(error):
                     raise
@@ -110,13 +106,10 @@ class Batches:
                 continue
             self._manner.picked(begun)
             failures = 0
-            changed += count
-            self.changed += count
             full = count >= rows
             ms, pages = (time.monotonic() - begun) * 1000, (last + 1 if full else upto) - page
             self._size.took(ms, self.pace.target_ms, count, pages)
             page = last if full else upto
-        return changed
 
     async def _take(self, batch: Batch, leaf: Leaf, page: int, end: int) -> int:
         """Change rows as they come, for some batches in one flight; the page to go on from."""
@@ -158,9 +151,8 @@ class Batches:
             self._size.took(ms / done, self.pace.target_ms, max(counts), pages)
         return full if full is not None else min(page + done * pages, end)
 
-    async def _pick(self, batch: Batch, leaf: Leaf, page: int, end: int, rows: int) -> tuple[int, int]:
+    async def _pick(self, batch: Batch, leaf: Leaf, where: str, rows: int) -> tuple[int, int]:
         """Change rows that nobody has locked; how many, and the page of the last of them."""
-        where = self._places(page, end)
         row = (await self._run(batch_sql.change(batch, leaf, where, rows), quiet=batch.quiet)).rows[0]
         count, still, last, place = (int(float(value or b"0")) for value in row)
         self._slots = min(self._places_most, max(self._slots, place + place // 4 + 8)) if count else self._slots
@@ -169,29 +161,54 @@ class Batches:
             column = {"c": stuck.column} if stuck.column else {}
             fields = {"S": "ERROR", "V": "ERROR", "C": stuck.instead, "M": stuck.message(leaf.name)}
             raise ServerError({**fields, "s": leaf.schema, "t": leaf.name, **column})
+        self.changed += count
         return count, last
 
     async def _rest(self, batch: Batch, leaves: dict[int, Leaf]) -> None:
         """Rows that were locked, or moved, when their turn came, until there are none."""
-        table = Leaf(0, *batch.table, "", "").sql
-        while found := await self._fetch(batch_sql.left(batch, table, AT_ONCE)):
-            pending = [(int(oid or b"0"), int(float(page or b"0"))) for oid, page in found]
-            for oid in {oid for oid, _ in pending} - leaves.keys():
-                leaves |= {leaf.oid: leaf for leaf in await self._leaves(batch) if leaf.oid == oid}
+        whole = Leaf(0, *batch.table, "", "").sql
+        while found := await self._fetch(batch_sql.left(batch, whole, AT_ONCE)):
+            pages: dict[int, list[int]] = {}
+            for oid, page in found:
+                pages.setdefault(int(oid or b"0"), []).append(int(float(page or b"0")))
+            if pages.keys() - leaves.keys():  # a partition that has come meanwhile
+                leaves |= {leaf.oid: leaf for leaf in await self._leaves(batch)}
+            pending = [
+                (leaves[table], some) for table, every in pages.items() if table in leaves for some in _chunks(every)
+            ]
             idle = 0.05
             while pending:
-                done = 0
-                for oid, page in pending:
-                    done += await self._through(batch, leaves[oid], page, page + 1)
-                pending = [(oid, page) for oid, page in pending if await self._is_left(batch, leaves[oid], page)]
+                done = sum([await self._on(batch, leaf, some) for leaf, some in pending])
+                left = [(leaf, await self._left_on(batch, leaf, some)) for leaf, some in pending]
+                pending = [(leaf, some) for leaf, some in left if some]
                 if pending and not done:
                     self._tell("waiting for rows that other transactions have locked")
                     await self._pause(idle)
                     idle = min(1.0, idle * 2)
 
-    async def _is_left(self, batch: Batch, leaf: Leaf, page: int) -> bool:
-        rows = await self._fetch(batch_sql.still(batch, leaf, self._places(page, page + 1)))
-        return rows[0][0] == b"t"
+    async def _on(self, batch: Batch, leaf: Leaf, pages: Sequence[int]) -> int:
+        """Change what needs it on these pages, as far as nobody has locked it; how many rows that were."""
+        changed = 0
+        while True:
+            await self._between(None)
+            begun, rows = time.monotonic(), self._size.rows
+            try:
+                count, _ = await self._pick(batch, leaf, batch_sql.on(pages, slots=self._places_most), rows)
+            except ServerError as error:
+                if not comes_again(error):
+                    raise
+                self._size.halve()
+                await self._pause(0.05)
+                return changed
+            self._size.took((time.monotonic() - begun) * 1000, self.pace.target_ms, count, len(pages))
+            changed += count
+            if count < rows:
+                return changed
+
+    async def _left_on(self, batch: Batch, leaf: Leaf, pages: Sequence[int]) -> list[int]:
+        """On which of these pages there are still rows that need it."""
+        where = batch_sql.on(pages, slots=self._places_most)
+        return [int(float(page or b"0")) for (page,) in await self._fetch(batch_sql.still(batch, leaf, where))]
 
     def _places(self, page: int, end: int, slots: int = 0) -> str:
         """``slots`` of each page before 14, all if 0: what stands in others is found with the rest."""
@@ -317,6 +334,10 @@ class Batches:
         if time.monotonic() > self._deadline:
             words = f"canceling statement after {duration(self._bound_ms / 1000)}, which builds.timeout allows"
             raise ServerError({**CANCELLED, "M": words})
+
+
+def _chunks(pages: Sequence[int]) -> list[Sequence[int]]:
+    return [pages[i : i + PAGES_AT_ONCE] for i in range(0, len(pages), PAGES_AT_ONCE)]
 
 
 def comes_again(error: ServerError) -> bool:
