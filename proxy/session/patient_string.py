@@ -26,6 +26,7 @@ from proxy.sql.statements import SetVariable, Statement, Transaction
 FINAL = frozenset({b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"})  # tags of what cannot be taken back
 # First words of tags of what is taken back wholly and done again in no time; what changes rows, or runs the author's own code, is not.
 AGAIN = frozenset(b"ALTER BEGIN COMMENT CREATE DROP GRANT LOCK RESET REVOKE SAVEPOINT SET START".split())
+MOST_HELD = 64 * 1024  # bytes of notices and tags
 TAKE_AWAY = frozenset({"RELEASE", "ROLLBACK TO"})  # perhaps our savepoint, with one that stands before it
 
 
@@ -63,11 +64,16 @@ def sets_timeout(
 
 
 class Answer:
-    """What the client is to hear; tags of what may be done again wait for something else to be told."""
+    """What the client is to hear; tags of what may be done again wait for something else to be told, and so do notices.
 
-    def __init__(self, client: Hears) -> None:
+    Not those of a string that ``runs_code`` of the author's: it may say for minutes how far it is.
+    """
+
+    def __init__(self, client: Hears, *, runs_code: bool) -> None:
         self._client = client
+        self._runs_code = runs_code
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self.told = False
         self.ended = False  # the transaction that was open at first, and all its savepoints
         self.saved = False  # it has made a savepoint, which going back to ours, or releasing it, would take away
@@ -76,8 +82,10 @@ class Answer:
         tag = data[5:-1] if data[:1] == b"C" else b""
         self.ended = self.ended or tag in FINAL
         self.saved = self.saved or tag == b"SAVEPOINT"
-        if not self.told and tag.split(b" ", 1)[0] in AGAIN:
+        holds = (data[:1] == b"N" and not self._runs_code) or tag.split(b" ", 1)[0] in AGAIN
+        if holds and not self.told and self._held_bytes + len(data) <= MOST_HELD:
             self._held.append(data)
+            self._held_bytes += len(data)
         elif data:
             self.tell()
             self._client.write(data)
@@ -112,6 +120,7 @@ class PatientString:
         self.cases = cases
         self.runner = runners[0]
         kinds = {s.node.kind for s in statements if isinstance(s.node, Transaction)}
+        self.runs_code = not all(s.node.kind.split()[0].encode() in AGAIN for s in statements)
         self.savepoint = in_block and not kinds & TAKE_AWAY
         self.again = self.savepoint or not in_block
         self.step = self._step(runners)
@@ -170,7 +179,7 @@ class PatientString:
 
     async def _sent(self, client: Hears, encode: Callable[[str], bytes]) -> Answer | None:
         """None if the client has been told how it ended; else a lock was not to be had, and this has not been told yet."""
-        string, answer = self.string(self.timeout_ms), Answer(client)
+        string, answer = self.string(self.timeout_ms), Answer(client, runs_code=self.runs_code)
         timed_out = False
 
         def reword(fields: dict[str, str]) -> dict[str, str] | None:

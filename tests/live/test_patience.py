@@ -112,6 +112,7 @@ STRINGS = {
     "in a transaction that it ends": ("BEGIN", "ALTER TABLE orders ADD COLUMN x int; COMMIT"),
     "behind a savepoint": ("BEGIN; SAVEPOINT a", "RELEASE a; ALTER TABLE orders ADD COLUMN x int"),
     "with a savepoint": ("BEGIN", "SAVEPOINT a; ALTER TABLE orders ADD COLUMN x int"),
+    "behind a notice": ("BEGIN", "DROP TABLE IF EXISTS nothing; ALTER TABLE orders ADD COLUMN x int"),
 }
 ADDED = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'"
 
@@ -154,6 +155,8 @@ def test_a_query_string_that_meets_a_held_lock_is_sent_again(
         reader.rollback()
     alter.thread.join(30)
     assert alter.error is None
+    if "notice" in case:
+        assert len([notice for notice in alter.notices if "skipping" in notice]) == 1
     stays_open = (opening + sql).count("BEGIN") > sql.count("COMMIT")
     assert alter.connection.info.transaction_status == (
         psycopg.pq.TransactionStatus.INTRANS if stays_open else psycopg.pq.TransactionStatus.IDLE
