@@ -23,7 +23,7 @@ def shown(page: str) -> list[str]:
     path = PAGE / f"{page}.md"
     blocks = path.read_text().split("```")[1::2] if path.exists() else []
     return [
-        block.partition("\n")[2] for block in blocks if "[index-not-concurrent]" in block and "posts_slug_idx" in block
+        block.partition("\n")[2] for block in blocks if "[index-not-concurrent]" in block and "slug" in block
     ]
 
 
