@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 from proxy.catalog.after import after
 from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.plans import referable
+from proxy.plans.compose import defer
+from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
 from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import is_own
+from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
@@ -137,6 +140,12 @@ def dependent(
         case DropIndex(names=names) if any(name.name in made for name in names):
             if len(names) == 1 and (given := _given_up(made[names[0].name])):
                 return given
+            if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
+                verdict = replace(
+                    verdict,
+                    action=Action.DEFER,
+                    plan=_all_after(Plan(node.kind, drop_index(statement, node, facts).steps)),
+                )
             return _behind(statement, facts, verdict)
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return None  # the server says that the name is taken: ``gone``
@@ -303,12 +312,40 @@ def _proves(one: Pending, column: str) -> bool:
 def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
     """The statement as it is, or the steps that it is rewritten into, behind what waits."""
     if verdict.plan is not None and verdict.action is Action.DEFER:
-        steps = tuple(replace(step, when="after_commit") for step in verdict.plan.steps)
-        return replace(verdict, plan=Plan(verdict.plan.title, steps))
+        return replace(verdict, plan=_all_after(verdict.plan))
     node = statement.node
+    if isinstance(node, AlterTable) and (gentle := _validated_later(statement, node, facts)) is not None:
+        return replace(verdict, action=Action.DEFER, plan=gentle)
     about: Iterable[Name] = (node.relation,) if isinstance(node, AlterTable) and node.object_type == "TABLE" else ()
     found = (facts.find(name) for name in about)
     relations = tuple((r.schema, r.name) for r in found if r is not None and r.exists)
     lock = Lock.ACCESS_EXCLUSIVE if relations else Lock.NONE
     step = Step((statement.sql,), lock, "as written, behind what it is about", relations=relations, when="after_commit")
     return replace(verdict, action=Action.DEFER, plan=Plan(node.kind, (step,)))
+
+
+def _validated_later(statement: Statement, alter: AlterTable, facts: Facts) -> Plan | None:
+    """Foreign keys of a new table, which is everybody's by then, so that its rows are not checked under the lock."""
+    relation = facts.find(alter.relation)
+    keys = [
+        a
+        for a in alter.actions
+        if isinstance(a, AddConstraint)
+        and a.constraint.kind is ConstraintKind.FOREIGN_KEY
+        and a.constraint.not_valid is None
+        and not a.constraint.not_enforced
+    ]
+    if not keys or (relation is not None and relation.kind == "p"):
+        return None
+    rewrites = [(key, rewrite) for key in keys if (rewrite := validate_later(statement, key, facts)) is not None]
+    return _all_after(defer(statement, rewrites, facts)) if rewrites else None
+
+
+def _is_built_alone(one: Pending) -> bool:
+    """Whether it makes an index by itself, and not one of a partitioned table."""
+    node = one.statement.node if one.statement is not None else None
+    return isinstance(node, CreateIndex) and len(one.steps) == 1
+
+
+def _all_after(plan: Plan) -> Plan:
+    return Plan(plan.title, tuple(replace(step, when="after_commit") for step in plan.steps))

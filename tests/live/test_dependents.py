@@ -99,6 +99,8 @@ SAME: list[Sequence[str]] = [
     (ID_UNIQUE, "CREATE TABLE lines (id bigint, o bigint REFERENCES orders (nothing))"),
     (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id), o int)"),
     (ID_UNIQUE, "CREATE TABLE lines (o bigint)", "CREATE TABLE IF NOT EXISTS lines (o bigint REFERENCES orders (id))"),
+    (ID_UNIQUE, "CREATE TABLE pages AS SELECT id AS o FROM orders", "ALTER TABLE pages ADD FOREIGN KEY (o) REFERENCES orders (id)"),
+    (ID_UNIQUE, "CREATE TABLE pages AS SELECT id + 1 AS o FROM orders", "ALTER TABLE pages ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (INDEX, "TRUNCATE orders"),
     ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
     ("ALTER TABLE customers DROP COLUMN id; ALTER TABLE customers ADD PRIMARY KEY (name)",),  # customers_pkey once more
@@ -342,3 +344,42 @@ def test_what_is_about_what_waits_is_refused_beside_a_copy(guarded: str) -> None
         assert "H" not in kinds(said)
         client.send(q(b"ROLLBACK"))
         client.until("Z")
+
+
+def told_after_commit(postgres: Server, way: tuple[str, str, Proxy], *transaction: str) -> list[str]:
+    """What the server is told of indexes and foreign keys behind the COMMIT of a transaction."""
+    _, name, proxy = way
+    with psycopg.connect(proxy.url(name), autocommit=True) as connection:
+        connection.execute("BEGIN")
+        for sql in transaction:
+            connection.execute(sql)
+        since = postgres.log_bytes
+        connection.execute("COMMIT")
+    with psycopg.connect(postgres.url(name)) as connection:
+        assert connection.execute("SELECT statement FROM interlock.jobs WHERE state <> 'done'").fetchall() == []
+    told = postgres.statements(name, since=since)
+    return [sql for sql in told if sql.startswith("DROP INDEX") or (sql.startswith("ALTER") and "pages_f" in sql)]
+
+
+def test_an_index_that_waits_is_dropped_as_gently_as_it_is_built(
+    ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    told = told_after_commit(postgres, ways, INDEX, "CREATE INDEX j ON orders (id)", "DROP INDEX i, j")
+    assert [sql.rpartition(" ")[0] for sql in told] == ["DROP INDEX CONCURRENTLY"] * 2, told
+
+
+def test_a_key_of_a_new_table_that_waits_is_checked_without_its_lock(
+    ways: tuple[str, str, Proxy], postgres: Server
+) -> None:
+    """By then the table is everybody's, and may have been filled: Airflow makes tables anew, with their rows."""
+    told = told_after_commit(
+        postgres,
+        ways,
+        ID_UNIQUE,
+        "CREATE TABLE pages AS SELECT id AS o FROM orders",
+        "ALTER TABLE pages ADD CONSTRAINT pages_f FOREIGN KEY (o) REFERENCES orders (id) ON DELETE CASCADE",
+    )
+    assert told == [
+        "ALTER TABLE pages ADD CONSTRAINT pages_f FOREIGN KEY (o) REFERENCES orders (id) ON DELETE CASCADE NOT VALID",
+        "ALTER TABLE public.pages VALIDATE CONSTRAINT pages_f",
+    ]

@@ -22,9 +22,7 @@ def shown(page: str) -> list[str]:
     """The blocks of a page that show the refusal of the last migration."""
     path = PAGE / f"{page}.md"
     blocks = path.read_text().split("```")[1::2] if path.exists() else []
-    return [
-        block.partition("\n")[2] for block in blocks if "[index-not-concurrent]" in block and "slug" in block
-    ]
+    return [block.partition("\n")[2] for block in blocks if "[index-not-concurrent]" in block and "slug" in block]
 
 
 def as_documented(tool: Tool, *outputs: str) -> None:

@@ -11,20 +11,32 @@ from typing import Any
 
 from pglast import ast as nodes
 from pglast import parse_sql
-from pglast.enums import AlterTableType, ConstrType, NullTestType, ObjectType
+from pglast.enums import AlterTableType, ConstrType, NullTestType, ObjectType, TransactionStmtKind
 from pglast.parser import ParseError
 
 ast: Any = nodes  # whose declared types say "or None" of nearly every field
+ENDS = (
+    TransactionStmtKind.TRANS_STMT_COMMIT,
+    TransactionStmtKind.TRANS_STMT_ROLLBACK,
+    TransactionStmtKind.TRANS_STMT_PREPARE,
+)
 BUILDING = (ConstrType.CONSTR_UNIQUE, ConstrType.CONSTR_PRIMARY, ConstrType.CONSTR_EXCLUSION)
+NEVER_NULL = (("products", "stock"),)  # of the history that all tools tell: they say it again when they change its type
 CHECKED = (ConstrType.CONSTR_CHECK, ConstrType.CONSTR_FOREIGN, ConstrType.CONSTR_NOTNULL)
 
 
-def heavy(statements: Iterable[str], tables: Iterable[str], indexes: Iterable[str] | None = None) -> list[str]:
+def heavy(
+    statements: Iterable[str],
+    tables: Iterable[str],
+    indexes: Iterable[str] | None = None,
+    never_null: Iterable[tuple[str, str]] = NEVER_NULL,
+) -> list[str]:
     """The statements that would hold up the users of ``tables`` for as long as a scan or a build takes.
 
-    ``indexes`` are those that the tables have at first; without it every index counts as theirs.
+    ``indexes`` are those that the tables have at first; without it every index counts as theirs.  ``never_null`` are the
+    columns, by table, that are NOT NULL at first.
     """
-    known = Proofs(indexes=None if indexes is None else {*indexes})
+    known = Proofs(proven={*never_null}, indexes=None if indexes is None else {*indexes})
     return [one for sql in statements for one, stmt in _parsed(sql) if any([*_heavy(stmt, set(tables), known)])]
 
 
@@ -65,18 +77,46 @@ def _copies(cmd: Any) -> bool:
 
 @dataclass(slots=True)
 class Proofs:
-    """The columns that a validated constraint proves to hold no NULL."""
+    """What is known besides a statement: columns without NULL, the tables' indexes, and tables that nobody else sees yet."""
 
     claimed: dict[tuple[str, str], str] = field(default_factory=dict)
     """By table and constraint."""
-    proven: set[tuple[str, str]] = field(default_factory=lambda: {("products", "stock")})
-    """That one is NOT NULL from the start; tools say it again when they change its type."""
+    proven: set[tuple[str, str]] = field(default_factory=set)
     indexes: set[str] | None = None
     """Those of the tables; None if every index counts as theirs."""
+    made: set[str] = field(default_factory=set)
+    """Tables of the open transaction, under the names that they have by now."""
+
+    def renamed(self, table: str, new: str) -> None:
+        """``made`` and ``proven`` go by the names of now."""
+        self.made = {new if name == table else name for name in self.made}
+        self.proven = {(new if name == table else name, column) for name, column in self.proven}
+
+    def column_renamed(self, table: str, column: str, new: str) -> None:
+        self.proven = {(t, new if (t, c) == (table, column) else c) for t, c in self.proven}
+
+    def gone(self, table: str) -> None:
+        self.made.discard(table)
+        self.proven = {(t, c) for t, c in self.proven if t != table}
 
 
 def _heavy(stmt: Any, tables: set[str], known: Proofs) -> Iterator[bool]:
     match stmt:
+        case ast.TransactionStmt() if stmt.kind in ENDS:
+            known.made.clear()
+        case ast.CreateStmt():
+            known.made.add(stmt.relation.relname)
+        case ast.CreateTableAsStmt():
+            known.made.add(stmt.into.rel.relname)
+        case ast.DropStmt(removeType=ObjectType.OBJECT_TABLE):
+            for name in stmt.objects:
+                known.gone(name[-1].sval)
+        case ast.RenameStmt(renameType=ObjectType.OBJECT_TABLE):
+            known.renamed(stmt.relation.relname, stmt.newname)
+        case ast.RenameStmt(renameType=ObjectType.OBJECT_COLUMN):
+            known.column_renamed(stmt.relation.relname, stmt.subname, stmt.newname)
+        case ast.IndexStmt() | ast.AlterTableStmt() if stmt.relation.relname in known.made:
+            pass
         case ast.IndexStmt():
             if known.indexes is not None and stmt.relation.relname in tables and stmt.idxname:
                 known.indexes.add(stmt.idxname)
@@ -101,6 +141,11 @@ def _scans(table: str, cmd: Any, known: Proofs) -> bool:
                 known.proven.add((table, column))
         case AlterTableType.AT_SetNotNull:
             return (table, cmd.name) not in known.proven
+        case AlterTableType.AT_DropNotNull:
+            known.proven.discard((table, cmd.name))
+        case AlterTableType.AT_AddColumn:
+            if any(c.contype is ConstrType.CONSTR_NOTNULL for c in cmd.def_.constraints or ()):
+                known.proven.add((table, cmd.def_.colname))
     return False
 
 
