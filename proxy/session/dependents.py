@@ -141,11 +141,8 @@ def dependent(
             if len(names) == 1 and (given := _given_up(made[names[0].name])):
                 return given
             if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
-                verdict = replace(
-                    verdict,
-                    action=Action.DEFER,
-                    plan=_all_after(Plan(node.kind, drop_index(statement, node, facts).steps)),
-                )
+                plan = Plan(node.kind, _dropped(statement, node, facts, made))
+                verdict = replace(verdict, action=Action.DEFER, plan=plan)
             return _behind(statement, facts, verdict)
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return None  # the server says that the name is taken: ``gone``
@@ -345,6 +342,15 @@ def _is_built_alone(one: Pending) -> bool:
     """Whether it makes an index by itself, and not one of a partitioned table."""
     node = one.statement.node if one.statement is not None else None
     return isinstance(node, CreateIndex) and len(one.steps) == 1
+
+
+def _dropped(statement: Statement, drop: DropIndex, facts: Facts, made: dict[str, Pending]) -> tuple[Step, ...]:
+    """CONCURRENTLY, once they are there, and so on the tables that those are to be built on."""
+    steps = []
+    for step in drop_index(statement, drop, facts).steps:
+        build = made[step.index[1]].steps[0] if step.index is not None and step.index[1] in made else step
+        steps.append(replace(step, relations=build.relations, index=build.index))
+    return tuple(steps)
 
 
 def _all_after(plan: Plan) -> Plan:

@@ -144,8 +144,8 @@ class Rest:
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return failures
-        free = waiting if await self._is_free(group, waiting) else [job for job in waiting if not job.waits_for_others]
-        left = [job for job in waiting if job not in free]
+        left = [] if await self._is_free(group, waiting) else _waits_for_others(waiting)
+        free = [job for job in waiting if job not in left]
         busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:
             is_mine = any(job.id == one.id for one in mine)
@@ -316,6 +316,15 @@ class Rest:
     async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         return self.group is not None and await self.groups.has_member(self.group, job.session)
+
+
+def _waits_for_others(waiting: list[Job]) -> list[Job]:
+    """Those that wait for other sessions' transactions, and those that come behind such."""
+    found: list[Job] = []
+    for job in waiting:
+        if job.waits_for_others or any(jobs.follows(job, one) for one in found):
+            found.append(job)
+    return found
 
 
 __all__ = ["ConnectionLost", "Rest"]

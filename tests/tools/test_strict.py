@@ -77,7 +77,9 @@ def _refused(
         folder = tmp_path / f"strict-{number}-{len(let_off)}"
         earlier = len(copy.records)
         ran = tool.run(tool.project(folder, until=number, plainly=number == tool.allowed + 1), copy)
-        rejected = [record for record in copy.records[earlier:] if record["outcome"] == "rejected"]
+        if ran.status != 0:  # the tool may be told before that is written down
+            eventually("the refusal is recorded", lambda: bool(_rejected(copy, earlier)))
+        rejected = _rejected(copy, earlier)
         before.server.drop_database(copy.database)
         if let_off and not rejected and ran.status == 0:
             return  # the others have the same rule and table
@@ -92,6 +94,10 @@ def _refused(
         more = [(one["rule"], table) for one in found if (one["rule"], table) not in let_off]
         assert more, (rejected[0], let_off)
         let_off += more
+
+
+def _rejected(way: Way, earlier: int) -> list[dict[str, Any]]:
+    return [record for record in way.records[earlier:] if record["outcome"] == "rejected"]
 
 
 def _in_force(policy: Path, proxy: Proxy, let_off: list[tuple[str, str]]) -> None:
