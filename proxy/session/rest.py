@@ -22,6 +22,7 @@ from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
 from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Groups, Member
+from proxy.session.pending import Pending
 from proxy.wire import messages
 
 if TYPE_CHECKING:
@@ -319,11 +320,14 @@ class Rest:
 
 
 def _waits_for_others(waiting: list[Job]) -> list[Job]:
-    """Those that wait for other sessions' transactions, and those that come behind such."""
+    """Those that wait for other sessions' transactions, and those about what such are to make."""
     found: list[Job] = []
+    made: set[str] = set()
     for job in waiting:
-        if job.waits_for_others or any(jobs.follows(job, one) for one in found):
+        as_pending = Pending(job.statement, job.steps)
+        if job.waits_for_others or not made.isdisjoint(as_pending.later_words):
             found.append(job)
+            made |= as_pending.made
     return found
 
 

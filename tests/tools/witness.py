@@ -15,6 +15,7 @@ from pglast.enums import AlterTableType, ConstrType, NullTestType, ObjectType, T
 from pglast.parser import ParseError
 
 ast: Any = nodes  # whose declared types say "or None" of nearly every field
+BEGINS = (TransactionStmtKind.TRANS_STMT_BEGIN, TransactionStmtKind.TRANS_STMT_START)
 ENDS = (
     TransactionStmtKind.TRANS_STMT_COMMIT,
     TransactionStmtKind.TRANS_STMT_ROLLBACK,
@@ -84,6 +85,8 @@ class Proofs:
     proven: set[tuple[str, str]] = field(default_factory=set)
     indexes: set[str] | None = None
     """Those of the tables; None if every index counts as theirs."""
+    in_block: bool = False
+    """A transaction block is open, of whichever session."""
     made: set[str] = field(default_factory=set)
     """Tables of the open transaction, under the names that they have by now."""
 
@@ -102,11 +105,12 @@ class Proofs:
 
 def _heavy(stmt: Any, tables: set[str], known: Proofs) -> Iterator[bool]:
     match stmt:
-        case ast.TransactionStmt() if stmt.kind in ENDS:
+        case ast.TransactionStmt() if stmt.kind in (*BEGINS, *ENDS):
             known.made.clear()
-        case ast.CreateStmt():
+            known.in_block = stmt.kind in BEGINS
+        case ast.CreateStmt() if known.in_block and not stmt.if_not_exists:
             known.made.add(stmt.relation.relname)
-        case ast.CreateTableAsStmt():
+        case ast.CreateTableAsStmt() if known.in_block and not stmt.if_not_exists:
             known.made.add(stmt.into.rel.relname)
         case ast.DropStmt(removeType=ObjectType.OBJECT_TABLE):
             for name in stmt.objects:
