@@ -103,7 +103,7 @@ def _make_exceptions(proxy: Proxy, folder: Path, refusals: list[Refusal]) -> Non
 
 def _refusal(way: Way, ran: Ran) -> Refusal:
     """What the tool's output says was refused: a statement by its rule, or one that cannot run while another waits for COMMIT."""
-    deferred = [record for record in reversed(way.records) if record["action"] == "defer"]
+    deferred = [one for one in reversed(way.records) if one["action"] == "defer" and one["findings"]]  # not the jobs
     if "[jobs]" in ran.output:
         last = next(record for record in deferred if _plain(record["statement"]) in _plain(ran.output))
         return _of(last, "[jobs]", ran)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _refused(
         earlier = len(copy.records)
         ran = tool.run(tool.project(folder, until=number, plainly=number == tool.allowed + 1), copy)
         if ran.status != 0:  # the tool may be told before that is written down
-            eventually("the refusal is recorded", lambda: bool(_rejected(copy, earlier)))
+            eventually("the refusal is recorded", partial(_rejected, copy, earlier))
         rejected = _rejected(copy, earlier)
         before.server.drop_database(copy.database)
         if let_off and not rejected and ran.status == 0:
