@@ -118,7 +118,9 @@ def measure(
         return ran
 
     outcome = while_working(application, load, act)
-    _execute(application, *migration.after)
+    _execute(
+        application, *migration.after, "CHECKPOINT"
+    )  # or the next one would meet it, and find each page a first time in the log
     return outcome
 
 
