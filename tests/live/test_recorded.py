@@ -68,4 +68,5 @@ def test_two_nodes_at_once(name: str, orders: str, migrating: str) -> None:
         assert looking.execute(NOT_NULL).fetchone() == (True,)
         assert looking.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() == (0,)
     assert stopped == [] if name in LOCKING else len(stopped) < 2
-    assert versions == 1 if name != "Laravel, PDO" else versions + len(stopped) == 2
+    # Laravel has no lock and no key: each writes its row or is stopped, but for one that comes when the other has ended.
+    assert versions == 1 if name != "Laravel, PDO" else versions + len(stopped) in (1, 2)
