@@ -187,6 +187,10 @@ def _alter(
         return Refused(name, made[name].sql if name in made else statement.sql)
     if verdict.action is Action.REJECT and not all(_is_proven(action, made, relation) for action in waits):
         return None
+    if verdict.plan is None and relation is not None and relation.is_new and relation.kind == "p" and _keys(alter):
+        return Refused(
+            alter.relation.name, statement.sql
+        )  # such a table takes no key NOT VALID, and by then it is everybody's
     return _behind(statement, facts, verdict)
 
 
@@ -323,8 +327,16 @@ def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
 
 def _validated_later(statement: Statement, alter: AlterTable, facts: Facts) -> Plan | None:
     """Foreign keys of a new table, which is everybody's by then, so that its rows are not checked under the lock."""
-    relation = facts.find(alter.relation)
-    keys = [
+    relation, keys = facts.find(alter.relation), _keys(alter)
+    if not keys or (relation is not None and relation.kind == "p"):
+        return None
+    rewrites = [(key, rewrite) for key in keys if (rewrite := validate_later(statement, key, facts)) is not None]
+    return _all_after(defer(statement, rewrites, facts)) if len(rewrites) == len(keys) else None
+
+
+def _keys(alter: AlterTable) -> list[AddConstraint]:
+    """The foreign keys that it adds and whose rows it checks."""
+    return [
         a
         for a in alter.actions
         if isinstance(a, AddConstraint)
@@ -332,10 +344,6 @@ def _validated_later(statement: Statement, alter: AlterTable, facts: Facts) -> P
         and a.constraint.not_valid is None
         and not a.constraint.not_enforced
     ]
-    if not keys or (relation is not None and relation.kind == "p"):
-        return None
-    rewrites = [(key, rewrite) for key in keys if (rewrite := validate_later(statement, key, facts)) is not None]
-    return _all_after(defer(statement, rewrites, facts)) if rewrites else None
 
 
 def _is_built_alone(one: Pending) -> bool:

@@ -179,6 +179,11 @@ REFUSED: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
     (LATER_KEY, DEFERRABLE, "SET CONSTRAINTS f, u IMMEDIATE"),
     (ID_UNIQUE, "CREATE TABLE lines (o bigint REFERENCES orders (id))", "ALTER TABLE lines RENAME TO rows"),
+    (
+        ID_UNIQUE,
+        "CREATE TABLE parts (o bigint) PARTITION BY HASH (o)",
+        "ALTER TABLE parts ADD FOREIGN KEY (o) REFERENCES orders (id)",
+    ),
 ]
 
 
