@@ -337,7 +337,7 @@ class Connection:
                 if (fields := reword(messages.read_fields(message.body))) is not None:
                     client.write(messages.error_response(fields))
             elif message.type == ord("C"):
-                self.relay.last_tag = messages.read_tag(message.body)
+                self.relay.completed(messages.read_tag(message.body))
                 client.write(retag(message.raw))
             else:
                 client.write(message.raw)

@@ -5,7 +5,8 @@ application waits for both.  A plan is kept for good only of a statement without
 setting of the transaction.
 
 What is kept is a prepared statement, which the client could see and take away (DEALLOCATE ALL).  So it is used again only
-while nothing of the client's own has run since, and is gone when the transaction is over.
+while nothing of the client's own has run since; where that has only read or written rows, it is looked whether it is there, for a
+function or a trigger may do anything.  It is gone when the transaction is over.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from proxy.wire import messages
 ASKED = "interlock.asked"
 PORTAL = b"_interlock"
 _VALUE = f"pg_catalog.current_setting('{ASKED}')"
+_STILL_THERE = (
+    "/* interlock */ SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statement() s"
+    " WHERE s.name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])"
+)
 
 
 class Kept:
@@ -25,6 +30,7 @@ class Kept:
         self._own = own
         self._names: dict[str, bytes] = {}
         self._sure = False  # they are all still there
+        self._likely = False  # and are, unless what read or wrote rows was up to something else
 
     @property
     def any(self) -> bool:
@@ -33,11 +39,18 @@ class Kept:
 
     def doubt(self) -> None:
         """Something of the client's own has run: it may have taken them away."""
-        self._sure = False
+        self._sure = self._likely = False
+
+    def rows_passed(self) -> None:
+        """Something of the client's own has run that read or wrote rows."""
+        self._likely, self._sure = self._sure or self._likely, False
 
     async def fetch_row(self, sql: str, parameter: str) -> list[bytes | None]:
         """As ``Connection.fetch_row`` with one parameter."""
         ask: list[bytes] = []
+        if self._likely and self._names:
+            self._sure = await self._all_there()
+        self._likely = False
         name = self._names.get(sql) if self._sure else None
         if not self._sure:
             ask += [messages.close(b"S", old) for old in self._names.values()]
@@ -53,6 +66,11 @@ class Kept:
             messages.close(b"P", PORTAL),
         ]
         return await self._own.fetch_as((SET_CONFIG, (ASKED, parameter, "true")), ask)
+
+    async def _all_there(self) -> bool:
+        names = b",".join(self._names.values())
+        row = await self._own.fetch_row(_STILL_THERE, b"{%s}" % names)
+        return row[0] == b"%d" % len(self._names)
 
     async def close(self) -> None:
         """Nothing of it stays with the server.  Raises ServerError, ConnectionLost."""

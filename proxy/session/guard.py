@@ -138,17 +138,20 @@ class Guard:
         return messages.error_response(more) if more is not None else None
 
     def _since_then(self, *, in_block: bool) -> None:
-        """What the statement before has learnt holds only if nothing of the client's own has run since.
+        """What the statement before has learnt holds only if nothing of the client's own has run since that could change it.
 
         Each CommandComplete that is passed to it tells so, a FunctionCall, and a portal that has more rows.  Errors need
         not: they fail the transaction, and only a ROLLBACK leads on.
         """
         relay = self.own.relay
         self.examiner.keeps = in_block
-        if relay.last_tag or relay.suspended or not in_block:
+        if relay.disturbed or relay.suspended or not in_block:
             self.deferral.noted.forget()
             self.examiner.kept.doubt()
-        relay.last_tag = b""
+        elif relay.last_tag:
+            self.deferral.noted.rows_passed()
+            self.examiner.kept.rows_passed()
+        relay.last_tag, relay.disturbed = b"", False
 
     async def put_away(self) -> None:
         """The transaction is over: nothing of ours stays with the server.  Raises ConnectionLost."""

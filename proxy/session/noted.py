@@ -13,7 +13,8 @@ OURS = "interlock"
 
 
 class Noted:
-    """What was written down in the open transaction; to be forgotten once anything of the client's own has run.
+    """What was written down in the open transaction; to be forgotten once anything of the client's own has run but that
+    it read or wrote rows, as each tool does in its table of versions.
 
     Whoever inserts into the table holds a lock on it till the end of the transaction that lets nobody else change it.  The
     client itself may (ROLLBACK TO, DROP, DELETE, a function).  What is not noticed in time fails the insertion, and the
@@ -23,6 +24,7 @@ class Noted:
     def __init__(self) -> None:
         self._known: list[Pending] | None = None
         self._written = False
+        self._same_settings = False
 
     @property
     def known(self) -> list[Pending] | None:
@@ -37,7 +39,11 @@ class Noted:
     @property
     def last(self) -> int | None:
         """The job that was written down last, if no setting can have changed since."""
-        return self._known[-1].job if self._known and self._written else None
+        return self._known[-1].job if self._known and self._written and self._same_settings else None
+
+    def rows_passed(self) -> None:
+        """The client has read or written rows: SELECT set_config(…) may have been among it."""
+        self._same_settings = False
 
     def found(self, pending: list[Pending]) -> None:
         """It has been asked for."""
@@ -50,7 +56,7 @@ class Noted:
             self.forget()
             return
         self.found([*known, one])
-        self._written = True
+        self._written = self._same_settings = True
 
     def forget(self) -> None:
         self._known, self._written = None, False

@@ -45,6 +45,7 @@ TERMINATE: Final = ord("X")
 
 ROW_DESCRIPTION: Final = ord("T")
 FUNCTION: Final = b"FUNCTION CALL"
+ROWS: Final = (b"INSERT ", b"UPDATE ", b"SELECT ")  # CREATE TABLE AS says SELECT, too
 
 _EXECUTES: Final = (EXECUTE,)
 _DESCRIBES: Final = (DESCRIBE,)
@@ -61,6 +62,7 @@ class Conversation:
     ``skipping``       after an error in one of them: the server ignores everything up to Sync
     ``copying``        ``""``, ``"in"`` (until the client ends it), ``"out"`` or ``"both"``
     ``last_tag``       tag of the last CommandComplete; a FunctionCall has none, and gets one here
+    ``disturbed``      of what completed since this was put to false, some was more than to read or write rows
     ``suspended``      the last portal that was executed has more rows to give
     ``unsure``         ``skipping`` may be wrong: a COPY failed, and whether before it read a Sync cannot be known
     ``unexpected``     replies that answered nothing: not 0 means that the state is a guess
@@ -73,6 +75,7 @@ class Conversation:
         self.skipping = False
         self.copying = ""
         self.last_tag = b""
+        self.disturbed = False
         self.suspended = False
         self.parameters: dict[str, str] = {}
         self.backend_key: tuple[int, bytes] | None = None
@@ -107,12 +110,17 @@ class Conversation:
                 self._close_pipeline()
                 owed.append(kind)
                 if kind == CALL:
-                    self.last_tag = FUNCTION
+                    self.completed(FUNCTION)
         elif kind in (COPY_DONE, COPY_FAIL):
             if self.copying == "in" or self.copying == "both":
                 self.copying = ""
             elif owed and not self.skipping:
                 owed.append(COPY_DONE)
+
+    def completed(self, tag: bytes) -> None:
+        """A CommandComplete came; what stands in it."""
+        self.last_tag = tag
+        self.disturbed |= not tag.startswith(ROWS)
 
     def answered(self, kind: int) -> bool:
         """A message of this type came from the server; false if it is a reply to nothing that was asked."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from proxy.wire import messages
 from proxy.wire.backlog import Backlog
-from proxy.wire.conversation import SYNC, Conversation
+from proxy.wire.conversation import ROWS, SYNC, Conversation
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.messages import Message
 from proxy.wire.runs import WORTH, end_of_run
@@ -190,7 +190,8 @@ class Replies(Conversation):
             self._count(kind)
             return not (self.keeps_ready and started and body == b"I" and not self._owed)
         elif kind == _COMPLETE:
-            self.last_tag = messages.read_tag(body)
+            self.last_tag = tag = messages.read_tag(body)
+            self.disturbed |= not tag.startswith(ROWS)  # as ``completed`` does, for each statement of the application
             self._count(kind)
         elif kind == _PARAMETER:
             name, value = _parameter(body)

@@ -61,6 +61,35 @@ def test_the_question_stays_planned(postgres: Server, orders: str, guarded: str)
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        "INSERT INTO customers VALUES (0, 'new')",
+        "UPDATE customers SET id = id",
+        "SELECT count(*) FROM information_schema.tables",
+    ],
+)
+def test_nor_does_it_ask_again_behind_rows_that_the_tool_reads_or_writes(
+    postgres: Server, orders: str, guarded: str, between: str
+) -> None:
+    """Each tool does so in its table of versions, behind every migration of the transaction."""
+    with psycopg.connect(orders, autocommit=True) as session:
+        name = session.info.dbname
+        session.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(KEY)
+        since = postgres.log_bytes
+        for n, statement in enumerate(STATEMENTS[1:]):
+            connection.execute(between.replace("(0,", f"({-n},"))
+            connection.execute(statement)
+        ran = asked(postgres, orders, since)
+        assert not [sql for sql in ran if TABLE in sql or "FROM interlock.jobs j" in sql]
+        log = postgres.log_text(name, since=since)
+        assert (log.count(" parse _interlock_"), log.count(" bind _interlock_")) == (0, 3)
+        assert committed(connection) == list(STATEMENTS)
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK", "broken"])
 def test_nothing_of_it_is_left(guarded: str, end: str) -> None:
     with psycopg.connect(guarded, autocommit=True) as connection:
@@ -100,10 +129,15 @@ def test_nothing_of_it_is_left_if_the_end_comes_in_the_same_flight(guarded: str)
         "SET LOCAL search_path = pg_catalog, public",
         "SAVEPOINT a",
         "INSERT INTO customers VALUES (0, 'new')",
+        "SELECT forgets()",
         "ALTER TABLE orders ADD COLUMN more text",
     ],
 )
-def test_what_the_client_does_in_between_is_noticed(guarded: str, between: str) -> None:
+def test_what_the_client_does_in_between_is_noticed(orders: str, guarded: str, between: str) -> None:
+    with psycopg.connect(orders, autocommit=True) as session:
+        session.execute(
+            "CREATE FUNCTION forgets() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN 1; END $$"
+        )
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
         for statement in STATEMENTS:
@@ -145,14 +179,15 @@ def test_what_the_client_does_without_a_tag_is_noticed(orders: str, guarded: str
         )
 
 
-def test_each_job_has_the_settings_of_its_own_statement(guarded: str) -> None:
+@pytest.mark.parametrize("how", ["SET LOCAL TimeZone = '{}'", "SELECT set_config('TimeZone', '{}', true)"])
+def test_each_job_has_the_settings_of_its_own_statement(guarded: str, how: str) -> None:
     """Which are looked up again only where the client may have changed them."""
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
         zones = ("Asia/Tokyo", "Asia/Tokyo", "Europe/Zurich", "Europe/Zurich")
         for n, (zone, statement) in enumerate(zip(zones, STATEMENTS, strict=True)):
             if n % 2 == 0:
-                connection.execute(f"SET LOCAL TimeZone = '{zone}'")
+                connection.execute(how.format(zone))
             connection.execute(statement)
         found = connection.execute(
             "SELECT settings::json ->> 'TimeZone', settings::json ->> 'search_path' FROM interlock.jobs ORDER BY id"
