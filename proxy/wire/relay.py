@@ -132,8 +132,12 @@ class Relay(Replies):
         return self._release(message)
 
     def drop_held(self) -> bytes:
-        """The held message was settled here; what waits behind it goes on up to the next to be held."""
-        self._settled()
+        """The held message was settled here; what waits behind it goes on up to the next to be held.
+
+        An Execute that was run by statements of our own in the client's pipeline shares its transaction with those behind it.
+        """
+        if self._settled().type == EXECUTE and self.pipeline_open:
+            self.executes += 1
         return self._resume()
 
     def release_ready(self) -> bytes:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from proxy.wire import messages as m
 from tests.binaries import run_client
 from tests.live.conftest import POLICY, through
+from tests.live.raw import Raw
 from tests.proxies import Proxy
 from tests.servers import Server
 
 INDEX = "CREATE INDEX i ON orders (email)"
+DUPLICATE = "CREATE UNIQUE INDEX u ON orders (customer_id)"
 
 
 def indexes(url: str) -> list[str]:
@@ -77,6 +80,33 @@ def test_a_pipeline_is_a_transaction(orders: str, rejecting: str) -> None:
         assert caught.value.diag.sqlstate == "IL001"
         assert connection.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
     assert indexes(orders) == ["orders_total_idx"]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "ALTER TABLE orders ADD COLUMN x int",
+        "CREATE INDEX x ON orders (email)",
+        "ALTER TABLE orders ADD CONSTRAINT x CHECK (total > 0)",
+        "CREATE TABLE x (id int)",
+        "INSERT INTO customers VALUES (1000, 'x')",
+    ],
+)
+def test_and_what_was_run_here_is_a_part_of_it(first: str, orders: str, guarded: str) -> None:
+    """The last statement before Sync is no transaction of its own, whoever has run those before it."""
+    with Raw(guarded) as raw:
+        run = [m.parse(b"", sql.encode()) + m.bind(b"", b"") + m.execute(b"") for sql in (first, DUPLICATE)]
+        raw.send(*run, m.sync())
+        answer = raw.until("Z")
+        assert [kind for kind, _ in answer if kind in "CE"] == ["C", "E"]
+        assert m.read_fields(next(body for kind, body in answer if kind == "E"))["C"] == "23505"
+    with psycopg.connect(orders) as session:
+        found = session.execute(
+            "SELECT to_regclass('x'), to_regclass('u'), (SELECT count(*) FROM customers WHERE id = 1000), to_regclass('interlock.jobs'),"
+            " (SELECT count(*) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'x'),"
+            " (SELECT count(*) FROM pg_constraint WHERE conrelid = 'orders'::regclass AND contype = 'c')"
+        ).fetchone()
+    assert found == (None, None, 0, None, 0, 0)
 
 
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
