@@ -138,7 +138,7 @@ def dependent(
         case AlterTable(object_type="INDEX", relation=name) if name.name in made:
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):
-            if len(names) == 1 and (given := _given_up(made[names[0].name])):
+            if len(names) == 1 and (given := _given_up(made[names[0].name], pending)):
                 return given
             if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
                 plan = Plan(node.kind, _dropped(statement, node, facts, made))
@@ -174,7 +174,7 @@ def _alter(
     here = [
         one for one in pending if not oid or (oid in one.tables if one.tables else alter.relation.name in one.words)
     ]
-    if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made)):
+    if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made, pending)):
         return given
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
     for action in alter.actions:
@@ -249,10 +249,12 @@ def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
     return relation.oid in one.tables if relation is not None and one.tables else name.name in one.words
 
 
-def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending]) -> GivesUp | None:
+def _takes_back(
+    action: object, here: Sequence[Pending], made: dict[str, Pending], pending: Sequence[Pending]
+) -> GivesUp | None:
     match action:
         case DropConstraint(name=name) if _is_constraint(name, made):
-            given = _given_up(made[name])
+            given = _given_up(made[name], pending)
             # A constraint that was there before, and was only to be validated, has to go.
             return replace(given, as_written=True) if given is not None and made[name].only_validates else given
         case DropNotNull(column=column):
@@ -267,8 +269,11 @@ def _takes_back(action: object, here: Sequence[Pending], made: dict[str, Pending
     return None
 
 
-def _given_up(one: Pending) -> GivesUp | None:
+def _given_up(one: Pending, pending: Sequence[Pending] = ()) -> GivesUp | None:
+    """None where it cannot be, or where others of ``pending`` come behind it: then what undoes it comes behind those."""
     if one.left or one.job is None or not one.is_single:
+        return None
+    if any(other is not one and (other.words & one.made or one.words & other.made) for other in pending):
         return None
     return GivesUp((one.job,), one.give_up, as_written=False)
 
