@@ -78,6 +78,13 @@ class Request:
         False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
     )
 
+    def kept(self) -> Request:
+        """For a transaction block, where the server keeps a question planned and each is in a hurry.
+
+        A default that calls a function may have rows written, for which more is asked: then at once.
+        """
+        return replace(self, shared=True, again=self.again or (self.writes and bool(self.sources.functions)))
+
     @property
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""

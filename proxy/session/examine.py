@@ -217,7 +217,7 @@ class Examiner:
         """``keep`` how to ask.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
         asked = lookup.request(statement, in_transaction=in_transaction)
         if keep:
-            asked = replace(asked, shared=True)
+            asked = asked.kept()
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""
