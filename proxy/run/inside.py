@@ -22,9 +22,11 @@ Sent = Sequence[tuple[str, Sequence[str | bytes | None]]]
 
 
 async def run_inside(
-    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str] = (), then: Sent = ()
+    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str] = (), then: Sent = (), tries: bool = False
 ) -> list[Reply]:
     """Run a step in the client's transaction; ``runner.tag`` is its last tag.
+
+    With ``tries`` (and ``savepoint``) its effect and its locks are given back at once: its errors are all that is wanted.
 
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
     transaction block has none) once.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
@@ -33,10 +35,12 @@ async def run_inside(
     """
     with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
         now.begin(1, step.sql)
-        return await _run(runner, step, savepoint=savepoint, first=first, then=then)
+        return await _run(runner, step, savepoint=savepoint, first=first, then=then, tries=tries)
 
 
-async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent) -> list[Reply]:
+async def _run(
+    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent, tries: bool
+) -> list[Reply]:
     own, locks = runner.own, runner.locks
     result = StepResult(step.sql, step.lock.value)
     runner.results.append(result)
@@ -60,11 +64,12 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
             ms = patience.timeout(result.attempts) if savepoint else patience.timeout_ms
             timeout = (SET_CONFIG, ("lock_timeout", f"{ms}ms", "true"))
             head = [*ahead, *([(SAVEPOINT, ()), timeout] if savepoint else [timeout])]
-            tail = [*([(RELEASE, ())] if savepoint else []), *then, restore]  # what goes with it waits no longer either
+            back = [*([(ROLLBACK, ())] if tries else []), *([(RELEASE, ())] if savepoint else [])]
+            tail = [*([timeout] if tries else []), *then, restore]  # what goes with it waits no longer either
             at, behind = len(ahead), len(head) + len(step.statements)
             ahead = []
             try:
-                replies = await own.run([*head, *((sql, ()) for sql in step.statements), *tail])
+                replies = await own.run([*head, *((sql, ()) for sql in step.statements), *back, *tail])
                 runner.tag = tag_of(replies[len(head) : behind])
                 break
             except ServerError as error:
@@ -85,7 +90,7 @@ async def _run(runner: Runner, step: Step, *, savepoint: bool, first: Sequence[s
         result.outcome, result.sqlstate = "failed", error.sqlstate
         raise PlanFailed(as_the_authors(error.fields, step)) from None
     result.took_ms = (time.monotonic() - begun) * 1000 - result.waited_ms
-    result.outcome = "done"
+    result.outcome = "tried" if tries else "done"
     return replies[len(replies) - 1 - len(then) : -1]
 
 

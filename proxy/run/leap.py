@@ -58,7 +58,7 @@ class StepResult:
     took_ms: float = 0.0
     blocked_ms: float = 0.0  # the longest single wait for, and hold of, a lock that blocks the application
     attempts: int = 0
-    outcome: str = "pending"  # done, already, failed, undone, cancelled
+    outcome: str = "pending"  # done, tried (and given back), already, failed, undone, cancelled
     sqlstate: str = ""
     ended: list[str] = field(default_factory=list)  # sessions that were ended for it, in words
 

@@ -91,13 +91,14 @@ def own_ms(case: Case) -> int:
     return milliseconds(setting.value) if setting is not None and setting.by_client else 0
 
 
-def waits(case: Case) -> str:
-    """For the client's ears: what comes after COMMIT."""
+def waits(case: Case, *, late: bool = False) -> str:
+    """For the client's ears: what comes after COMMIT; ``late``: its short part just before that."""
     plan = case.verdict.plan
     assert plan is not None
     now = "; ".join(one_line(step.sql) for step in plan.now)
     later = "; ".join(one_line(step.sql) for step in plan.later)
-    return f"now {now}; after COMMIT {later}" if now else f"after COMMIT {later}"
+    when = "just before COMMIT" if late else "now"
+    return f"{when} {now}; after COMMIT {later}" if now else f"after COMMIT {later}"
 
 
 def looks(case: Case, policy: Policy) -> tuple[str, ...]:
@@ -113,7 +114,9 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
     if found and any(held.table[1] not in BOOKKEEPING for held in case.facts.locked):
         bound = min(bound, max(QUICKLY_MS, policy.locks.timeout.ms))
         if any(
-            r.size_bytes is None or r.size_bytes > QUICK_BYTES for r in case.facts.relations.values() if r.kind in "rp"
+            r.size_bytes is None or r.size_bytes > QUICK_BYTES
+            for r in case.facts.relations.values()
+            if r.exists and r.kind in "rp"
         ):
             return (_NOT_LOOKED,)  # it would only add to what the application waits, and find nothing out
     setting = case.facts.settings.get("statement_timeout")

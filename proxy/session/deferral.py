@@ -22,6 +22,7 @@ from proxy.run.jobs import JobsUnusable, NewJob
 from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.absent import explained
+from proxy.session.at_end import AtEnd
 from proxy.session.case import Case, moved
 from proxy.session.defer import (
     BEHIND_ROLLBACK,
@@ -86,6 +87,7 @@ class Deferral:
         self.has_left: Callable[[], bool] = lambda: False
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
+        self.at_end = AtEnd(own, voice, runner, self.explained)
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
@@ -136,6 +138,7 @@ class Deferral:
         assert case.verdict.plan is not None
         runner = self.runner(case, policy, True)
         *steps, last = case.verdict.plan.now or (None,)
+        late = self.at_end.step(case, runner) if in_block else None
         job = new_job(case, self.who, self.token) if puts_off(case) else None
         try:
             if in_block:
@@ -149,7 +152,12 @@ class Deferral:
                 await run_inside(runner, step, savepoint=in_block, first=first)
                 first = ()
             then = [*((sql, ()) for sql in rehearsed(case)), *([job.insertion] if job is not None else [])]
-            if last is not None:
+            if late is not None:
+                replies = await run_inside(
+                    runner, self.at_end.late.trial(late), savepoint=True, first=first, then=then, tries=True
+                )
+                self.at_end.late.add(case, late, policy)
+            elif last is not None:
                 replies = await run_inside(runner, last, savepoint=in_block, first=first, then=then)
             else:
                 restore = as_before("lock_timeout", case.facts.settings.get("lock_timeout"), local=True)
@@ -174,7 +182,7 @@ class Deferral:
         if puts_off(case):
             case.outcome = "deferred"
             self.on_deferred()
-            notice = waits(case)
+            notice = waits(case, late=late is not None)
         await self.voice.done(case.statement.node.kind.encode(), simple=simple, notice=notice)
         return True
 

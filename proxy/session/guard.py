@@ -35,6 +35,7 @@ from proxy.session.defer import IN_WALSENDER
 from proxy.session.deferral import Deferral
 from proxy.session.dependents import Refused
 from proxy.session.examine import Examiner
+from proxy.session.late import ends, goes_back
 from proxy.session.ledger import Ledger, Who
 from proxy.session.one import OneStatement
 from proxy.session.reading import Reading
@@ -96,6 +97,7 @@ class Guard:
             lambda case, policy, inside: self.one.runner(case, policy, inside=inside),
             cancelled,
         )
+        self.at_end = self.deferral.at_end
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         self.attend: Callable[[], None] = lambda: (
@@ -177,7 +179,10 @@ class Guard:
             by_itself = begins and stands_alone(
                 statements[0].node
             )  # it commits, and what follows is another transaction
-            cases = await self.examiner.examine(statements, in_transaction and not by_itself, policy)
+            asked = in_transaction and not by_itself
+            cases = await self._examined(statements, policy, in_transaction=asked, in_block=in_block, simple=simple)
+            if cases is None:
+                return Outcome.ANSWERED
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
@@ -203,6 +208,54 @@ class Guard:
             for case in cases:
                 case.took_ms = (time.monotonic() - begun) * 1000
             self._record(cases, policy)
+
+    async def _examined(
+        self, statements: Sequence[Statement], policy: Policy, *, in_transaction: bool, in_block: bool, simple: bool
+    ) -> list[Case] | None:
+        """A case each, behind what waits for the end of the transaction unless nothing can tell that it does.
+
+        None: that could not be run, and the client has been told.
+        """
+        late = self.at_end.late
+        if late and (self.own.relay.status != b"T" or goes_back(statements)):
+            late.clear()
+        if late and late.passes(statements):
+            return []
+        if late and not late.may_go_with(statements) and not await self._run_late(statements, policy, simple=simple):
+            return None
+        cases = await self.examiner.examine(statements, in_transaction, policy)
+        if not late or (len(cases) == 1 and self.at_end.goes_with(cases[0], policy, in_block=in_block)):
+            return cases
+        if not await self._run_late(statements, policy, simple=simple):
+            return None
+        return await self.examiner.examine(statements, in_transaction, policy)
+
+    async def reads_ahead(self, sql: bytes, *, simple: bool) -> bool:
+        """Before the server reads a text of the client's without running it, or begins to run one that only it knows.
+
+        False: what was put off to the end of the transaction could not be run, and the client has been told.
+        """
+        late = self.at_end.late
+        text = Reading.of(self.own.relay.parameters).decode(sql)
+        statements = await self.examiner.resolved(text, prepared=False) if text is not None else ()
+        if late and self.own.relay.status != b"T":
+            late.clear()
+        if not late or (statements and late.is_parsed(statements)):
+            return True
+        return await self._run_late(statements, self.policy(), simple=simple)
+
+    async def _run_late(self, statements: Sequence[Statement], policy: Policy, *, simple: bool) -> bool:
+        """Run what was put off to the end of the transaction; false if that failed, and the client has been told."""
+        fields, failing = await self.at_end.run()
+        if not fields:
+            return True
+        self._record(failing, policy)
+        with contextlib.suppress(ServerError):
+            if ends(statements):  # a transaction that fails to commit is over
+                await self.own.run([("ROLLBACK", ())])
+                await self.own.sync()
+        await self.voice.fail(fields, simple=simple)
+        return False
 
     def _record(self, cases: Sequence[Case], policy: Policy) -> None:
         """At once; but in a transaction that goes on, and may keep others out, while the server works on what comes next."""
@@ -304,6 +357,8 @@ class Guard:
             step = patient_step(case)
             if step is None:
                 return Outcome.PASS
+            if in_block and await self.at_end.as_written(case, policy, simple=simple):
+                return Outcome.ANSWERED
             await self.one.inside(case, step, policy, simple=simple, in_block=in_block)
             return Outcome.ANSWERED
         failed_before = self.examiner.cannot_ask

@@ -24,12 +24,12 @@ from proxy.session.group import Groups
 from proxy.session.guard import Guard
 from proxy.session.leaving import leave
 from proxy.session.ledger import Ledger, Who
-from proxy.session.prepared import PARSE, QUERY, Prepared
+from proxy.session.prepared import BIND, EXECUTE, PARSE, QUERY, Prepared
 from proxy.session.reading import Reading
 from proxy.session.rest import Rest
 from proxy.session.settling import WAITS, Settling
 from proxy.wire import messages
-from proxy.wire.conversation import DESCRIBE, TERMINATE
+from proxy.wire.conversation import CALL, DESCRIBE, TERMINATE
 from proxy.wire.errors import ClientProtocolError, ServerProtocolError
 from proxy.wire.messages import Message
 from proxy.wire.relay import Relay
@@ -37,6 +37,7 @@ from proxy.wire.relay import Relay
 log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
+MAY_SEE = frozenset((QUERY, PARSE, BIND, EXECUTE, CALL))  # what the transaction has put off to its end
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -248,7 +249,8 @@ class Session:
 
     def _texts_only(self) -> bool:
         """Whether ``_watch`` lets pass whatever is no Query or Parse."""
-        return self._prepared.remembers_nothing and not self._gated and not self.relay.keeps_ready
+        late = self._guard.at_end.late
+        return self._prepared.remembers_nothing and not self._gated and not self.relay.keeps_ready and not late
 
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
@@ -256,6 +258,8 @@ class Session:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
             return True  # one request at a time: what comes behind the end of a transaction waits for what we do then
+        if kind in MAY_SEE and self._guard.at_end.late:
+            return True
         if kind in (QUERY, PARSE):
             if self._groups.built_in and self.who.database in self._groups.built_in and WAITS.search(body):
                 return True

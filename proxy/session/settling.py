@@ -19,7 +19,7 @@ from proxy.session.reading import SETTINGS, Reading
 from proxy.sql.interest import stands_alone
 from proxy.sql.statements import Call, Transaction, Unreadable
 from proxy.wire import messages
-from proxy.wire.conversation import DESCRIBE
+from proxy.wire.conversation import CALL, DESCRIBE
 from proxy.wire.messages import Message
 
 # Commands of a walsender (Postgres docs, "Streaming Replication Protocol"); all else on its connection is SQL.
@@ -50,6 +50,7 @@ class Settling:
         self.prepared = prepared
         self.groups = groups
         self.drain = drain
+        self._unnamed = b""  # the text of the last Parse without a name that was held
 
     @property
     def _reading(self) -> Reading:
@@ -63,13 +64,18 @@ class Settling:
             await self.groups.built(self.guard.who.database, self.guard.cancelled)
         if self.relay.skipping or await self._is_refused_anyway(held, reading):
             self._pass()  # the server ignores it, or says 25P02 itself
+        elif self.guard.at_end.late and not await self._may_be_read(held):
+            self.own.release()
+            self._let_go()
         elif held.type == QUERY:
             sql = messages.read_query(held.body)
             if self.guard.examiner.walsender and first_word(sql) in REPLICATION_COMMANDS:
                 self._pass()  # the walsender's own grammar; what is none of it stays SQL
             else:
                 await self._run(sql, simple=True, alone=not self.relay.executes)
-        elif held.type == EXECUTE and self.prepared.has(messages.read_execute(held.body)[0]):
+        elif held.type == EXECUTE and (
+            self.guard.at_end.late or self.prepared.has(messages.read_execute(held.body)[0])
+        ):
             await self._settle_execute(messages.read_execute(held.body)[0])
         elif held.type == PARSE and await self._explains(held, reading):
             pass
@@ -79,6 +85,26 @@ class Settling:
             self._let_go()
         else:
             self._pass()
+
+    async def _may_be_read(self, held: Message) -> bool:
+        """Before the server looks at a text that might see what was put off to the end of the transaction; its Execute comes later.
+
+        False: the client has been answered.
+        """
+        if held.type == PARSE:
+            name, sql = messages.read_parse(held.body)
+            self._unnamed = sql if not name else self._unnamed
+        elif held.type == BIND:
+            name = messages.read_bind(held.body)[1]
+            known = await self.own.prepared(name) if name else self._unnamed
+            sql = known or b""
+        elif held.type == CALL:
+            sql = b""
+        else:
+            return True
+        may = await self.guard.reads_ahead(sql, simple=held.type == CALL)
+        self.own.release()
+        return may
 
     async def _is_refused_anyway(self, held: Message, reading: Reading) -> bool:
         """The client's transaction has failed, and what is held does not begin by ending it."""

@@ -11,6 +11,7 @@ CREATE TABLE customers (id bigint PRIMARY KEY, name text, code int);
 CREATE TABLE orders (id bigint NOT NULL, customer_id bigint, email text, total numeric, note text);
 INSERT INTO customers SELECT g, 'c' || g, g FROM generate_series(1, 20) g;
 INSERT INTO orders SELECT g, g % 20 + 1, 'e' || g, g, nullif('n' || g % 7, 'n0') FROM generate_series(1, 40) g;
+CREATE TABLE schema_migrations (version text PRIMARY KEY);
 CREATE INDEX orders_total_idx ON orders (total);
 ALTER TABLE orders ADD CONSTRAINT old_check CHECK (total > 0) NOT VALID;
 ALTER TABLE orders ADD CONSTRAINT old_key FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;
@@ -87,6 +88,10 @@ ROWS = (
     "UPDATE orders SET email = 'e' || id", "DELETE FROM orders WHERE id = 4", "DELETE FROM orders", "DELETE FROM customers WHERE id = 20", "INSERT INTO customers VALUES (21, 'c21', 21)",
     "INSERT INTO customers VALUES (999, 'late', 999)",
 )  # fmt: skip
+NOTES = (  # a tool's own, in its table of versions
+    "INSERT INTO schema_migrations (version) VALUES ('1')", "INSERT INTO schema_migrations (version) VALUES ('2') RETURNING version",
+    "INSERT INTO schema_migrations (version) VALUES ('3') ON CONFLICT (version) DO NOTHING", "UPDATE schema_migrations SET version = '4' WHERE version = '1'",
+)  # fmt: skip
 BAD_ROWS = (
     "INSERT INTO orders VALUES (102, 999, 'e102', 5, 'n')", "INSERT INTO orders (id, total) VALUES (103, -5)", "INSERT INTO orders VALUES (104, 1, NULL, 5, 'n')",
     "INSERT INTO orders VALUES (1, 1, 'e1', 5, 'n')", "UPDATE orders SET customer_id = 999 WHERE id = 7", "UPDATE orders SET email = NULL WHERE id = 8", "INSERT INTO customers VALUES (1, 'c1', 1)",
@@ -105,6 +110,7 @@ ERRORS = (
 )
 HARMLESS = (
     "ADD COLUMN more text", "ADD COLUMN x int DEFAULT 5", "ADD COLUMN IF NOT EXISTS note text", "ALTER total SET DEFAULT 3", "ALTER email DROP DEFAULT",
+    "ALTER note DROP NOT NULL", "ALTER note SET DEFAULT 'd'",
     "ALTER note SET STATISTICS 50", "SET (fillfactor = 90)", "CLUSTER ON orders_total_idx",
 )  # fmt: skip
 RARE = (
@@ -175,7 +181,7 @@ class Author:
         return found
 
     def statement(self) -> str:
-        match self._draw(st.integers(0, 17)):
+        match self._draw(st.integers(0, 19)):
             case 0 | 1 | 2:
                 return self._create_index()
             case 3 | 4 | 5 | 6:
@@ -196,6 +202,8 @@ class Author:
                 )
             case 15 | 16:
                 return self.one(*BULK)
+            case 17 | 18:
+                return self.one(*NOTES)
             case _:
                 return self.one(*ERRORS) if self.rarely(3) else self._alter()
 

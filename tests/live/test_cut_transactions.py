@@ -41,8 +41,9 @@ MIGRATION = (
     "ALTER TABLE orders ALTER email SET NOT NULL, ADD COLUMN y int NOT NULL DEFAULT (random() * 0)::int",
     "DROP INDEX orders_total_idx",
     "COMMENT ON INDEX i1 IS 'x'",
+    "ALTER TABLE schema_migrations ADD CONSTRAINT c1 CHECK (version <> '')",  # run just before COMMIT
 )
-JOBS = 5
+JOBS = 6
 FORMS: dict[str, Sequence[Flight]] = {
     "simple": [Flight("simple", ("BEGIN", *MIGRATION, "COMMIT"))],
     "extended": [Flight("extended", ("BEGIN", *MIGRATION, "COMMIT"))],

@@ -33,6 +33,7 @@ def test_behind_a_lock_a_statement_asks_once(postgres: Server, orders: str, guar
     """The catalog; and nothing about locks that nobody else can have, nor about jobs that nobody else can have changed."""
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
+        connection.execute("LOCK TABLE orders, customers IN SHARE ROW EXCLUSIVE MODE")
         connection.execute(KEY)
         for statement in STATEMENTS[1:]:
             since = postgres.log_bytes

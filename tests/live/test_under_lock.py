@@ -12,6 +12,7 @@ from tests.live.raw import eventually
 
 KEY = "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers"
 CHECK = "ALTER TABLE orders ADD CHECK (total > 0)"
+LOCK = "LOCK TABLE orders, customers IN SHARE ROW EXCLUSIVE MODE"  # what waits for the end of the transaction keeps nobody out
 WAITS_LONG = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     " AND clock_timestamp() - query_start > '0.3 s'"
@@ -47,6 +48,7 @@ def test_who_waits_for_the_transaction_is_not_waited_for(orders: str, guarded: s
     with psycopg.connect(guarded, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
         said = Said(connection)
         connection.execute("BEGIN")
+        connection.execute(LOCK)
         connection.execute(KEY)
         writing = write(writer, pool, orders)
         connection.execute(CHECK)
@@ -59,6 +61,7 @@ def test_who_waits_and_is_in_the_way_is_a_deadlock(orders: str, guarded: str, wr
     """Only one of the two can go on; directly it is the one whom the server's detector finds first, a second later."""
     with psycopg.connect(guarded, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
         connection.execute("BEGIN")
+        connection.execute(LOCK)
         connection.execute(KEY)
         writer.execute("BEGIN; SELECT count(*) FROM orders")
         writing = write(writer, pool, orders)
@@ -86,6 +89,15 @@ def test_rows_are_not_looked_through_for_long(orders: str, guarded: str) -> None
         with pytest.raises(psycopg.Error) as caught:
             connection.execute("COMMIT")
         assert caught.value.sqlstate == "IL003"
+
+
+def test_rows_of_a_small_table_are_looked_through(guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE orders ADD COLUMN more text")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("CREATE UNIQUE INDEX named ON orders (customer_id)")
+        connection.execute("ROLLBACK")
 
 
 def test_a_constraint_that_is_validated_under_a_lock_is_looked_at_briefly(orders: str, guarded: str) -> None:

@@ -1,0 +1,90 @@
+"""Trying what is run at the end of the client's transaction, and running it there; what that is, ``late`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from proxy.plans.plan import Step
+from proxy.policy.load import Policy
+from proxy.policy.verdict import Action
+from proxy.run.connection import Connection, ServerError
+from proxy.run.errors import PlanFailed
+from proxy.run.execute import Runner
+from proxy.run.inside import run_inside
+from proxy.session.case import Case, moved
+from proxy.session.late import Late, lateable
+from proxy.session.voice import Voice
+
+
+class AtEnd:
+    """For one session.  ``runner`` makes one for a case inside a transaction; ``explain`` has more to say about an error."""
+
+    def __init__(
+        self,
+        own: Connection,
+        voice: Voice,
+        runner: Callable[[Case, Policy, bool], Runner],
+        explain: Callable[[dict[str, str]], dict[str, str] | None],
+    ) -> None:
+        self.own = own
+        self.voice = voice
+        self.runner = runner
+        self.explain = explain
+        self.late = Late()
+
+    def step(self, case: Case, runner: Runner) -> Step | None:
+        """What of a case is tried now and run at the end; not where its tables are kept from others already."""
+        step = lateable(case)
+        return None if step is None or runner.locks.keeps_out(step) else step
+
+    def goes_with(self, case: Case, policy: Policy, *, in_block: bool) -> bool:
+        """Whether a statement can tell nothing of what waits for the end."""
+        plan = case.verdict.plan
+        if not in_block or case.dependent is not None or case.foreseen is not None:
+            return False
+        waits = case.verdict.action is Action.DEFER and plan is not None and plan.later and not plan.now
+        return (waits or self.step(case, self.runner(case, policy, True)) is not None) and self.late.takes(case)
+
+    async def as_written(self, case: Case, policy: Policy, *, simple: bool) -> bool:
+        """Try a short statement of which nothing waits for COMMIT, and answer it; false, and nothing is done, if it is none."""
+        runner = self.runner(case, policy, True)
+        step = self.step(case, runner)
+        if step is None:
+            return False
+        try:
+            await self.own.sync()
+            await run_inside(runner, self.late.trial(step), savepoint=True, tries=True)
+            if simple:
+                await self.own.sync()
+        except (PlanFailed, ServerError) as failed:
+            fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
+            case.outcome, case.sqlstate = "failed", fields.get("C", "")
+            await self.voice.fail(moved(self.explain(fields) or fields, case.statement), simple=simple)
+            return True
+        self.late.add(case, step, policy)
+        case.outcome = "done"
+        await self.voice.done(case.statement.node.kind.encode(), simple=simple)
+        return True
+
+    async def run(self) -> tuple[dict[str, str], list[Case]]:
+        """Run all that waits for the end: the error, and the cases that have failed with it; empty if there is none.
+
+        The transaction is to be failed then.  Raises ConnectionLost.
+        """
+        entries, step = list(self.late.entries), self.late.step
+        self.late.clear()
+        last = entries[-1]
+        runner = self.runner(replace(last.case), last.policy, True)
+        self.own.on_notice = lambda body: None  # they were told when it was tried
+        try:
+            await self.own.sync()
+            await run_inside(runner, step, savepoint=True)
+            await self.own.sync()
+        except (PlanFailed, ServerError) as failed:
+            fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
+            failing = [replace(one.case, steps=runner.results, outcome="failed") for one in entries]
+            for case in failing:
+                case.sqlstate = fields.get("C", "")
+            return {key: value for key, value in fields.items() if key not in "Ppq"}, failing
+        return {}, []
