@@ -13,6 +13,7 @@ PROXY = ROOT / "proxy"
 
 # From the ground up.  A module may import what stands below it, never what stands above.
 LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"records"}),
     frozenset({"wire", "sql"}),
     frozenset({"catalog", "plans"}),
     frozenset({"rules"}),

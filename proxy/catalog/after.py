@@ -8,9 +8,9 @@ drops is still taken for as large as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from proxy.catalog.facts import Column, Constraint, Facts, Relation
+from proxy.records import replace
 from proxy.sql.statements import (
     Action,
     AddColumn,

@@ -6,14 +6,13 @@ parameters: access/common/reloptions.c.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.bounds import Bound, bound, key_column, outside, within
 from proxy.catalog.claims import Claims, Work
 from proxy.catalog.column_work import added_column, changed_type
 from proxy.catalog.facts import Constraint, Heirs, Relation
 from proxy.catalog.parts import missing_indexes, missing_keys
 from proxy.plans.plan import Lock
+from proxy.records import replace
 from proxy.sql.expression import proves_not_null
 from proxy.sql.lexer import lex
 from proxy.sql.statements import (

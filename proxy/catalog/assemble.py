@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from proxy.catalog.facts import Column, Constraint, Heirs, Index, Referring, Relation
 from proxy.catalog.regnames import unquoted
+from proxy.records import replace
 
 Row = dict[str, Any]
 Oid = int

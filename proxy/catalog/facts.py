@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from proxy.plans.plan import Lock
+from proxy.records import replace
 from proxy.sql.statements import Name
 
 

@@ -8,14 +8,12 @@ definition becomes actions of the same ALTER TABLE, ahead of its own.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.column_work import added_column
 from proxy.catalog.facts import Column, Facts, Relation
 from proxy.catalog.type_names import SERIAL
 from proxy.plans import done
 from proxy.plans.compose import prepared
-from proxy.plans.default_names import base_name
+from proxy.plans.default_names import base_name, table_name
 from proxy.plans.fill import fill
 from proxy.plans.inline import Inline, inline
 from proxy.plans.leftover import is_leftover
@@ -27,6 +25,7 @@ from proxy.plans.steady import is_free
 from proxy.plans.target import Target, altering, target
 from proxy.plans.unique_by_index import unique_by_index
 from proxy.plans.validate_later import validate_later
+from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.statements import (
     Action,
@@ -55,13 +54,15 @@ def add_column(statement: Statement, action: AddColumn, facts: Facts) -> Rewrite
     relation = facts.find(alter.relation)
     table = target(alter.relation, relation, statement)
     fills = filled(statement, action, facts)
-    if fills is None or not _possible(statement, action, relation, facts, fills=fills):
+    if fills is None:
+        return None
+    taken_apart = _demands(action, fills=fills)
+    if not _possible(taken_apart, relation, facts, fills=fills) or not _names_are_distinct(statement, table, relation):
         return None
     number = numbered(statement, action, table, relation, facts) if fills else None
     if fills and number is None and action.column.constraint("DEFAULT") is None:
         return None
     resumed = is_resumed(statement, action, relation)
-    taken_apart = _demands(statement, action, facts, fills=fills)
     parts = inline(statement, action, table, taken_apart, not_null=number is not None)
     known = _with_column(facts, alter, parts, relation, action, statement, resumed=resumed)
     demanded = _rewrites(parts, known)
@@ -89,8 +90,7 @@ def filled(statement: Statement, action: AddColumn, facts: Facts) -> bool | None
 # ---------------------------------------------------------------- what must be so
 
 
-def _possible(statement: Statement, action: AddColumn, relation: Relation | None, facts: Facts, *, fills: bool) -> bool:
-    demands = _demands(statement, action, facts, fills=fills)
+def _possible(demands: tuple[ColumnConstraint, ...], relation: Relation | None, facts: Facts, *, fills: bool) -> bool:
     partitioned = relation is not None and relation.kind == "p"
     if relation is not None and relation.has_children and not partitioned and fills:
         return False  # a child may have the column, and values in it, already
@@ -98,32 +98,31 @@ def _possible(statement: Statement, action: AddColumn, relation: Relation | None
         return False
     if partitioned and facts.major < PARTITIONED_KEYS and any(c.kind == "REFERENCES" for c in demands):
         return False
-    if any(c.no_inherit for c in demands):
-        return False
-    return _names_are_distinct(statement, facts)
+    return not any(c.no_inherit for c in demands)
 
 
-def _names_are_distinct(statement: Statement, facts: Facts) -> bool:
+def _names_are_distinct(statement: Statement, table: Target, relation: Relation | None) -> bool:
     """Whether no two constraints of the ALTER want one name: which of them would get it is not looked into."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    relation = facts.find(alter.relation)
-    table = target(alter.relation, relation, statement)
-    columns = [a for a in alter.actions if isinstance(a, AddColumn)]
+    adds = [a for a in alter.actions if isinstance(a, AddColumn)]
+    name, columns = table_name(alter, relation), None
     if relation is not None:
-        new = {a.column.name: Column(a.column.name, "", not_null=False) for a in columns}
-        relation = replace(relation, columns={**relation.columns, **new})
-    names = [base_name(a, statement, relation) for a in alter.actions if isinstance(a, AddConstraint | SetNotNull)]
-    for a in columns:
+        new = {a.column.name: Column(a.column.name, "", not_null=False) for a in adds}
+        columns = {**relation.columns, **new}
+    demanding = [(a, statement) for a in alter.actions if isinstance(a, AddConstraint | SetNotNull)]
+    for a in adds:
         demands = [c for c in a.column.constraints if c.kind in DEMANDS]
         made = inline(statement, a, table, demands, not_null=a.column.type.name in SERIAL).statement
         for one in made.node.actions if made is not None and isinstance(made.node, AlterTable) else ():
+            assert made is not None
             assert isinstance(one, AddConstraint | SetNotNull)
-            names.append(base_name(one, made, relation) if made is not None else None)
+            demanding.append((one, made))
+    names = [base_name(one, written, name, columns) for one, written in demanding]
     return None not in names and len(names) == len(set(names))
 
 
-def _demands(statement: Statement, action: AddColumn, facts: Facts, *, fills: bool) -> tuple[ColumnConstraint, ...]:
+def _demands(action: AddColumn, *, fills: bool) -> tuple[ColumnConstraint, ...]:
     """The constraints that come after the column: those that would make Postgres look at rows."""
     found = []
     given = any(c.kind in VALUES for c in action.column.constraints)
@@ -157,6 +156,8 @@ def _with_column(
     relations = {k: changed if r is relation else r for k, r in facts.relations.items()}
     if parts.statement is not None and isinstance(parts.statement.node, AlterTable):
         relations[parts.statement.node.relation.parts] = changed
+    if not resumed:
+        return replace(facts, relations=relations)
     made = parts.statement.node.actions if parts.statement and isinstance(parts.statement.node, AlterTable) else ()
     demands = [a.constraint for a in made if isinstance(a, AddConstraint)]
     own = {
@@ -166,8 +167,6 @@ def _with_column(
         or any(parts.statement and is_leftover(parts.statement, d, c, facts, validated=True) for d in demands)
     }
     own |= {i.name for i in relation.indexes.values() if name in i.columns}
-    if not resumed or not own:
-        return replace(facts, relations=relations)
     taken_names = {schema: names - own for schema, names in facts.taken_names.items()}
     taken = {schema: names - own for schema, names in facts.taken_constraints.items()}
     return replace(facts, relations=relations, taken_names=taken_names, taken_constraints=taken)
@@ -223,8 +222,7 @@ def _joined(
     assert isinstance(alter, AlterTable)
     name, marked = quote_identifier(action.column.name), mark(statement, action, table.key)
     edits = _edits(statement, action, taken_apart, number, marked, fills=fills)
-    here = action.span.start - statement.span.start
-    text = edit.apply(action.span.of(statement.text), [Edit(e.start - here, e.end - here, e.text) for e in edits])
+    text = edit.apply(action.span.of(statement.text), edits, action.span.start - statement.span.start)
     if resumed:
         text, edits = f"DROP CONSTRAINT {marked}, ADD CONSTRAINT {marked} {UNFINISHED}", ()
     default = action.column.constraint("DEFAULT")
@@ -270,7 +268,7 @@ def _done(action: AddColumn, alter: AlterTable, table: Target, marked: str) -> s
 
 def _ours(step: Step) -> Step:
     """A step of ours: places in it mean nothing to the author."""
-    return replace(step, edits=())
+    return replace(step, edits=()) if step.edits else step
 
 
 def _why_last(demanded: dict[Action, Rewrite], number: Numbered | None) -> str:

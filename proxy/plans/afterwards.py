@@ -6,10 +6,9 @@ make a constraint mean less than it says, it counts as not validated.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.facts import Column, Constraint, Facts, Relation
 from proxy.plans.default_names import name_of
+from proxy.records import replace
 from proxy.sql.statements import (
     Action,
     AddColumn,

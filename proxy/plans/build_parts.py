@@ -7,7 +7,7 @@ Source: DefineIndex (commands/indexcmds.c), ATExecAttachPartitionIdx, validatePa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from proxy.catalog.facts import Facts, Index, Relation
 from proxy.plans import done, index_columns
@@ -16,6 +16,7 @@ from proxy.plans.build_index import build, drop_leftover
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.same_index import same_index, same_order
 from proxy.plans.target import Target, qualify
+from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.lexer import LexError, lex
 from proxy.sql.names import choose_name, join_columns

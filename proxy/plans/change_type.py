@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.catalog.column_work import changed_type, other_collation, rebuilt
 from proxy.catalog.facts import Constraint, Facts, Index, Relation, Setting
@@ -23,6 +23,7 @@ from proxy.plans.mark import UNFINISHED, mark, marked
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.target import Target, altering, literal, target
 from proxy.plans.validate_later import validate
+from proxy.records import replace
 from proxy.sql import lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.read import read

@@ -11,8 +11,9 @@ run outside, or would hold a lock while it reads, waits for COMMIT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import replace
+from collections.abc import Sequence, Set
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from proxy.catalog.facts import Facts
@@ -22,6 +23,7 @@ from proxy.plans.mark import mark_of_all, with_mark, without_mark
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
 from proxy.plans.reversal import reversal
 from proxy.plans.target import Target, qualify, target
+from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.statements import (
     Action,
@@ -39,6 +41,8 @@ from proxy.sql.statements import (
 
 # What the last ALTER does for an action that is no index, and for one that is.
 LASTS = ("sets NOT NULL, which the CHECK has proven, so no row is read", "gives the finished index to the constraint")
+
+RANK = attrgetter("rank")
 
 # What is refused if it is there already.
 MARKED = (ConstraintKind.CHECK, ConstraintKind.FOREIGN_KEY, ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
@@ -111,15 +115,22 @@ class _Alter:
         # With what nothing takes back all else is done, too.
         resumed = any(r.forward and r.resumed for r in rewrites.values())
         self.rest = [] if resumed else [a for a in alter.actions if a not in rewrites]
-        relation = self.relation = facts.find(alter.relation) if facts else None
-        self.mark = mark_of_all(statement, relation.qualified) if relation else None
-        self.marked = relation is not None and self.mark in relation.constraints
-        if self.marked:
+        self.relation = facts.find(alter.relation) if facts else None
+        if self.rest and self.marked:
             done_before = had_come(statement, rewrites, facts)
             self.rest = [a for a in self.rest if a not in done_before]
         spelt = target(alter.relation, None, statement)
         schema, name = next((r.table for r in rewrites.values() if r.table[0]), spelt.key)
         self.table = Target(qualify(schema, name), schema, name) if schema else spelt
+
+    @cached_property
+    def mark(self) -> str | None:
+        return mark_of_all(self.statement, self.relation.qualified) if self.relation else None
+
+    @cached_property
+    def marked(self) -> bool:
+        """Whether an interrupted run has left the mark."""
+        return self.relation is not None and self.mark in self.relation.constraints
 
     def steps(self) -> tuple[Step, ...]:
         if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
@@ -195,9 +206,11 @@ class _Alter:
 
     def _early(self) -> list[Action]:
         """What else comes in the first ALTER."""
+        if not self.rest:
+            return []
         if any(r.forward for r in self.rewrites.values()):
             return self.rest
-        return [a for a in early(self.statement, self.rewrites, self.facts) if a in self.rest] if self.rest else []
+        return [a for a in early(self.statement, self.rewrites, self.facts) if a in self.rest]
 
     def _with_columns(self, columns: Sequence[Action]) -> tuple[list[Step], list[Step], _Alter]:
         """The ALTER that adds columns, the steps that fill them and set their constraints, and what comes after those.
@@ -282,8 +295,9 @@ class _Alter:
     def _first(self, guarded: Sequence[Action], rest: Sequence[Action] = ()) -> Step:
         """The ALTER that adds, without checking rows."""
         rewrites = [self.rewrites[a] for a in guarded]
-        words = {a: (r.action or "", r.edits) for a, r in self.rewrites.items() if a in guarded}
-        edits = self._edits({**words, **dict.fromkeys(rest)})
+        kept: dict[Action, tuple[str, Sequence[Edit]] | None] = dict.fromkeys(rest)
+        kept |= {a: (r.action or "", r.edits) for a, r in zip(guarded, rewrites, strict=True)}
+        edits = self._edits(kept)
         finished = done.both(*(r.done for r in rewrites)) or self._done(rest)
         undo = [sql for r in rewrites for sql in r.undo]
         undo += reversal(self.table, self.alter, rest, self.facts)
@@ -296,7 +310,7 @@ class _Alter:
                 edit.apply(self.statement.sql, edits),
                 *dict.fromkeys(sql for r in rewrites for sql in r.also),
             ),
-            max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=lambda lock: lock.rank),
+            max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=RANK),
             _why(
                 ("makes the other changes", rest),
                 ("adds the column for new rows, and touches no old row", columns),
@@ -368,8 +382,7 @@ class _Alter:
                 at = self.alter.actions[0].span.start if end is None else end
                 edits.append(Edit(at - start, action.span.start - start, "" if end is None else ", "))
             if (words := kept[action]) is not None:
-                whole = Edit(action.span.start - start, action.span.end - start, words[0])
-                edits += words[1] or [whole]
+                edits += words[1] or [Edit(action.span.start - start, action.span.end - start, words[0])]
             end, dropped = action.span.end, False
         if dropped and end is not None:
             edits.append(Edit(end - start, self.alter.actions[-1].span.end - start, ""))
@@ -400,5 +413,5 @@ def _is_foreign_key(action: Action) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
 
 
-def _why(*clauses: tuple[str, Iterable[object]]) -> str:
-    return "; ".join(dict.fromkeys(words for words, actions in clauses if list(actions)))
+def _why(*clauses: tuple[str, Sequence[object]]) -> str:
+    return "; ".join(dict.fromkeys([words for words, actions in clauses if actions]))

@@ -7,9 +7,9 @@ AddRelationNewConstraints (catalog/heap.c).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.facts import Column, Facts, Relation
 from proxy.plans import reading
 from proxy.plans.build_index import distinct
 from proxy.plans.leftover import is_leftover
@@ -54,8 +54,11 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
     pool = facts.taken_names if _indexed(action) else facts.taken_constraints
     taken = set(pool.get(relation.schema, frozenset())) if relation else set()
     taken -= _left_behind(statement, alter, facts) | freed(alter, relation)
+    table, columns = table_name(alter, relation), relation.columns if relation else None
     for other in alter.actions:
-        name = _name(other, statement, relation, taken) if isinstance(other, AddConstraint | SetNotNull) else None
+        if not isinstance(other, AddConstraint | SetNotNull):
+            continue
+        name = _name(other, statement, table, columns, taken)
         if other is action:
             return name
         if name is not None:
@@ -63,9 +66,15 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
     return None
 
 
-def base_name(action: AddConstraint | SetNotNull, statement: Statement, relation: Relation | None) -> str | None:
+def base_name(
+    action: AddConstraint | SetNotNull, statement: Statement, table: str, columns: Mapping[str, Column] | None
+) -> str | None:
     """The name that its constraint would have if no name were taken; None if that cannot be known."""
-    return _name(action, statement, relation, set())
+    return _name(action, statement, table, columns, set())
+
+
+def table_name(alter: AlterTable, relation: Relation | None) -> str:
+    return relation.name if relation and relation.exists else alter.relation.name
 
 
 def _indexed(action: AddConstraint | SetNotNull) -> bool:
@@ -106,26 +115,29 @@ def _left_behind(statement: Statement, alter: AlterTable, facts: Facts) -> set[s
 
 
 def _name(
-    action: AddConstraint | SetNotNull, statement: Statement, relation: Relation | None, taken: set[str]
+    action: AddConstraint | SetNotNull,
+    statement: Statement,
+    table: str,
+    known: Mapping[str, Column] | None,
+    taken: set[str],
 ) -> str | None:
-    alter = statement.node
-    assert isinstance(alter, AlterTable)
-    table = relation.name if relation and relation.exists else alter.relation.name
+    """``known``: the columns of the table; where there is none, nothing is known of them."""
     if isinstance(action, SetNotNull):
         return constraint_name(table, [action.column], "not_null", taken)
     c = action.constraint
     if c.name is not None:
         return c.name
-    if (columns := _columns(c, statement, table, relation)) is None:
+    if (columns := _columns(c, statement, table, known or None)) is None:
         return None
     return constraint_name(table, columns, LABELS[c.kind], taken)
 
 
-def _columns(c: TableConstraint, statement: Statement, table: str, relation: Relation | None) -> Sequence[str] | None:
+def _columns(
+    c: TableConstraint, statement: Statement, table: str, known: Mapping[str, Column] | None
+) -> Sequence[str] | None:
     """The columns that go into the name; None if that cannot be known."""
     match c.kind:
         case ConstraintKind.CHECK:
-            known = relation.columns if relation and relation.columns else None
             text = c.expression.of(statement.text) if c.expression is not None else ""
             if (named := reading.columns(text, table, known)) is None:
                 return None

@@ -6,7 +6,6 @@ Source: AttachPartitionEnsureIndexes (commands/tablecmds.c), generateClonedIndex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from proxy.catalog.facts import Constraint, Facts, Index, Relation
 from proxy.catalog.parts import missing_indexes
@@ -17,6 +16,7 @@ from proxy.plans.plan import Step
 from proxy.plans.target import Target
 from proxy.plans.unique_by_index import unique_by_index
 from proxy.plans.unique_parts import unique_parts
+from proxy.records import replace
 from proxy.sql.lexer import Token, lex
 from proxy.sql.names import choose_name, constraint_name, join_columns
 from proxy.sql.read import read

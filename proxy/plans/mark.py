@@ -6,12 +6,12 @@ With it the same statement, sent again after an interruption, is told from one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from proxy.catalog.facts import Constraint, Relation
 from proxy.plans import done
 from proxy.plans.plan import Lock, Step
 from proxy.plans.target import Target, is_own, own_name
+from proxy.records import replace
 from proxy.sql.statements import AddColumn, AlterColumnType, AlterTable, Statement
 
 UNFINISHED = "CHECK (true) NOT VALID"  # what it says: nothing

@@ -24,9 +24,10 @@ class Lock(StrEnum):
     EXCLUSIVE = "ExclusiveLock"
     ACCESS_EXCLUSIVE = "AccessExclusiveLock"
 
-    @property
-    def rank(self) -> int:
-        return _RANKS[self]
+    rank: int
+
+    def __init__(self, name: str) -> None:
+        self.rank = len(self.__class__.__members__)
 
     @property
     def blocks(self) -> str:
@@ -40,9 +41,6 @@ class Lock(StrEnum):
         """As LOCK TABLE and the documentation spell it: ``SHARE UPDATE EXCLUSIVE``."""
         words = "".join(" " + c if c.isupper() else c for c in self.value.removesuffix("Lock")).strip()
         return words.upper()
-
-
-_RANKS = {lock: rank for rank, lock in enumerate(Lock)}
 
 
 @dataclass(frozen=True, slots=True)

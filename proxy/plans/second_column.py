@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.catalog.facts import Column, Constraint, Facts, Index, Relation
 from proxy.plans.renamed import brackets, renamed
 from proxy.plans.staged_not_null import NATIVE
 from proxy.plans.swap_refused import Refused, refuse_key
 from proxy.plans.target import Target, own_name
+from proxy.records import replace
 from proxy.sql.lexer import LexError
 from proxy.sql.read import read
 from proxy.sql.statements import (

@@ -6,8 +6,6 @@ From 18 on it is the NOT NULL constraint itself, NOT VALID first.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.facts import Column, Constraint, Facts, Relation
 from proxy.plans import done
 from proxy.plans.default_names import freed, name_of
@@ -15,6 +13,7 @@ from proxy.plans.mark import any_resumed
 from proxy.plans.plan import Failure, Rewrite
 from proxy.plans.target import Target, altering, own_name, target
 from proxy.plans.validate_later import drop, validate
+from proxy.records import replace
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import AlterTable, SetNotNull, Statement, quote_identifier
 

@@ -8,8 +8,6 @@ Source: ATExecAlterColumnType, ATPostAlterTypeCleanup (commands/tablecmds.c).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.facts import Facts
 from proxy.catalog.type_names import head
 from proxy.plans import done, in_step
@@ -19,6 +17,7 @@ from proxy.plans.second_column import Made, Second
 from proxy.plans.staged_not_null import NATIVE
 from proxy.plans.swap_refused import Refused, refuse
 from proxy.plans.target import Target, literal, own_name, qualify, target
+from proxy.records import replace
 from proxy.sql import lexer
 from proxy.sql.statements import AlterColumnType, AlterTable, Statement, quote_identifier
 

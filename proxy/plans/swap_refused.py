@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from proxy.catalog.facts import Column, Facts, Relation
 from proxy.catalog.type_change import is_same, missing
 from proxy.catalog.type_names import head
 from proxy.plans import in_step, reading
 from proxy.plans.steady import passing
 from proxy.plans.target import is_own, target
+from proxy.records import replace
 from proxy.sql import lexer
 from proxy.sql.statements import AlterColumnType, AlterTable, Statement
 

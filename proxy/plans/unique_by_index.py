@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import done
@@ -12,6 +11,7 @@ from proxy.plans.default_names import freed, included, name_of
 from proxy.plans.plan import Failure, Rewrite, Step
 from proxy.plans.staged_not_null import NATIVE, default_name, prove
 from proxy.plans.target import Target, altering, own_name, target
+from proxy.records import replace
 from proxy.sql.statements import (
     AddConstraint,
     AlterTable,

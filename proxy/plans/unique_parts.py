@@ -7,7 +7,6 @@ Source: DefineIndex (commands/indexcmds.c), ATExecAttachPartitionIdx (commands/t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from proxy.catalog.facts import Constraint, Facts, Index, Relation
 from proxy.plans import done
@@ -20,6 +19,7 @@ from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.proven_parts import proven
 from proxy.plans.target import Target, qualify
 from proxy.plans.unique_by_index import building, passing_name, using
+from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.lexer import lex
 from proxy.sql.names import constraint_name

@@ -34,8 +34,7 @@ def validate_later(statement: Statement, action: AddConstraint, facts: Facts) ->
     if (name := name_of(action, statement, facts)) is None:
         return None
     edits = _edits(statement, action, name)
-    here = action.span.start - statement.span.start
-    text = edit.apply(action.span.of(statement.text), [Edit(e.start - here, e.end - here, e.text) for e in edits])
+    text = edit.apply(action.span.of(statement.text), edits, action.span.start - statement.span.start)
     return Rewrite(
         (validate(table, alter, name),),
         action=text,

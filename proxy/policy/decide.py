@@ -7,7 +7,6 @@ the open transaction, the policy's mode.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
 from typing import Any, assert_never
 
 from proxy.catalog.effect import effect
@@ -20,6 +19,7 @@ from proxy.policy.effective import BUILT_IN, Policy
 from proxy.policy.model import SCHEMA_CHANGE, UNREADABLE
 from proxy.policy.subject import Subject, below, empty, matches, small, subjects
 from proxy.policy.verdict import Action, Decided, Source, Verdict
+from proxy.records import replace
 from proxy.rules.base import Finding, Rewrite, examine_by, rules
 from proxy.sql.interest import changes_schema
 from proxy.sql.statements import Action as Action_

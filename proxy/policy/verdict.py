@@ -18,9 +18,10 @@ class Action(StrEnum):
     DEFER = "defer"
     REJECT = "reject"
 
-    @property
-    def rank(self) -> int:
-        return list(Action).index(self)
+    rank: int
+
+    def __init__(self, name: str) -> None:
+        self.rank = len(self.__class__.__members__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from proxy.catalog.after import inside
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.held import holding
 from proxy.plans.plan import Lock, Rewrite
+from proxy.records import replace
 from proxy.rules.duration import roughly
 from proxy.sql.statements import AlterTable, CreateIndex, DropIndex, Name, Opaque, Span, Statement, Transaction
 

@@ -29,7 +29,7 @@ def rewritten(node: AddColumn, about: Subject, context: Context) -> Rewrite | No
 
 
 def of_kind(node: AddColumn, *kinds: str) -> tuple[ColumnConstraint, ...]:
-    return tuple(c for c in node.column.constraints if c.kind in kinds)
+    return tuple([c for c in node.column.constraints if c.kind in kinds])
 
 
 def without(node: AddColumn, context: Context, *kinds: str) -> str:

@@ -6,7 +6,7 @@ from proxy.catalog.facts import Type
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import added_to, of_kind, table
-from proxy.rules.cost import cost_of_column
+from proxy.rules.cost import work_of_column
 from proxy.rules.subject import script
 from proxy.rules.volatile_default import SERIAL
 from proxy.sql.lexer import lex
@@ -19,14 +19,14 @@ def constrained_domain_column(node: AddColumn, context: Context) -> Finding | No
     about = added_to(node, context)
     if about is None or node.column.type.name in SERIAL:
         return None
-    cost = cost_of_column(node, (), context)
-    if cost.work != "rewrite" or cost_of_column(node, of_kind(node, "DEFAULT"), context).work != "rewrite":
+    work, sure = work_of_column(node, (), context)
+    if work != "rewrite" or work_of_column(node, of_kind(node, "DEFAULT"), context)[0] != "rewrite":
         return None  # the second: a DEFAULT in place of the domain's own
     name, type_ = node.column.name, node.column.type.span.of(context.statement.text)
     on, quoted = table(context), quote_identifier(node.column.name)
-    would = "would block" if cost.known else "may block"
-    why = "" if cost.known else f"If {type_} is a domain with a constraint or a volatile default: "
-    all_rows = about.all_rows if cost.known else about.all_rows[0].lower() + about.all_rows[1:]
+    would = "would block" if sure else "may block"
+    why = "" if sure else f"If {type_} is a domain with a constraint or a volatile default: "
+    all_rows = about.all_rows if sure else about.all_rows[0].lower() + about.all_rows[1:]
     domain = context.facts.types.get(type_)
     restless = domain is not None and domain.volatile_default and not domain.constrained
     because = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from proxy.catalog.effect import Effect, effect
+from proxy.catalog.column_work import added_column
+from proxy.catalog.effect import Effect, Work, effect
 from proxy.catalog.facts import Relation
+from proxy.records import replace
 from proxy.rules.base import Context
 from proxy.sql.statements import Action, AddColumn, ColumnConstraint, DropConstraint
 
@@ -26,11 +26,9 @@ def cost_of(action: Action, context: Context) -> Effect:
     return found
 
 
-def cost_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> Effect:
-    """Of an ADD COLUMN that has no constraints but those."""
-    # One that is there already has been added by an interrupted run of the same statement, or there is no finding.
-    added = replace(action, column=replace(action.column, constraints=constraints), if_not_exists=False)
-    return cost_of(added, context)
+def work_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> tuple[Work, bool]:
+    """What an ADD COLUMN that has no constraints but those does to the rows of a table, and whether that is known."""
+    return added_column(context.statement, replace(action.column, constraints=constraints), context.facts)
 
 
 def supposing(context: Context, relation: Relation | None, changed: Relation | None) -> Context:
@@ -41,4 +39,4 @@ def supposing(context: Context, relation: Relation | None, changed: Relation | N
         k: changed if r is relation or (r.exists and r.oid == relation.oid) else r
         for k, r in context.facts.relations.items()
     }
-    return replace(context, facts=replace(context.facts, relations=relations))
+    return Context(context.statement, replace(context.facts, relations=relations))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.catalog.facts import Relation
 from proxy.catalog.parts import fits
 from proxy.plans.attach import attach
 from proxy.plans.plan import Rewrite
 from proxy.plans.target import is_own, qualify
+from proxy.records import replace
 from proxy.rules.base import Context
 from proxy.rules.cost import cost, cost_of, supposing
 from proxy.rules.subject import Subject, script, subject

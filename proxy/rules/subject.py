@@ -67,18 +67,21 @@ def subject(name: Name, context: Context) -> Subject | None:
 
 def altered(context: Context, *, rows: bool = True) -> Subject | None:
     """The table of an ALTER TABLE, if (``rows``) it may hold rows that an action could be long about."""
-    alter: AlterTable = context.table
-    # ALTER VIEW, ALTER FOREIGN TABLE … refuse a table, and what they take has no rows of its own.
-    if alter.object_type != "TABLE":
-        return None
-    about = subject(alter.relation, context)
-    if refused not in context.known:
-        context.known[refused] = about is not None and refused(context.statement, about.relation)
-    if context.known[refused]:
-        return None
+    if altered not in context.known:
+        context.known[altered] = _altered(context)
+    about: Subject | None = context.known[altered]
     if about is not None and rows and about.kind == "p" and about.relation and not about.relation.has_children:
         return None  # without a partition there is no row
-    return about if about is not None and about.kind in (None, "r", "p") else None
+    return about
+
+
+def _altered(context: Context) -> Subject | None:
+    alter: AlterTable = context.table
+    # ALTER VIEW, ALTER FOREIGN TABLE … refuse a table, and what they take has no rows of its own.
+    about = subject(alter.relation, context) if alter.object_type == "TABLE" else None
+    if about is None or about.kind not in (None, "r", "p") or refused(context.statement, about.relation):
+        return None
+    return about
 
 
 def _measures(relation: Relation | None) -> list[str]:

@@ -6,7 +6,7 @@ from proxy.plans.plan import Lock
 from proxy.plans.target import literal, qualify
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, without
-from proxy.rules.cost import cost_of_column
+from proxy.rules.cost import work_of_column
 from proxy.rules.subject import script
 from proxy.sql.names import make_object_name
 from proxy.sql.statements import AddColumn, ColumnConstraint, quote_identifier
@@ -23,8 +23,9 @@ def volatile_default(node: AddColumn, context: Context) -> Finding | None:
     about = added_to(node, context)
     if about is None or not (values or serial):
         return None
-    bare = cost_of_column(node, (), context)
-    if cost_of_column(node, values, context).work != "rewrite" or (bare.work == "rewrite" and not serial):
+    if work_of_column(node, values, context)[0] != "rewrite":
+        return None
+    if not serial and work_of_column(node, (), context)[0] == "rewrite":  # whatever value it gets
         return None
     name = node.column.name
     return Finding(

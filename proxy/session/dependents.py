@@ -7,7 +7,7 @@ from under it is refused.  Pure: what waits is told by the rows of the transacti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.catalog.after import after
 from proxy.catalog.facts import Constraint, Facts, Relation
@@ -20,6 +20,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import is_own
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
+from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
 from proxy.sql.statements import (

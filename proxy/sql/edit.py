@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Protocol
+
+PLACE = attrgetter("start", "end")
 
 
 class Edit(Protocol):
@@ -17,18 +20,19 @@ class Edit(Protocol):
     def text(self) -> str: ...
 
 
-def apply(sql: str, edits: Sequence[Edit]) -> str:
+def apply(sql: str, edits: Sequence[Edit], begin: int = 0) -> str:
     """``sql`` with all ``edits`` made; they name places in the original and must not overlap.
 
-    Insertions at the same place keep their order.  Raises ValueError if edits overlap or lie outside.
+    ``begin``: the place that ``sql`` begins at, where it is a part.  Insertions at the same place keep their
+    order.  Raises ValueError if edits overlap or lie outside.
     """
-    out, at = [], 0
+    out, at, end = list[str](), begin, begin + len(sql)
     for edit in _in_order(edits):
-        if not at <= edit.start <= edit.end <= len(sql):
+        if not at <= edit.start <= edit.end <= end:
             raise ValueError(f"edit {edit.start}:{edit.end} overlaps another or lies outside the statement")
-        out += [sql[at : edit.start], edit.text]
+        out += (sql[at - begin : edit.start - begin], edit.text)
         at = edit.end
-    return "".join([*out, sql[at:]])
+    return "".join([*out, sql[at - begin :]])
 
 
 def original_position(position: int, edits: Sequence[Edit]) -> int | None:
@@ -48,4 +52,4 @@ def original_position(position: int, edits: Sequence[Edit]) -> int | None:
 
 
 def _in_order(edits: Sequence[Edit]) -> list[Edit]:
-    return sorted(edits, key=lambda edit: (edit.start, edit.end))
+    return sorted(edits, key=PLACE)

@@ -132,7 +132,10 @@ class ColumnDefinition:
     constraints: tuple[ColumnConstraint, ...] = ()
 
     def constraint(self, kind: str) -> ColumnConstraint | None:
-        return next((c for c in self.constraints if c.kind == kind), None)
+        for constraint in self.constraints:
+            if constraint.kind == kind:
+                return constraint
+        return None
 
 
 # ---------------------------------------------------------------- statements
