@@ -14,60 +14,67 @@ from proxy.catalog.claims import WORKS, Work
 from proxy.catalog.facts import Column, Facts, Index, Relation
 from proxy.catalog.type_names import SERIAL
 from proxy.catalog.volatility import is_volatile
-from proxy.sql.statements import AlterColumnType, ColumnDefinition, Statement
+from proxy.sql.statements import AlterColumnType, ColumnConstraint, ColumnDefinition, Statement, TypeName, constraint_of
 
 NULL = "null"
 
 
 def added_column(statement: Statement, column: ColumnDefinition, facts: Facts) -> tuple[Work, bool]:
     """The work of ADD COLUMN, and whether that is known rather than assumed."""
-    generated = column.constraint("GENERATED")
-    if column.type.name in SERIAL or column.constraint("IDENTITY") is not None:
+    return added_type(statement, column.type, column.constraints, facts)
+
+
+def added_type(
+    statement: Statement, type_: TypeName, constraints: tuple[ColumnConstraint, ...], facts: Facts
+) -> tuple[Work, bool]:
+    """The same of a column of that type that has these constraints."""
+    generated = constraint_of(constraints, "GENERATED")
+    if type_.name in SERIAL or constraint_of(constraints, "IDENTITY") is not None:
         return "rewrite", True
-    written = column.type.span.of(statement.text)
+    written = type_.span.of(statement.text)
     if type_change.missing(written, facts):
         return "none", True
     if generated is not None and not generated.virtual:
         return "rewrite", True
-    array = column.type.name.endswith("[]")  # an array of a domain is not checked
+    array = type_.name.endswith("[]")  # an array of a domain is not checked
     known = facts.types.get(written)
-    if known is None and not array and column.type.name not in type_change.BUILT_IN:
+    if known is None and not array and type_.name not in type_change.BUILT_IN:
         return "rewrite", False
     if known is not None and known.constrained and not array:
         return "rewrite", True
-    expression = _default(statement, column)
+    expression = _default(statement, constraints)
     filled = expression is not None
     if expression is not None:
         base = known.base if known is not None and known.is_domain else ""
         volatile, sure = is_volatile(expression, facts, f"{written} {base}")
         if volatile:
             return "rewrite", sure
-    elif column.constraint("DEFAULT") is None and known is not None and known.has_default and not array:
+    elif constraint_of(constraints, "DEFAULT") is None and known is not None and known.has_default and not array:
         if known.volatile_default:
             return "rewrite", True
         filled = True
-    return _constraint_work(column, filled=filled), True
+    return _constraint_work(constraints, filled=filled), True
 
 
-def _default(statement: Statement, column: ColumnDefinition) -> str | None:
+def _default(statement: Statement, constraints: tuple[ColumnConstraint, ...]) -> str | None:
     """The text of DEFAULT, unless it is NULL."""
-    default = column.constraint("DEFAULT")
+    default = constraint_of(constraints, "DEFAULT")
     if default is None or default.expression is None:
         return None
     text = default.expression.of(statement.text)
     return None if text.strip().lower() == NULL else text
 
 
-def _constraint_work(column: ColumnDefinition, *, filled: bool) -> Work:
+def _constraint_work(constraints: tuple[ColumnConstraint, ...], *, filled: bool) -> Work:
     """``filled``: the rows that are there get a value."""
-    if column.constraint("UNIQUE") is not None or column.constraint("PRIMARY KEY") is not None:
+    if constraint_of(constraints, "UNIQUE") is not None or constraint_of(constraints, "PRIMARY KEY") is not None:
         return "build"
-    if any(c.kind == "CHECK" and not c.not_enforced for c in column.constraints):
+    if any(c.kind == "CHECK" and not c.not_enforced for c in constraints):
         return "scan"
-    key = column.constraint("REFERENCES")
+    key = constraint_of(constraints, "REFERENCES")
     if key is not None and filled and not key.not_enforced:
         return "scan"  # without a default all rows hold NULL, and Postgres does not look
-    return "scan" if column.constraint("NOT NULL") is not None and not filled else "none"
+    return "scan" if constraint_of(constraints, "NOT NULL") is not None and not filled else "none"
 
 
 def changed_type(

@@ -8,7 +8,7 @@ definition becomes actions of the same ALTER TABLE, ahead of its own.
 
 from __future__ import annotations
 
-from proxy.catalog.column_work import added_column
+from proxy.catalog.column_work import added_type
 from proxy.catalog.facts import Column, Facts, Relation
 from proxy.catalog.type_names import SERIAL
 from proxy.plans import done
@@ -77,11 +77,10 @@ def filled(statement: Statement, action: AddColumn, facts: Facts) -> bool | None
     if column.constraint("GENERATED") is not None:
         generated = column.constraint("GENERATED")
         return False if generated is not None and generated.virtual else None
-    bare = replace(column, constraints=())
-    if column.type.name not in SERIAL and added_column(statement, bare, facts)[0] == "rewrite":
+    if column.type.name not in SERIAL and added_type(statement, column.type, (), facts)[0] == "rewrite":
         return None  # a domain that must be checked
-    values = replace(column, constraints=tuple(c for c in column.constraints if c.kind in VALUES))
-    work, known = added_column(statement, values, facts)
+    values = tuple([c for c in column.constraints if c.kind in VALUES])
+    work, known = added_type(statement, column.type, values, facts)
     if work == "rewrite" and facts.live and not known:
         return None
     return work == "rewrite"
@@ -106,10 +105,8 @@ def _names_are_distinct(statement: Statement, table: Target, relation: Relation 
     alter = statement.node
     assert isinstance(alter, AlterTable)
     adds = [a for a in alter.actions if isinstance(a, AddColumn)]
-    name, columns = table_name(alter, relation), None
-    if relation is not None:
-        new = {a.column.name: Column(a.column.name, "", not_null=False) for a in adds}
-        columns = {**relation.columns, **new}
+    name = table_name(alter, relation)
+    columns = {*relation.columns, *(a.column.name for a in adds)} if relation is not None else None
     demanding = [(a, statement) for a in alter.actions if isinstance(a, AddConstraint | SetNotNull)]
     for a in adds:
         demands = [c for c in a.column.constraints if c.kind in DEMANDS]
@@ -145,8 +142,8 @@ def _with_column(
     resumed: bool,
 ) -> Facts:
     """The facts once the column is there.  What an interrupted run has put on it does not take a name away."""
-    if relation is None:
-        return facts
+    if relation is None or parts.statement is None:
+        return facts  # nothing asks for it
     name = action.column.name
     columns = dict(relation.columns)
     if not resumed:
@@ -154,17 +151,16 @@ def _with_column(
         columns[name] = Column(name, type_, not_null=False)
     changed = replace(relation, columns=columns)
     relations = {k: changed if r is relation else r for k, r in facts.relations.items()}
-    if parts.statement is not None and isinstance(parts.statement.node, AlterTable):
-        relations[parts.statement.node.relation.parts] = changed
+    made = parts.statement.node
+    assert isinstance(made, AlterTable)
+    relations[made.relation.parts] = changed
     if not resumed:
         return replace(facts, relations=relations)
-    made = parts.statement.node.actions if parts.statement and isinstance(parts.statement.node, AlterTable) else ()
-    demands = [a.constraint for a in made if isinstance(a, AddConstraint)]
+    demands = [a.constraint for a in made.actions if isinstance(a, AddConstraint)]
     own = {
         c.name
         for c in relation.constraints.values()
-        if name in c.columns
-        or any(parts.statement and is_leftover(parts.statement, d, c, facts, validated=True) for d in demands)
+        if name in c.columns or any(is_leftover(parts.statement, d, c, facts, validated=True) for d in demands)
     }
     own |= {i.name for i in relation.indexes.values() if name in i.columns}
     taken_names = {schema: names - own for schema, names in facts.taken_names.items()}
@@ -308,7 +304,7 @@ def _edits(
     moved += [c for c in column.constraints if c.kind == "IDENTITY" and fills]
     edits += [Edit(_behind(text, c.span.start) - start, c.span.end - start, "") for c in moved]
     edits.append(Edit(end - start, end - start, f"{tail}, ADD CONSTRAINT {marked} {UNFINISHED}"))
-    return tuple(sorted(edits, key=lambda e: (e.start, e.end)))
+    return tuple(sorted(edits, key=edit.PLACE))
 
 
 def _is_last(text: str, span: Span, end: int, moved: list[ColumnConstraint]) -> bool:

@@ -22,7 +22,7 @@ from proxy.plans.early import early, had_come
 from proxy.plans.mark import mark_of_all, with_mark, without_mark
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
 from proxy.plans.reversal import reversal
-from proxy.plans.target import Target, qualify, target
+from proxy.plans.target import Target, target
 from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.statements import (
@@ -34,6 +34,7 @@ from proxy.sql.statements import (
     ConstraintKind,
     DropColumn,
     DropConstraint,
+    Name,
     OtherAction,
     SetNotNull,
     Statement,
@@ -89,9 +90,11 @@ def _parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
 
 
 def prepared(statement: Statement, rewrites: dict[Action, Rewrite], facts: Facts) -> tuple[Step, ...]:
-    """The steps of an ALTER TABLE whose every action is in ``rewrites``, up to the last ALTER, which is left out."""
+    """The steps of an ALTER TABLE of ours whose every action is in ``rewrites``, up to the last ALTER, which is left out."""
     assert isinstance(statement.node, AlterTable)
-    return tuple(_Alter(statement, statement.node, rewrites, facts).preparing()[0])
+    planned = _Alter(statement, statement.node, rewrites, facts)
+    planned.authored = False
+    return tuple(planned.preparing()[0])
 
 
 def alone(statement: Statement, action: Action, rewrite: Rewrite) -> tuple[Step, ...]:
@@ -112,16 +115,17 @@ class _Alter:
         self.alter = alter
         self.rewrites = rewrites
         self.facts = facts
-        # With what nothing takes back all else is done, too.
-        resumed = any(r.forward and r.resumed for r in rewrites.values())
-        self.rest = [] if resumed else [a for a in alter.actions if a not in rewrites]
+        self.authored = True  # it is the client's own text: places in it mean something
+        self.there: Sequence[Action] = ()  # columns that have been added and filled: of them only the end is left
         self.relation = facts.find(alter.relation) if facts else None
+        self.rest = [a for a in alter.actions if a not in rewrites]
+        if self.rest and any(r.forward and r.resumed for r in rewrites.values()):
+            self.rest = []  # with what nothing takes back all else is done, too
         if self.rest and self.marked:
             done_before = had_come(statement, rewrites, facts)
             self.rest = [a for a in self.rest if a not in done_before]
-        spelt = target(alter.relation, None, statement)
-        schema, name = next((r.table for r in rewrites.values() if r.table[0]), spelt.key)
-        self.table = Target(qualify(schema, name), schema, name) if schema else spelt
+        resolved = next((r.table for r in rewrites.values() if r.table[0]), None)
+        self.table = done.named(*resolved) if resolved else _spelt(alter.relation, statement)
 
     @cached_property
     def mark(self) -> str | None:
@@ -133,7 +137,7 @@ class _Alter:
         return self.relation is not None and self.mark in self.relation.constraints
 
     def steps(self) -> tuple[Step, ...]:
-        if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
+        if columns := self._columns():
             head, filling, others = self._with_columns(columns)
             return (*head, *filling, *others.steps())
         before = self._early()
@@ -162,6 +166,10 @@ class _Alter:
         adds = any(self.rewrites[a].action for a in ours if not _is_index(a))
         return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))
 
+    def _columns(self) -> list[Action]:
+        """Those that are to be added, and are guarded."""
+        return [a for a, r in self.rewrites.items() if r.action and isinstance(a, AddColumn) and a not in self.there]
+
     def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
         """All steps up to the last ALTER, and what comes in that."""
         before = self._early()
@@ -169,8 +177,9 @@ class _Alter:
         keys = [a for a in self.rewrites if _is_foreign_key(a)]
         late = self._late(keys, indexes)
         soon = [a for a in keys if a not in late]
-        others = [a for a in self.rewrites if not _is_index(a) and not _is_foreign_key(a)]
-        first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
+        left = [a for a in self.rewrites if a not in keys and a not in self.there]
+        others = [a for a in left if a not in indexes]
+        first = [a for a in left if self.rewrites[a].action]
         keys_to_add = [a for a in soon if self.rewrites[a].action]
         steps = [step for r in self.rewrites.values() for step in r.before]
         if before:
@@ -222,16 +231,16 @@ class _Alter:
         before = early(self.statement, added, self.facts) if self.rest else []
         resumed = any(r.resumed for r in added.values())
         head = self._first(columns, [] if resumed else before)
-        closing = {a: replace(r, action=None, steps=()) for a, r in added.items()}
-        rewrites = {**closing, **{a: r for a, r in self.rewrites.items() if a not in added}}
+        rewrites = {**added, **{a: r for a, r in self.rewrites.items() if a not in added}}
         others = _Alter(self.statement, self.alter, rewrites, self.facts)
+        others.there = columns
         others.rest = [a for a in self.rest if a not in before]
         others.mark, others.marked = None, False  # the columns have their own
         return [head], [step for r in added.values() for step in r.steps], others
 
     def inside(self) -> tuple[list[Step], list[Step]]:
         """What is done in the client's transaction, and what after it."""
-        if columns := [a for a in self.rewrites if isinstance(a, AddColumn) and self.rewrites[a].action]:
+        if columns := self._columns():
             filled = {a.column.name for a in columns if isinstance(a, AddColumn)}
             back = [a for a in self.rest if self._builds_on_guarded(a) or getattr(a, "column", None) in filled]
             head = self._first(columns, [a for a in self.rest if a not in back])
@@ -298,19 +307,20 @@ class _Alter:
         kept: dict[Action, tuple[str, Sequence[Edit]] | None] = dict.fromkeys(rest)
         kept |= {a: (r.action or "", r.edits) for a, r in zip(guarded, rewrites, strict=True)}
         edits = self._edits(kept)
-        finished = done.both(*(r.done for r in rewrites)) or self._done(rest)
+        finished = done.both(*[r.done for r in rewrites]) or self._done(rest)
         undo = [sql for r in rewrites for sql in r.undo]
-        undo += reversal(self.table, self.alter, rest, self.facts)
+        if rest:
+            undo += reversal(self.table, self.alter, rest, self.facts)
         columns = [a for a in guarded if isinstance(a, AddColumn)]
         changed = [a for a in guarded if isinstance(a, AlterColumnType)]
         checked = [a for a in guarded if a not in columns and a not in changed]
         return Step(
             (
-                *dict.fromkeys(sql for r in rewrites for sql in r.ahead),
+                *dict.fromkeys([sql for r in rewrites for sql in r.ahead]),
                 edit.apply(self.statement.sql, edits),
-                *dict.fromkeys(sql for r in rewrites for sql in r.also),
+                *dict.fromkeys([sql for r in rewrites for sql in r.also]),
             ),
-            max([r.lock for r in rewrites] + [Lock.ACCESS_EXCLUSIVE] * bool(rest), key=RANK),
+            Lock.ACCESS_EXCLUSIVE if rest else max([r.lock for r in rewrites], key=RANK),
             _why(
                 ("makes the other changes", rest),
                 ("adds the column for new rows, and touches no old row", columns),
@@ -318,12 +328,12 @@ class _Alter:
                 ("has new rows checked from now on, and reads no old row", checked),
             ),
             relations=tuple(
-                dict.fromkeys([*(k for r in rewrites for k in r.relations), *([self.table.key] if rest else [])])
+                dict.fromkeys([k for r in rewrites for k in r.relations] + ([self.table.key] if rest else []))
             ),
             done=finished,
             undo=tuple(undo),
-            edits=edits,
-            forward=any(r.forward for r in rewrites),
+            edits=edits if self.authored else (),
+            forward=True in [r.forward for r in rewrites],
         )
 
     def _last(self, guarded: Sequence[Action], rest: Sequence[Action], *, final: bool) -> Step:
@@ -335,6 +345,7 @@ class _Alter:
             kept[action] = None if last == action.span.of(self.statement.text) else (last, ())
         edits = self._edits(kept)
         after = list(dict.fromkeys(words for r in rewrites for words in r.after))
+        whys = [r.why_last or LASTS[_is_index(a)] for a, r in zip(guarded, rewrites, strict=True)]
         head = f"ALTER TABLE {'IF EXISTS ' if self.alter.if_exists else ''}{self.table.sql} "
         return Step(
             (
@@ -344,23 +355,19 @@ class _Alter:
             ),
             Lock.ACCESS_EXCLUSIVE,
             _why(
-                *((words, [a for a in guarded if self._why_last(a) == words]) for words in LASTS),
-                *((r.why_last, [r]) for r in rewrites if r.why_last and r.why_last not in LASTS),
+                *((words, words in whys) for words in LASTS),
+                *((words, True) for words in whys),
                 ("makes the other changes", rest),
             ),
             relations=(self.table.key,),
-            done=done.both(*(r.last_done for r in rewrites)) or self._done(rest),
+            done=done.both(*[r.last_done for r in rewrites]) or self._done(rest),
             undo=() if final else tuple(sql for r in rewrites for sql in r.last_undo),
-            edits=edits,
+            edits=edits if self.authored else (),
         )
-
-    def _why_last(self, action: Action) -> str:
-        return self.rewrites[action].why_last or LASTS[_is_index(action)]
 
     def _done(self, rest: Sequence[Action]) -> str | None:
         """Whether actions that need no protection are done, if a column can tell; they are one transaction."""
-        relation = self.facts.find(self.alter.relation) if self.facts else None
-        columns = relation.columns if relation else {}
+        columns = self.relation.columns if self.relation else {}
         for action in rest if columns else []:
             match action:
                 case AddColumn(column=column) if column.name not in columns:
@@ -371,7 +378,8 @@ class _Alter:
 
     def _edits(self, kept: dict[Action, tuple[str, Sequence[Edit]] | None]) -> tuple[Edit, ...]:
         """What makes, of the client's statement, one with these actions only; a value of None: as written."""
-        start, edits = self.statement.span.start, list[Edit]()
+        start = self.statement.span.start
+        edits: list[Edit] = []
         end: int | None = None  # of the last action kept
         dropped = False
         for action in self.alter.actions:
@@ -391,6 +399,8 @@ class _Alter:
 
 def _together(steps: Sequence[Step]) -> list[Step]:
     """``steps`` with all that check rows in one transaction, first: all are VALID then, or none is."""
+    if len(steps) < 2:
+        return list(steps)
     checks = [step for step in dict.fromkeys(steps) if step.transaction]
     builds = [step for step in dict.fromkeys(steps) if not step.transaction]
     if len(checks) < 2:
@@ -404,6 +414,12 @@ def _together(steps: Sequence[Step]) -> list[Step]:
     return [joined, *builds]
 
 
+def _spelt(name: Name, statement: Statement) -> Target:
+    """The table as the author has it."""
+    table = target(name, None, statement)
+    return done.named(*table.key) if table.schema else table
+
+
 def _is_index(action: Action) -> bool:
     kinds = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
     return isinstance(action, AddConstraint) and action.constraint.kind in kinds
@@ -413,5 +429,5 @@ def _is_foreign_key(action: Action) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
 
 
-def _why(*clauses: tuple[str, Sequence[object]]) -> str:
+def _why(*clauses: tuple[str, Sequence[object] | bool]) -> str:
     return "; ".join(dict.fromkeys([words for words, actions in clauses if actions]))

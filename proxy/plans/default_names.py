@@ -7,9 +7,9 @@ AddRelationNewConstraints (catalog/heap.c).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from proxy.catalog.facts import Column, Facts, Relation
+from proxy.catalog.facts import Facts, Relation
 from proxy.plans import reading
 from proxy.plans.build_index import distinct
 from proxy.plans.leftover import is_leftover
@@ -67,7 +67,7 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
 
 
 def base_name(
-    action: AddConstraint | SetNotNull, statement: Statement, table: str, columns: Mapping[str, Column] | None
+    action: AddConstraint | SetNotNull, statement: Statement, table: str, columns: Collection[str] | None
 ) -> str | None:
     """The name that its constraint would have if no name were taken; None if that cannot be known."""
     return _name(action, statement, table, columns, set())
@@ -107,7 +107,8 @@ def _left_behind(statement: Statement, alter: AlterTable, facts: Facts) -> set[s
     names = {
         found.name
         for found in relation.constraints.values()
-        if any(is_leftover(statement, constraint, found, facts, validated=resumed) for constraint in adds)
+        if (resumed or not found.validated)
+        and any(is_leftover(statement, constraint, found, facts, validated=resumed) for constraint in adds)
     }
     if not relation.being_built:
         names |= {index.name for index in relation.indexes.values() if not index.valid}
@@ -118,10 +119,10 @@ def _name(
     action: AddConstraint | SetNotNull,
     statement: Statement,
     table: str,
-    known: Mapping[str, Column] | None,
+    known: Collection[str] | None,
     taken: set[str],
 ) -> str | None:
-    """``known``: the columns of the table; where there is none, nothing is known of them."""
+    """``known``: the table's columns; where there is none, nothing is known of them."""
     if isinstance(action, SetNotNull):
         return constraint_name(table, [action.column], "not_null", taken)
     c = action.constraint
@@ -133,7 +134,7 @@ def _name(
 
 
 def _columns(
-    c: TableConstraint, statement: Statement, table: str, known: Mapping[str, Column] | None
+    c: TableConstraint, statement: Statement, table: str, known: Collection[str] | None
 ) -> Sequence[str] | None:
     """The columns that go into the name; None if that cannot be known."""
     match c.kind:

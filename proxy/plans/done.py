@@ -136,8 +136,10 @@ def negate(query: str | None) -> str | None:
 
 
 def _joined(queries: Sequence[str | None], word: str) -> str | None:
-    asked = list(dict.fromkeys(query for query in queries if query))
-    if not asked or None in queries:
+    if None in queries:
+        return None
+    asked = list(dict.fromkeys([query for query in queries if query]))
+    if not asked:
         return None
     return asked[0] if len(asked) == 1 else "SELECT " + word.join(f"({query})" for query in asked)
 

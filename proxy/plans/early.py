@@ -34,6 +34,8 @@ def early(statement: Statement, rewrites: Mapping[Any, Rewrite], facts: Facts | 
     assert isinstance(alter, AlterTable)
     relation = facts.find(alter.relation) if facts else None
     rest = [action for action in alter.actions if action not in rewrites]
+    if not rest:
+        return []
     first = [
         other
         for other in rest
@@ -74,11 +76,10 @@ def irreversible(statement: Statement, guarded: Sequence[tuple[Any, Rewrite]], f
         # Whatever else could fail after it would have to take it back.
         return onward[0] if sum(bool(r.action or r.steps) for r in rewrites.values()) > 1 else None
     first = early(statement, rewrites, facts)
-    own_keys = [r for a, r in rewrites.items() if is_foreign_key(a) and r.relations == (r.table,)]
-    indexed = {r.name for a, r in rewrites.items() if is_indexed(a)}
-    for action in alter.actions:
-        # A key to the table itself waits for the new index, which would have to take the old one's name first.
-        if isinstance(action, DropConstraint) and action.name in indexed and own_keys:
+    # A key to the table itself waits for the new index, which would have to take the old one's name first.
+    for action in [a for a in alter.actions if isinstance(a, DropConstraint)]:
+        own_keys = [r for a, r in rewrites.items() if is_foreign_key(a) and r.relations == (r.table,)]
+        if own_keys and action.name in {r.name for a, r in rewrites.items() if is_indexed(a)}:
             return action
     return next((action for action in first if not reversible(statement, action, relation)), None)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from proxy.catalog.facts import Constraint, Relation
 from proxy.plans import done
 from proxy.plans.plan import Lock, Step
-from proxy.plans.target import Target, is_own, own_name
+from proxy.plans.target import OWN, Target, own_name
 from proxy.records import replace
 from proxy.sql.statements import AddColumn, AlterColumnType, AlterTable, Statement
 
@@ -47,7 +47,7 @@ def any_resumed(statement: Statement, relation: Relation | None) -> bool:
     """Whether an interrupted run has done a part of this ALTER TABLE: then what it asks for may be there already."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    if relation is None or not any(is_own(name) for name in relation.constraints):
+    if relation is None or not [name for name in relation.constraints if name.startswith(OWN)]:
         return False
     if mark_of_all(statement, relation.qualified) in relation.constraints:
         return True

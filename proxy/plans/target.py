@@ -54,7 +54,7 @@ def altering(table: Target, alter: AlterTable, action: str, *, only: bool = Fals
     it, and go no further than the constraint itself does.
     """
     words = ["ALTER TABLE", "IF EXISTS" if alter.if_exists else "", "ONLY" if only and alter.only else "", table.sql]
-    return " ".join(word for word in (*words, action) if word)
+    return " ".join([word for word in (*words, action) if word])
 
 
 def own_name(kind: str, *about: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.catalog.facts import Constraint, Facts
+from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.plans import done
 from proxy.plans.default_names import freed, name_of
 from proxy.plans.leftover import is_leftover
@@ -25,13 +25,14 @@ def validate_later(statement: Statement, action: AddConstraint, facts: Facts) ->
     assert isinstance(alter, AlterTable)
     relation = facts.find(alter.relation)
     table = target(alter.relation, relation, statement)
-    if leftover := resumed(statement, action, facts):
+    name = name_of(action, statement, facts)
+    if leftover := _left(name, statement, action, relation, facts):
         # It is not dropped again if a row violates it: perhaps somebody wanted it as it is.
         relations = _locked(statement, action, facts, table)
         return Rewrite(
             (validate(table, alter, leftover.name),), name=leftover.name, table=table.key, relations=relations
         )
-    if (name := name_of(action, statement, facts)) is None:
+    if name is None:
         return None
     edits = _edits(statement, action, name)
     text = edit.apply(action.span.of(statement.text), edits, action.span.start - statement.span.start)
@@ -84,7 +85,12 @@ def resumed(statement: Statement, action: AddConstraint, facts: Facts) -> Constr
     """This very constraint, from an earlier run that was interrupted between its steps."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
-    relation, name = facts.find(alter.relation), name_of(action, statement, facts)
+    return _left(name_of(action, statement, facts), statement, action, facts.find(alter.relation), facts)
+
+
+def _left(
+    name: str | None, statement: Statement, action: AddConstraint, relation: Relation | None, facts: Facts
+) -> Constraint | None:
     if relation is None or name is None or (found := relation.constraints.get(name)) is None:
         return None
     again = any_resumed(statement, relation)

@@ -188,7 +188,7 @@ def _exceptions(decided: Decided, about: Sequence[Subject], facts: Facts, policy
             decided = settled
             break
         perhaps.append(settled)
-    return max([decided, *perhaps], key=lambda one: one.action.rank)
+    return max([decided, *perhaps], key=lambda one: one.action.rank) if perhaps else decided
 
 
 def _overrides(decided: Decided, statement: Statement, facts: Facts, policy: Policy) -> Decided:
@@ -204,7 +204,7 @@ def _overrides(decided: Decided, statement: Statement, facts: Facts, policy: Pol
             continue
         note = f"allowed by {override.where}" + (f": {override.reason}" if override.reason else "")
         return _becomes(decided, Action.ALLOW, policy.source("overrides", "roles"), note)
-    return replace(decided, note=_noted(decided, *why_not))
+    return replace(decided, note=_noted(decided, *why_not)) if why_not else decided
 
 
 def _hooks(decided: Decided, policy: Policy) -> Decided:

@@ -49,7 +49,7 @@ def _json_finding(statement: Statement, decided: Decided) -> dict[str, Any]:
         "action": decided.action.value,
         "problem": finding.problem,
         "detail": finding.detail,
-        "hint": finding.hint,
+        "hint": finding.remedy,
         "note": decided.note,
         "line": line,
         "column": column,

@@ -35,7 +35,7 @@ def plan_lines(statement: Statement, verdict: Verdict, effect: Effect, *, paint:
         for number, step in enumerate(verdict.plan.steps, 1):
             lines += _step(number, step)
     elif verdict.action is Action.REJECT:
-        hints = [line for d in verdict.decided for line in d.finding.hint.splitlines()]
+        hints = [line for d in verdict.decided for line in d.finding.remedy.splitlines()]
         lines += ["  Nothing would run.  Use instead:" if hints else "  Nothing would run."]
         lines += [f"    {printable(line)}" for line in hints]
     else:

@@ -78,8 +78,8 @@ def _more(judged: Judged, decided: Decided) -> list[str]:
         for said, steps in (("Through Interlock this runs instead:", plan.now), (after, plan.later)):
             if steps:
                 lines += [said, *(f"  {printable(sql)};" for step in steps for sql in step.statements)]
-    elif finding.hint:
-        lines += ["Use instead:", *(f"  {printable(line)}" for line in finding.hint.splitlines())]
+    elif finding.remedy:
+        lines += ["Use instead:", *(f"  {printable(line)}" for line in finding.remedy.splitlines())]
     return [*lines, f"Policy: {printable(str(decided.because))}"]
 
 

@@ -59,7 +59,7 @@ def _finding(
     if decided.action in (Action.WARN, Action.REJECT):
         if finding.detail:
             yield f"    = {printable(finding.detail)}"
-        yield from _listed("instead", [(line,) for line in finding.hint.splitlines()])
+        yield from _listed("instead", [(line,) for line in finding.remedy.splitlines()])
     if joined:
         yield "    = runs instead: the steps below"
     if plan is not None:

@@ -73,12 +73,18 @@ class Finding:
     at: Span  # the words to put the caret under
     problem: str  # one line, no full stop: harm and object
     detail: str  # facts with numbers, full sentences
-    hint: str  # SQL to use instead, a statement a line
+    # SQL to use instead, a statement a line; or what makes it, where that is work.
+    hint: str | Callable[[], str] = field(repr=False, compare=False)
     lock: Lock  # taken by the statement as written
     work: typing.Literal["none", "scan", "build", "rewrite"]  # done under that lock
     relation: Name  # the object that is blocked
     rewrite: Rewrite | None = None
     waits: bool = False  # it does nothing but wait for its lock: where it has no rewrite, patience is the next best
+
+    @property
+    def remedy(self) -> str:
+        """The hint, made when somebody wants to read it: who gets a rewrite does not."""
+        return self.hint if isinstance(self.hint, str) else self.hint()
 
 
 # Cautions that are about the time for which something is locked.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from proxy.plans.compose import alone
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.target import target
@@ -52,7 +54,7 @@ def checks_all_rows(
         at=node.constraint.span,
         problem=f"adding {what} would block reads and writes of {about.shown} while all rows are checked",
         detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock.",
-        hint=by_hand(node, rewrite, context),
+        hint=partial(by_hand, node, rewrite, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,

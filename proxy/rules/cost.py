@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.catalog.column_work import added_column
+from proxy.catalog.column_work import added_type
 from proxy.catalog.effect import Effect, Work, effect
 from proxy.catalog.facts import Relation
 from proxy.records import replace
@@ -28,7 +28,7 @@ def cost_of(action: Action, context: Context) -> Effect:
 
 def work_of_column(action: AddColumn, constraints: tuple[ColumnConstraint, ...], context: Context) -> tuple[Work, bool]:
     """What an ADD COLUMN that has no constraints but those does to the rows of a table, and whether that is known."""
-    return added_column(context.statement, replace(action.column, constraints=constraints), context.facts)
+    return added_type(context.statement, action.column.type, constraints, context.facts)
 
 
 def supposing(context: Context, relation: Relation | None, changed: Relation | None) -> Context:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from proxy.catalog.facts import Relation
 from proxy.plans.default_names import name_of
 from proxy.plans.key_parts import has_keys, key_parts
@@ -29,7 +31,7 @@ def foreign_key_validated(node: AddConstraint, context: Context) -> Finding | No
     )
     plan = key_parts if by_partition else validate_later
     rewrite = None if about.unresolved else plan(context.statement, node, context.facts)
-    hint = _by_partition(node, context, about) if by_partition else by_hand(node, rewrite, context)
+    hint = partial(_by_partition, node, context, about) if by_partition else partial(by_hand, node, rewrite, context)
     return Finding(
         rule="foreign-key-validated",
         at=c.span,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from proxy.plans.compose import alone
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.staged_not_null import staged_not_null
@@ -32,7 +34,7 @@ def not_null_scan(node: SetNotNull | AddConstraint, context: Context) -> Finding
         problem=f'SET NOT NULL on column "{node.column}" would block reads and writes of {about.shown}'
         " while all rows are checked",
         detail=f"{about.all_rows} would be read under an ACCESS EXCLUSIVE lock.",
-        hint=_hint(node, rewrite, context),
+        hint=partial(_hint, node, rewrite, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="scan",
         relation=context.table.relation,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from proxy.catalog.facts import Constraint, Relation
+from proxy.catalog.facts import Relation
 from proxy.plans.mark import any_resumed
 from proxy.sql.statements import (
     Action,
@@ -31,26 +29,25 @@ def refused(statement: Statement, relation: Relation | None) -> bool:
         return False
     if any_resumed(statement, relation):
         return False  # an interrupted run of it has done a part
-    names = Counter(a.constraint.name for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.name)
-    keys = [
-        a for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY
-    ]
-    if len(keys) > 1 or any(count > 1 for count in names.values()):
+    added = [a.constraint for a in alter.actions if isinstance(a, AddConstraint)]
+    names = [c.name for c in added if c.name]
+    if len(set(names)) < len(names) or sum(c.kind is ConstraintKind.PRIMARY_KEY for c in added) > 1:
         return True
     made = {a.column.name for a in alter.actions if isinstance(a, AddColumn)}
     gone = {a.column for a in alter.actions if isinstance(a, DropColumn)}
     freed = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
-    # One that is NOT VALID, or whose index is, may be what an interrupted run of this very ALTER left behind.
-    whole = [c for c in relation.constraints.values() if c.validated and not _is_begun(c, relation)]
-    taken = {c.name for c in whole if not gone & set(c.columns)} - freed
-    if taken & set(names):
+    if any(_is_taken(name, relation, gone) for name in names if name not in freed):
         return True
     return any(_fails(action, relation, made, gone) for action in alter.actions)
 
 
-def _is_begun(constraint: Constraint, relation: Relation) -> bool:
-    index = relation.indexes.get(constraint.index or "")
-    return index is not None and not index.valid
+def _is_taken(name: str, relation: Relation, gone: set[str]) -> bool:
+    found = relation.constraints.get(name)
+    # One that is NOT VALID, or whose index is, may be what an interrupted run of this very ALTER left behind.
+    if found is None or not found.validated or not gone.isdisjoint(found.columns):
+        return False
+    index = relation.indexes.get(found.index or "")
+    return index is None or index.valid
 
 
 def _fails(action: Action, relation: Relation, made: set[str], gone: set[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from proxy.plans.plan import Lock
 from proxy.plans.target import literal, qualify
 from proxy.rules.base import Context, Finding, rule
@@ -34,7 +36,7 @@ def volatile_default(node: AddColumn, context: Context) -> Finding | None:
         problem=f'adding column "{name}" would block reads and writes of {about.shown} while all rows are written anew',
         detail=f"{_why(node, values)} {about.all_rows} would be copied, and every index built again, under an"
         " ACCESS EXCLUSIVE lock.",
-        hint=_hint(node, values, context),
+        hint=partial(_hint, node, values, context),
         lock=Lock.ACCESS_EXCLUSIVE,
         work="rewrite",
         relation=context.table.relation,

@@ -79,12 +79,12 @@ def rejection(
         if rewrites:
             second = f"Run it outside a transaction and Interlock does it without blocking: {tools.remedy(tool)}"
         else:
-            second = f"{one_line_of(finding.hint)} Outside a transaction: {tools.remedy(tool)}".lstrip()
+            second = f"{one_line_of(finding.remedy)} Outside a transaction: {tools.remedy(tool)}".lstrip()
         details.append("Inside a transaction it cannot be done without blocking: the lock would be held until COMMIT.")
     else:
-        second = one_line_of(finding.hint) or "Run it when nobody uses the table, or allow it with a reason."
-    if finding.hint:
-        hints.append("Use instead:\n" + finding.hint)
+        second = one_line_of(finding.remedy) or "Run it when nobody uses the table, or allow it with a reason."
+    if finding.remedy:
+        hints.append("Use instead:\n" + finding.remedy)
     if of > 1:
         details.append(f"Nothing of the {of} statements in this query string was run.")
     # That it is in a transaction has been said; why an override or an exception does not count has not.
@@ -273,7 +273,10 @@ def warnings(verdict: Verdict) -> list[dict[str, str]]:
     """A WARNING for each finding that the policy only warns about."""
     return [
         notice(
-            f"{d.finding.problem} [{d.finding.rule}]", severity="WARNING", detail=d.finding.detail, hint=d.finding.hint
+            f"{d.finding.problem} [{d.finding.rule}]",
+            severity="WARNING",
+            detail=d.finding.detail,
+            hint=d.finding.remedy,
         )
         for d in verdict.decided
         if d.action is Action.WARN

@@ -26,13 +26,16 @@ def apply(sql: str, edits: Sequence[Edit], begin: int = 0) -> str:
     ``begin``: the place that ``sql`` begins at, where it is a part.  Insertions at the same place keep their
     order.  Raises ValueError if edits overlap or lie outside.
     """
-    out, at, end = list[str](), begin, begin + len(sql)
+    out: list[str] = []
+    at, end = begin, begin + len(sql)
     for edit in _in_order(edits):
-        if not at <= edit.start <= edit.end <= end:
-            raise ValueError(f"edit {edit.start}:{edit.end} overlaps another or lies outside the statement")
-        out += (sql[at - begin : edit.start - begin], edit.text)
-        at = edit.end
-    return "".join([*out, sql[at - begin :]])
+        first, last = edit.start, edit.end
+        if not at <= first <= last <= end:
+            raise ValueError(f"edit {first}:{last} overlaps another or lies outside the statement")
+        out += (sql[at - begin : first - begin], edit.text)
+        at = last
+    out.append(sql[at - begin :])
+    return "".join(out)
 
 
 def original_position(position: int, edits: Sequence[Edit]) -> int | None:
@@ -51,5 +54,5 @@ def original_position(position: int, edits: Sequence[Edit]) -> int | None:
     return offset - shift + 1
 
 
-def _in_order(edits: Sequence[Edit]) -> list[Edit]:
-    return sorted(edits, key=PLACE)
+def _in_order(edits: Sequence[Edit]) -> Sequence[Edit]:
+    return sorted(edits, key=PLACE) if len(edits) > 1 else edits

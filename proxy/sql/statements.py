@@ -8,7 +8,7 @@ slicing: the original text between two offsets is always the author's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -49,7 +49,7 @@ class Name:
 
     def __str__(self) -> str:
         """For people: ``public.orders``, quoted only where SQL needs it."""
-        return ".".join(quote_identifier(part) for part in self.parts)
+        return ".".join([quote_identifier(part) for part in self.parts])
 
 
 @lru_cache(maxsize=2048)
@@ -132,10 +132,14 @@ class ColumnDefinition:
     constraints: tuple[ColumnConstraint, ...] = ()
 
     def constraint(self, kind: str) -> ColumnConstraint | None:
-        for constraint in self.constraints:
-            if constraint.kind == kind:
-                return constraint
-        return None
+        return constraint_of(self.constraints, kind)
+
+
+def constraint_of(constraints: tuple[ColumnConstraint, ...], kind: str) -> ColumnConstraint | None:
+    for constraint in constraints:
+        if constraint.kind == kind:
+            return constraint
+    return None
 
 
 # ---------------------------------------------------------------- statements
@@ -166,11 +170,18 @@ class DropIndex:
     kind = "DROP INDEX"
 
 
+def _by_place(action: Action) -> int:
+    """The hash of an action: the place tells it from another, and plans look actions up all the time."""
+    return action.span.start
+
+
 @dataclass(frozen=True, slots=True)
 class AddColumn:
     span: Span
-    column: ColumnDefinition = field(hash=False)  # the place tells it from another; plans look actions up all the time
+    column: ColumnDefinition
     if_not_exists: bool = False
+
+    __hash__ = _by_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +200,15 @@ class AlterColumnType:
     using: Span | None = None  # the expression
     collation: str | None = None
 
+    __hash__ = _by_place
+
 
 @dataclass(frozen=True, slots=True)
 class SetNotNull:
     span: Span
     column: str
+
+    __hash__ = _by_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +233,9 @@ class DropDefault:
 @dataclass(frozen=True, slots=True)
 class AddConstraint:
     span: Span  # from ADD
-    constraint: TableConstraint = field(hash=False)
+    constraint: TableConstraint
+
+    __hash__ = _by_place
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,8 @@ def test_a_hint_runs(postgres: Server, session: psycopg.Connection, rule: str, t
     assert found, rule
     for finding in found:
         assert "\n" not in finding.problem
-        ran = runnable(finding.hint)
+        ran = runnable(finding.remedy)
         for statement in ran:
             session.execute(statement.encode())
-        assert ran or "<" in finding.hint, finding.hint
+        assert ran or "<" in finding.remedy, finding.remedy
     assert session.info.transaction_status is psycopg.pq.TransactionStatus.IDLE

@@ -277,7 +277,7 @@ def test_constraints_left_not_valid_are_remembered(session: psycopg.Connection) 
     def told(sql: str) -> list[str]:
         (statement,) = read(sql)
         facts = ask(session, statement)
-        return [f.hint for _, f in examine(statement, facts) if f.rule == "not-valid-left"]
+        return [f.remedy for _, f in examine(statement, facts) if f.rule == "not-valid-left"]
 
     assert told("ALTER TABLE late ADD COLUMN b int") == ["ALTER TABLE public.late VALIDATE CONSTRAINT late_a;"]
     assert not told("ALTER TABLE late VALIDATE CONSTRAINT late_a")
@@ -288,7 +288,7 @@ def test_invalid_indexes_are_remembered(session: psycopg.Connection) -> None:
     def told(sql: str) -> list[str]:
         (statement,) = read(sql)
         facts = ask(session, statement)
-        return [f.hint for _, f in examine(statement, facts) if f.rule == "invalid-index-left"]
+        return [f.remedy for _, f in examine(statement, facts) if f.rule == "invalid-index-left"]
 
     session.execute("CREATE TABLE doubled (a int); INSERT INTO doubled VALUES (1), (1)")
     with pytest.raises(psycopg.errors.UniqueViolation):

@@ -95,7 +95,7 @@ def shown(block: Block) -> str:
         if block.expected in SAID:
             for _, finding in found:
                 lines.append(f"{SAID[block.expected]}:  {finding.problem} [{finding.rule}]")
-                lines += [f"DETAIL:  {finding.detail}", f"HINT:  {finding.hint}"]
+                lines += [f"DETAIL:  {finding.detail}", f"HINT:  {finding.remedy}"]
         else:
             known = facts(statement, block.version)
             plan = compose(statement, [(node, f.rewrite) for node, f in found if f.rewrite], known)
@@ -159,7 +159,7 @@ def test_messages_are_fit_to_print() -> None:
                 assert "\n" not in finding.problem
                 assert not finding.problem.endswith(".")
                 assert finding.detail.endswith(".")
-                said = f"{finding.problem} {finding.detail} {finding.hint}".lower()
+                said = f"{finding.problem} {finding.detail} {finding.remedy}".lower()
                 assert not {"please", "dangerous", "!"} & set(re.findall(r"\w+|!", said))
 
 
@@ -219,10 +219,10 @@ def said_in_full(finding: Finding, known: Facts) -> list[str]:
         size = describe_size(relation.size_bytes)
         if finding.rule not in UNTIMED and not (size in finding.detail and "That takes" in finding.detail):
             missing.append("for how long")
-    words = re.findall(r"\w+", finding.hint)
+    words = re.findall(r"\w+", finding.remedy)
     if relation is not None and finding.relation.name not in words and "INDEX" not in words:
         missing.append("the remedy with the user's names")
-    return missing if finding.hint else [*missing, "a remedy"]
+    return missing if finding.remedy else [*missing, "a remedy"]
 
 
 GENERAL = {
@@ -245,4 +245,4 @@ def test_what_blocks_is_told_in_full(rule: str) -> None:
                 missing = said_in_full(finding, known)
                 if rule in GENERAL:
                     missing = [m for m in missing if m != "the remedy with the user's names"]
-                assert not missing, (finding.problem, finding.detail, finding.hint)
+                assert not missing, (finding.problem, finding.detail, finding.remedy)

@@ -63,7 +63,7 @@ def test_unknown_is_large(sql: str) -> None:
     [finding] = found(sql, lambda f: replace(f, relations={}))
     assert "GB" not in finding.problem + finding.detail
     assert (finding.rewrite is None) == sql.startswith("ALTER")
-    assert finding.hint
+    assert finding.remedy
 
 
 @pytest.mark.parametrize("sql", GUARDED)
