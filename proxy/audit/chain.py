@@ -19,6 +19,7 @@ GENESIS = "0" * 64  # ``prev`` of the very first line
 
 _BEFORE = b',"hash":"'
 _AFTER = b'"}'
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _TAIL = len(_BEFORE) + 64 + len(_AFTER)
 
 
@@ -46,8 +47,7 @@ def encode(record: Mapping[str, Any]) -> tuple[bytes, str]:
 
     Text that is not Unicode (lone surrogates of a client in another encoding) is kept as a JSON escape.
     """
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    body = text.encode("utf-8", "backslashreplace")[:-1]
+    body = _JSON.encode(record).encode("utf-8", "backslashreplace")[:-1]
     digest = sha256(body).hexdigest()
     return body + _BEFORE + digest.encode() + _AFTER + b"\n", digest
 

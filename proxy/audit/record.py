@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
-from functools import cache
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache, partial
+from operator import attrgetter
 from typing import Any, cast
 
 from proxy.audit.redact import redact, redact_body
 from proxy.catalog.facts import Constraint, Facts, Relation
 from proxy.policy.verdict import Decided, Verdict
+from proxy.records import replace
 from proxy.sql.statements import Statement
 
 
@@ -64,6 +66,7 @@ def record(
     took_ms: float = 0.0,
     literals: bool = False,
     standard_conforming_strings: bool = True,
+    clean: Callable[[str], str] | None = None,
     id: str | None = None,
     job: int | None = None,
     by_hand: ByHand | None = None,
@@ -72,23 +75,19 @@ def record(
 
     ``relations``: the names that the statement locks, for people.  ``steps``: what ran, each with sql, lock, waited_ms,
     took_ms, attempts, outcome and sqlstate.  ``job``: what was done is the job of that number, after a COMMIT, or ``by_hand``.  ``literals``: leave literals out, besides the secrets that always are.
+    ``clean``: ``redact`` with those, where it has been asked for the same texts already.
     """
-
-    def clean(sql: str) -> str:
-        return redact(sql, literals=literals, standard_conforming_strings=standard_conforming_strings)
-
-    def body(source: str) -> str:
-        return redact_body(source, literals=literals, standard_conforming_strings=standard_conforming_strings)
-
+    clean = clean or partial(redact, literals=literals, standard_conforming_strings=standard_conforming_strings)
+    body = partial(redact_body, literals=literals, standard_conforming_strings=standard_conforming_strings)
     return {
         "id": id or new_id(),
-        "session": asdict(session),
+        "session": members(session),
         "statement": clean(statement.sql),
         "comments": list(statement.comments),
         "kind": statement.node.kind,
         "relations": list(relations),
         "facts": facts_dict(_without_secrets(_without_literals(facts) if literals else facts, body)),
-        "policy": asdict(policy),
+        "policy": members(policy),
         "action": verdict.action.value,
         "findings": [_finding(decided) for decided in verdict.decided],
         "steps": [_rounded({**step, "sql": clean(step["sql"])}) for step in steps],
@@ -97,8 +96,13 @@ def record(
         "took_ms": round(took_ms, 3),
         "in_transaction": facts.in_transaction,
         **({"job": job} if job is not None else {}),
-        **({"by_hand": asdict(by_hand)} if by_hand is not None else {}),
+        **({"by_hand": members(by_hand)} if by_hand is not None else {}),
     }
+
+
+def members(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass whose values are JSON types."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _finding(decided: Decided) -> dict[str, Any]:
@@ -142,13 +146,20 @@ def _plain(value: Any) -> Any:
     kind = type(value)
     if kind in _SCALARS:
         return value
-    if (members := _members(cast(Hashable, kind))) is not None:
-        return {name: _plain(given) for name, default in members if (given := getattr(value, name)) != default}
+    if kind is tuple:
+        return [given if type(given) in _SCALARS else _plain(given) for given in value]
+    if (found := _fields(cast(Hashable, kind))) is not None:
+        values, named = found
+        return {
+            name: given if type(given) in _SCALARS else _plain(given)
+            for (name, default), given in zip(named, values(value), strict=False)
+            if given is not default and given != default
+        }
     match value:
-        case Mapping():
-            return {str(key): _plain(given) for key, given in value.items()}
         case frozenset():
             return sorted(value)
+        case Mapping():
+            return {str(key): _plain(given) for key, given in value.items()}
         case tuple():
             return [_plain(given) for given in value]
         case int() | str():
@@ -157,9 +168,13 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _members(kind: type) -> tuple[tuple[str, Any], ...] | None:
-    """The fields of a dataclass and their defaults; None if it is none."""
-    return tuple((f.name, _default(f)) for f in fields(kind)) if is_dataclass(kind) else None
+def _fields(kind: type) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, Any], ...]] | None:
+    """What gives the values of a dataclass's fields, and those with their defaults; None if it is none."""
+    if not is_dataclass(kind):
+        return None
+    named = tuple((f.name, _default(f)) for f in fields(kind))
+    # attrgetter gives no tuple for a single name.
+    return attrgetter(*(name for name, _ in named), "__class__"), named
 
 
 def _default(field: Any) -> Any:
@@ -175,6 +190,8 @@ def _adapter(kind: type) -> Any:
 
 def _without_secrets(facts: Facts, clean: Callable[[str], str]) -> Facts:
     """The bodies of routines are their authors' texts, as the statement is the client's."""
+    if not facts.routines:
+        return facts
     routines = {
         key: tuple(replace(one, source=clean(one.source) if one.source else one.source) for one in found)
         for key, found in facts.routines.items()

@@ -87,11 +87,13 @@ def _unreadable(sql: str) -> str:
 
 
 def _secrets(sql: str, tokens: Sequence[Token], scs: bool, depth: int) -> Iterator[Cut]:
+    # Where no such word stands in the text, it stands in no name either, unless one is written in escapes.
+    named = is_secret(fold(sql)) or any(token.kind == "uquoted" for token in tokens)
     hidden = 0  # tokens before this index are cut already
     for i, token in enumerate(tokens):
         if i < hidden:
             continue
-        values = list(_values(tokens, i, depth)) if is_secret(name_of(sql, token)) else []
+        values = list(_values(tokens, i, depth)) if named and is_secret(name_of(sql, token)) else []
         for value in values:
             yield (tokens[value].start, tokens[value].end, STRING)
             hidden = value + 1

@@ -131,7 +131,9 @@ class Deferral:
         except JobsUnusable as error:
             log.warning("%s: jobs that were left cannot be read: %s", self.who.label, error)
             return []
-        return [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
+        known = {one.job: one for one in self._left}  # with what has been read of it
+        left = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
+        return [earlier if (earlier := known.get(one.job)) == one else one for one in left]
 
     async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:
         """One statement in the client's transaction: what is short now, and a note of what is to come after COMMIT."""

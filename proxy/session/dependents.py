@@ -72,13 +72,13 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
         if one.drops and one.statement is not None:
             facts = after(one.statement, facts)
     relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
-    facts = replace(facts, relations=relations)
     names = frozenset(name for one in pending for name in one.made)
     if not names:
-        return facts
+        return replace(facts, relations=relations)
     constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
     return replace(
         facts,
+        relations=relations,
         taken_names={schema: taken | names for schema, taken in facts.taken_names.items()},
         taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
     )
@@ -88,7 +88,7 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
     about = [one for one in pending if relation.oid in one.tables]
     if not about:
         return relation
-    marks = {name for one in about for name in one.later_words if is_own(name)}
+    marks = {name for one in about for name in one.marks}
     made = {name for one in about for name in one.made}
     kept = {
         name: replace(c, waits=True) if name in made else c

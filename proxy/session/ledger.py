@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from proxy.audit import record
 from proxy.audit.chain import AuditError
+from proxy.audit.redact import redact
 from proxy.audit.sink import AuditLog
 from proxy.policy.load import Policy
 from proxy.run.attempt import Attempt
@@ -79,7 +81,9 @@ class Ledger:
     def record(self, who: Who, case: Case, policy: Policy, by_hand: record.ByHand | None = None) -> None:
         """Note what became of a case.  Never raises: the statement has run, and the client is to hear so."""
         action = case.verdict.action.value
-        decision = told(case, policy, who=who.told(), number=self.tally.next_number)
+        literals, scs = policy.audit.redact_literals, case.standard_conforming_strings
+        clean = cache(partial(redact, literals=literals, standard_conforming_strings=scs))  # each text once
+        decision = told(case, clean, who=who.told(), number=self.tally.next_number)
         self.tally.add(decision)
         why = _why(decision)
         log.log(
@@ -103,11 +107,12 @@ class Ledger:
             policy=record.PolicyUsed(policy.name, ", ".join(policy.files), policy.sha),
             outcome=case.outcome,
             relations=[".".join(part for part in name if part) for name in case.effect.relations],
-            steps=[asdict(step) for step in case.steps],
+            steps=[record.members(step) for step in case.steps],
             sqlstate=case.sqlstate,
             took_ms=case.took_ms,
-            literals=policy.audit.redact_literals,
-            standard_conforming_strings=case.standard_conforming_strings,
+            literals=literals,
+            standard_conforming_strings=scs,
+            clean=clean,
             job=case.job,
             by_hand=by_hand,
         )

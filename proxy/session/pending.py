@@ -12,6 +12,7 @@ from proxy.plans.target import is_own
 from proxy.sql import lexer, read
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
+    Action,
     AddConstraint,
     AlterTable,
     CreateIndex,
@@ -57,18 +58,21 @@ class Pending:
     @cached_property
     def validated(self) -> frozenset[str]:
         """Names of constraints that are there, NOT VALID, and will be valid only then."""
-        statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
-        actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
-        return frozenset(a.name for a in actions if isinstance(a, ValidateConstraint))
+        return frozenset(a.name for a in self._actions if isinstance(a, ValidateConstraint))
 
     @cached_property
     def added(self) -> frozenset[str]:
         """Names of constraints that are there, valid or not, only then."""
-        statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
-        actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
-        return frozenset(a.constraint.name for a in actions if isinstance(a, AddConstraint) and a.constraint.name)
+        adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
+        return frozenset(c.name for c in adds if c.name)
 
-    @property
+    @cached_property
+    def _actions(self) -> list[Action]:
+        """What ALTERs that are still to be run do."""
+        statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
+        return [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+
+    @cached_property
     def is_plain_index(self) -> bool:
         """Whether what it makes is an index, and no constraint."""
         node = self.statement.node if self.statement is not None else None
@@ -81,9 +85,7 @@ class Pending:
             case Statement(node=CreateIndex()) | Statement(node=AlterTable(object_type="INDEX")):
                 return frozenset(name for name in self.made if not is_own(name))
             case _:
-                statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
-                actions = [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
-                added = [a.constraint for a in actions if isinstance(a, AddConstraint)]
+                added = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
                 return frozenset(c.name for c in added if c.name is not None and c.kind in INDEXED)
 
     @cached_property
@@ -124,6 +126,11 @@ class Pending:
     def words(self) -> frozenset[str]:
         """All names in it, columns among them."""
         return words(self.sql)
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """Names of passing objects of ours in it."""
+        return frozenset(filter(is_own, self.later_words))
 
     @cached_property
     def later_words(self) -> frozenset[str]:

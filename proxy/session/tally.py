@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from proxy.audit.redact import redact
-from proxy.policy.load import Policy
 from proxy.session.case import Case
 
 KEPT = 300  # decisions that can be looked at
@@ -173,14 +171,13 @@ class Tally:
             self.waits.append((decision.at, waited, decision.blocked_ms))
 
 
-def told(case: Case, policy: Policy, *, who: Mapping[str, str], number: int = 0) -> Decision:
-    """A case as it is kept here: without its facts, its secrets and what is too long."""
-    scs, literals = case.standard_conforming_strings, policy.audit.redact_literals
+def told(case: Case, clean: Callable[[str], str], *, who: Mapping[str, str], number: int = 0) -> Decision:
+    """A case as it is kept here: without its facts, what ``clean`` leaves out and what is too long."""
 
-    def clean(sql: str) -> str:
+    def short(sql: str) -> str:
         if len(sql) > READ:
             return f"{sql[:8].split(None, 1)[0]} … ({len(sql):,} characters)"
-        found = redact(sql, literals=literals, standard_conforming_strings=scs)
+        found = clean(sql)
         return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
 
     return Decision(
@@ -189,14 +186,14 @@ def told(case: Case, policy: Policy, *, who: Mapping[str, str], number: int = 0)
         session=who,
         kind=case.statement.node.kind,
         relations=tuple(".".join(part for part in name if part) for name in case.effect.relations),
-        sql=clean(case.statement.sql),
+        sql=short(case.statement.sql),
         action=case.verdict.action.value,
         findings=tuple(
             Found(one.finding.rule, one.action.value, one.finding.problem, str(one.because), one.note)
             for one in case.verdict.decided
         ),
         steps=tuple(
-            Ran(clean(s.sql), s.lock, s.waited_ms, s.took_ms, s.blocked_ms, s.attempts, s.outcome) for s in case.steps
+            Ran(short(s.sql), s.lock, s.waited_ms, s.took_ms, s.blocked_ms, s.attempts, s.outcome) for s in case.steps
         ),
         outcome=case.outcome,
         sqlstate=case.sqlstate,
