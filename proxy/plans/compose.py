@@ -18,6 +18,7 @@ from typing import Any
 
 from proxy.catalog.facts import Facts
 from proxy.plans import done, referable
+from proxy.plans.depends import is_foreign_key, is_indexed
 from proxy.plans.early import early, had_come
 from proxy.plans.mark import mark_of_all, with_mark, without_mark
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
@@ -163,8 +164,8 @@ class _Alter:
         ours = [a for a in self.rewrites if isinstance(a, AddConstraint) and a.constraint.kind in MARKED]
         if any(isinstance(a, AddColumn) for a in before) and any(isinstance(a, SetNotNull) for a in self.rewrites):
             return True  # without the mark it would be refused as somebody else's column
-        adds = any(self.rewrites[a].action for a in ours if not _is_index(a))
-        return bool(ours) and (bool(before) or (adds and bool(rest or any(map(_is_index, ours)))))
+        adds = any(self.rewrites[a].action for a in ours if not is_indexed(a))
+        return bool(ours) and (bool(before) or (adds and bool(rest or any(map(is_indexed, ours)))))
 
     def _columns(self) -> list[Action]:
         """Those that are to be added, and are guarded."""
@@ -173,8 +174,8 @@ class _Alter:
     def preparing(self) -> tuple[list[Step], list[Action], list[Action]]:
         """All steps up to the last ALTER, and what comes in that."""
         before = self._early()
-        indexes = [a for a in self.rewrites if _is_index(a)]
-        keys = [a for a in self.rewrites if _is_foreign_key(a)]
+        indexes = [a for a in self.rewrites if is_indexed(a)]
+        keys = [a for a in self.rewrites if is_foreign_key(a)]
         late = self._late(keys, indexes)
         soon = [a for a in keys if a not in late]
         left = [a for a in self.rewrites if a not in keys and a not in self.there]
@@ -254,15 +255,15 @@ class _Alter:
             return [head, *closing.keys_but_of(batched)], [*filling, *closing.steps()]
         if any(r.before for r in self.rewrites.values()):
             return [], list(self.steps())
-        indexes = [a for a in self.rewrites if _is_index(a)]
-        keys = [a for a in self.rewrites if _is_foreign_key(a)]
+        indexes = [a for a in self.rewrites if is_indexed(a)]
+        keys = [a for a in self.rewrites if is_foreign_key(a)]
         late = self._late(keys, indexes)
         back = [a for a in self.rest if self._builds_on_guarded(a)]
         rest = [a for a in self.rest if a not in back]
         first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
         now = [self._first(first, rest)] if first or rest else []
         now += [self._first([a]) for a in keys if a not in late and self.rewrites[a].action]
-        others = [a for a in self.rewrites if not _is_index(a) and a not in late]
+        others = [a for a in self.rewrites if not is_indexed(a) and a not in late]
         later = _together([step for a in (*others, *indexes) for step in self.rewrites[a].steps])
         lasts = [a for a, r in self.rewrites.items() if r.last]
         if lasts or back:
@@ -275,8 +276,8 @@ class _Alter:
 
     def keys_but_of(self, filled: Set[str]) -> list[Step]:
         """Adds the foreign keys that no UPDATE of these columns looks up rows for, so that they may come before it."""
-        keys = [a for a in self.rewrites if _is_foreign_key(a) and self.rewrites[a].action]
-        late = self._late(keys, [a for a in self.rewrites if _is_index(a)])
+        keys = [a for a in self.rewrites if is_foreign_key(a) and self.rewrites[a].action]
+        late = self._late(keys, [a for a in self.rewrites if is_indexed(a)])
         free = [
             a
             for a in keys
@@ -289,7 +290,7 @@ class _Alter:
 
     def _builds_on_guarded(self, other: Action) -> bool:
         """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""
-        made = {r.name for a, r in self.rewrites.items() if r.name and _is_index(a)}
+        made = {r.name for a, r in self.rewrites.items() if r.name and is_indexed(a)}
         not_null = {a.column for a in self.rewrites if isinstance(a, SetNotNull)}
         match other:
             case DropConstraint(name=name):
@@ -345,7 +346,7 @@ class _Alter:
             kept[action] = None if last == action.span.of(self.statement.text) else (last, ())
         edits = self._edits(kept)
         after = list(dict.fromkeys(words for r in rewrites for words in r.after))
-        whys = [r.why_last or LASTS[_is_index(a)] for a, r in zip(guarded, rewrites, strict=True)]
+        whys = [r.why_last or LASTS[is_indexed(a)] for a, r in zip(guarded, rewrites, strict=True)]
         head = f"ALTER TABLE {'IF EXISTS ' if self.alter.if_exists else ''}{self.table.sql} "
         return Step(
             (
@@ -418,15 +419,6 @@ def _spelt(name: Name, statement: Statement) -> Target:
     """The table as the author has it."""
     table = target(name, None, statement)
     return done.named(*table.key) if table.schema else table
-
-
-def _is_index(action: Action) -> bool:
-    kinds = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
-    return isinstance(action, AddConstraint) and action.constraint.kind in kinds
-
-
-def _is_foreign_key(action: Action) -> bool:
-    return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
 
 
 def _why(*clauses: tuple[str, Sequence[object] | bool]) -> str:

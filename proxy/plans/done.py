@@ -136,11 +136,9 @@ def negate(query: str | None) -> str | None:
 
 
 def _joined(queries: Sequence[str | None], word: str) -> str | None:
-    if None in queries:
+    if not queries or None in queries:
         return None
-    asked = list(dict.fromkeys([query for query in queries if query]))
-    if not asked:
-        return None
+    asked = list(dict.fromkeys(queries)) if len(queries) > 1 else queries
     return asked[0] if len(asked) == 1 else "SELECT " + word.join(f"({query})" for query in asked)
 
 

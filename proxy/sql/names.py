@@ -28,7 +28,7 @@ def clip(name: str, limit_bytes: int = LIMIT_BYTES) -> str:
 
 
 def _size(name: str) -> int:
-    return len(name.encode("utf-8", "surrogatepass"))
+    return len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))
 
 
 def make_object_name(name1: str, name2: str | None, label: str | None) -> str:
