@@ -24,6 +24,7 @@ from typing import Any
 
 from proxy.catalog import answer as carried
 from proxy.catalog.assemble import created, relations
+from proxy.catalog.built_in_types import told
 from proxy.catalog.facts import MISSING, Facts, Function, Held, Relation, Setting, Type
 from proxy.catalog.regnames import unquoted
 from proxy.catalog.request import SQL, Request, more, request
@@ -147,11 +148,13 @@ def _types(answer: dict[str, Any], request: Request, chains: dict[int, list[dict
     for oid, definition in answer.get("demands") or ():
         checks.setdefault(oid, []).append(definition)
     types = {}
-    for key, typed in enumerate(request.sources.types):
+    for key, (typed, parts) in enumerate(request.sources.types.items()):
         if key not in found:
             types[typed] = Type(exists=False)
         elif found[key] in chains:  # else the server knows it, and our older snapshot does not
             types[typed] = _type(chains[found[key]], checks)
+        elif not request.described and (known := told(found[key], parts)) is not None:
+            types[typed] = known
     return types
 
 

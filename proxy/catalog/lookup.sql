@@ -399,6 +399,7 @@ SELECT pg_catalog.concat(
         -- end inside
         -- if types
         'typed', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(t.key, CAST(t.oid AS pg_catalog.int8))) FROM typed AS t),
+        -- if described
         'types', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                 'oid', CAST(t.oid AS pg_catalog.int8),
@@ -454,6 +455,7 @@ SELECT pg_catalog.concat(
                 AND k.contype OPERATOR(pg_catalog.=) 'c'
         ),
         -- end domains
+        -- end described
         -- end types
         -- if casts
         'casts', (

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from proxy.catalog import answer as carried
 from proxy.catalog import asked
+from proxy.catalog.built_in_types import NAMES
 from proxy.catalog.column_state import STATE
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts
@@ -114,12 +115,19 @@ class Request:
             "beside": any(wanted.beside for wanted in self.wanted) or self.shared,
             "bounded": self.shared if self.taken is None else _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
             "types": bool(self.sources.types),
+            "described": self.described,
             "of_schema": self.shared or any(len(parts) > 1 for parts in self.sources.types.values()),
             "users": self.sources.users,
             "functions": bool(self.sources.functions),
             "computed": self.sources.computed,
         }
         return sections(frozenset(name for name, yes in asked.items() if yes))
+
+    @property
+    def described(self) -> bool:
+        """Whether more is asked of the types than what their names mean."""
+        asked_anyway = self.again or self.retypes or self.shared or self.sources.users
+        return asked_anyway or not NAMES.issuperset(self.sources.types.values())
 
     @property
     def parameter(self) -> str:
@@ -162,6 +170,7 @@ def more(first: Request, statement: Statement, facts: Facts) -> Request | None:
     )
     needed |= not first.indexes and any(r.kind in "iI" for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
+    needed |= not first.described and not facts.types.keys() >= first.sources.types.keys()
     # What an interrupted run has left is gone on with, whatever there is still to do.
     needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
     if not needed and (first.writes or first.swaps):

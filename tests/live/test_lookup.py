@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ import psycopg
 import pytest
 from psycopg import sql as psql
 
-from proxy.catalog import blockers, leftover, lookup
+from proxy.catalog import blockers, built_in_types, leftover, lookup
 from proxy.catalog.facts import MISSING, Facts, Relation
 from proxy.plans.plan import Lock
 from proxy.sql.read import read
+from tests import facts
 from tests.servers import Server
 
 Session = psycopg.Connection[Any]
@@ -562,6 +564,24 @@ def test_somebody_elses_table_is_not_new_to_us(open_session: Open) -> None:
 
 
 # ---------------------------------------------------------------- blockers
+
+
+WRITTEN = ("pg_catalog.uuid", "integer[]", "varchar(20)", "timestamp(3) with time zone", "no_such_type", "public.uuid")
+
+
+@pytest.mark.parametrize("path", ["public", "evil, pg_catalog", "pg_catalog, evil", "''"])
+def test_what_a_built_in_type_is_needs_no_asking(session: Session, path: str) -> None:
+    session.execute("CREATE SCHEMA evil; CREATE TABLE public.t (id int)")
+    session.execute("CREATE DOMAIN evil.timestamptz AS pg_catalog.timestamptz CHECK (VALUE > '2020-01-01')")
+    session.execute("CREATE TYPE evil.uuid AS ENUM ('a'); CREATE DOMAIN evil.int4 AS pg_catalog.int4 DEFAULT 3")
+    session.execute(f"SET search_path = {path}")
+    for name in (*(name for (*_, name) in built_in_types.NAMES), *WRITTEN):
+        (statement,) = read(f"ALTER TABLE public.t ADD COLUMN c {name}")
+        described = replace(lookup.request(statement), again=True)
+        told = lookup.decode(
+            ask(session, described.sql, described.parameter), described, now=datetime.now(UTC), in_transaction=False
+        )
+        assert facts.ask(session, statement).types == told.types, name
 
 
 def in_the_way(session: Session, name: str, lock: Lock, schema: str = "public") -> tuple[blockers.Blocker, ...]:
