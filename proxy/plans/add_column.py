@@ -144,19 +144,21 @@ def _with_column(
     """The facts once the column is there.  What an interrupted run has put on it does not take a name away."""
     if relation is None or parts.statement is None:
         return facts  # nothing asks for it
+    made = parts.statement.node
+    assert isinstance(made, AlterTable)
+    demands = [a.constraint for a in made.actions if isinstance(a, AddConstraint)]
     name = action.column.name
+    if not demands and name not in relation.columns and facts.find(made.relation) is relation:
+        return facts  # NOT NULL asks only whether it is so already
     columns = dict(relation.columns)
     if not resumed:
         type_ = action.column.type.span.of(statement.text)
         columns[name] = Column(name, type_, not_null=False)
     changed = replace(relation, columns=columns)
     relations = {k: changed if r is relation else r for k, r in facts.relations.items()}
-    made = parts.statement.node
-    assert isinstance(made, AlterTable)
     relations[made.relation.parts] = changed
     if not resumed:
         return replace(facts, relations=relations)
-    demands = [a.constraint for a in made.actions if isinstance(a, AddConstraint)]
     own = {
         c.name
         for c in relation.constraints.values()

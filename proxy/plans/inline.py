@@ -30,10 +30,10 @@ def inline(
     strict = [c for c in demands if c.kind == "NOT NULL"]
     words = [f"ALTER COLUMN {name} SET NOT NULL"] if strict or not_null else []
     words += [_words(text, c, name) for c in demands if c.kind != "NOT NULL"]
-    given = next((c.name for c in strict if c.name), None)
-    key = any(c.kind == "PRIMARY KEY" for c in demands)
     if not words:
         return Inline(None)
+    given = next((c.name for c in strict if c.name), None)
+    key = "PRIMARY KEY" in [c.kind for c in demands]
     head = f"ALTER TABLE {'IF EXISTS ' if alter.if_exists else ''}{table.sql} "
     made = _read(head + ", ".join(words))
     staged = bool(strict) or not_null
