@@ -35,6 +35,8 @@ class _Rows:
     constraints: dict[Oid, list[Row]]
     indexes: dict[Oid, list[Row]]
     sizes: dict[Oid, list[Any]]
+    named: dict[Oid, str] = field(default_factory=dict)  # indexes
+    backed: dict[Oid, str] = field(default_factory=dict)  # constraints, by the index behind each
     numbers: dict[Oid, dict[int, str]] = field(default_factory=dict)  # names of columns by their number
     required: dict[Oid, list[str]] = field(default_factory=lambda: defaultdict(list))
     titles: dict[Oid, Pair] = field(default_factory=dict)
@@ -92,6 +94,8 @@ def _rows(answer: Mapping[str, Any]) -> _Rows:
     for row in rows.relations.values():
         rows.titles[row["oid"]] = (unquoted(row["schema"])[-1], row["name"])
         rows.sizes.setdefault(row["oid"], _own_size(row))
+    rows.named = {i["oid"]: i["name"] for many in rows.indexes.values() for i in many}
+    rows.backed = {k["index"]: k["name"] for k in answer["constraints"] or () if k["kind"] in BACKED}
     for oid, columns in rows.columns.items():
         rows.numbers[oid] = SYSTEM_COLUMNS | {c["number"]: c["name"] for c in columns}
     for oid, number, name, not_null in answer.get("attributes") or ():
@@ -240,16 +244,13 @@ def _constraint(k: Row, rows: _Rows) -> Constraint:
     names = rows.numbers.get(table, {})
     # Up to 17, VALIDATE leaves out the rows that a key has for the partitions of the other table.
     beside = bool(k["above"]) and any(one["oid"] == k["above"] for one in rows.constraints[table])
-    index = None
-    if k["kind"] in BACKED:
-        index = next((i["name"] for i in rows.indexes.get(table, ()) if i["oid"] == k["index"]), None)
     return Constraint(
         name=k["name"],
         kind=k["kind"],
         validated=k["validated"] or beside,
-        columns=tuple(names[n] for n in k["numbers"] or () if n in names),
+        columns=tuple([names[n] for n in k["numbers"] or () if n in names]),
         definition=k["definition"] or "",
-        index=index,
+        index=rows.named.get(k["index"]) if k["kind"] in BACKED else None,
         enforced=k["enforced"] is not False,
         inherited=bool(k["above"]),
         references=_identified(k["references"], rows) if k["references"] else None,
@@ -286,9 +287,6 @@ def _index(i: Row, rows: _Rows) -> Index:
     table = i["table"]
     names = rows.numbers.get(table, {})
     schema, title = rows.titles[table]
-    constraint = next(
-        (k["name"] for k in rows.constraints.get(table, ()) if k["kind"] in BACKED and k["index"] == i["oid"]), None
-    )
     return Index(
         oid=i["oid"],
         schema=schema,  # an index lives in the schema of its table
@@ -300,8 +298,8 @@ def _index(i: Row, rows: _Rows) -> Index:
         unique=i["unique"],
         partitioned=rows.relations[table]["kind"] == "p",
         partition=i.get("partition", False),
-        constraint=constraint,
-        columns=tuple(names[n] for n in i["numbers"][: i["keys"]] if n > 0),
+        constraint=rows.backed.get(i["oid"]),
+        columns=tuple([names[n] for n in i["numbers"][: i["keys"]] if n > 0]),
         derived=i["derived"],
         **_makeup(i.get("makeup")),
         immediate=i["immediate"],
