@@ -47,6 +47,18 @@ KNOWN: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "its limit is a tenth of a second",
     ),
     (
+        "asyncpg",
+        "tests.test_pool.TestPool::test_pool_config_persistence",
+        ("observe", "enforce"),
+        "its limit is a tenth of a second, directly too",
+    ),
+    (
+        "pg8000",
+        "test.dbapi.test_connection::test_broken_pipe_read",
+        ("observe", "enforce"),
+        "a race, directly too: it wants the connection gone, and may read the server's last words before",
+    ),
+    (
         "pg8000",
         "test.native.test_connection::test_broken_pipe_read",
         ("observe", "enforce"),
