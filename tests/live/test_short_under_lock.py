@@ -23,6 +23,13 @@ def asked(server: Server, url: str, since: int) -> list[str]:
     return server.statements(url.rpartition("/")[2], since=since)
 
 
+def with_durations(url: str) -> str:
+    """The database's name, of whose next sessions the server's log says how long each message took."""
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(f"ALTER DATABASE {session.info.dbname} SET log_min_duration_statement = 0")
+        return session.info.dbname
+
+
 def committed(connection: psycopg.Connection) -> list[str]:
     connection.execute("COMMIT")
     rows = connection.execute("SELECT statement FROM interlock.jobs WHERE state = 'done' ORDER BY id").fetchall()
@@ -47,9 +54,7 @@ def test_behind_a_lock_a_statement_asks_once(postgres: Server, orders: str, guar
 
 def test_the_question_stays_planned(postgres: Server, orders: str, guarded: str) -> None:
     """The statements behind the first find it as it is, whatever they are about."""
-    with psycopg.connect(orders, autocommit=True) as session:
-        name = session.info.dbname
-        session.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
+    name = with_durations(orders)
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute(KEY)
@@ -74,9 +79,7 @@ def test_nor_does_it_ask_again_behind_rows_that_the_tool_reads_or_writes(
     postgres: Server, orders: str, guarded: str, between: str
 ) -> None:
     """Each tool does so in its table of versions, behind every migration of the transaction."""
-    with psycopg.connect(orders, autocommit=True) as session:
-        name = session.info.dbname
-        session.execute(f"ALTER DATABASE {name} SET log_min_duration_statement = 0")
+    name = with_durations(orders)
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute(KEY)
