@@ -72,8 +72,8 @@ def _constraint_work(constraints: tuple[ColumnConstraint, ...], *, filled: bool)
     if any(c.kind == "CHECK" and not c.not_enforced for c in constraints):
         return "scan"
     key = constraint_of(constraints, "REFERENCES")
-    if key is not None and filled and not key.not_enforced:
-        return "scan"  # without a default all rows hold NULL, and Postgres does not look
+    if key is not None and not key.not_enforced and constraint_of(constraints, "DEFAULT") is not None:
+        return "scan"  # without that word Postgres does not look, whatever a domain gives; with it, it does so for NULL too
     return "scan" if constraint_of(constraints, "NOT NULL") is not None and not filled else "none"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.catalog.column_work import NULL
 from proxy.plans.plan import Lock
 from proxy.rules.base import Context, Finding, rule
 from proxy.rules.column import VALUES, added_to, of_kind, rewritten, table, without
@@ -23,6 +24,7 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
     referenced = context.relation(key.references)
     if referenced is not None and not referenced.exists:
         return None
+    why = "the default gives each of them a key" if _gives_keys(node, context) else "there is a DEFAULT, if only of NULL"
     name = quote_identifier(key.name or make_object_name(context.table.relation.name, node.column.name, "fkey"))
     body = _references(key, context)
     return Finding(
@@ -31,7 +33,7 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
         problem=f'adding column "{node.column.name}" would block reads and writes of {about.shown}'
         f' and writes to "{key.references.name}" while all rows are checked',
         detail=f"{about.all_rows} would be looked up in \"{key.references.name}\" under an ACCESS EXCLUSIVE lock,"
-        " because the default gives each of them a key.",
+        f" because {why}.",
         hint=script(
             without(node, context, "REFERENCES"),
             f"ALTER TABLE {on} ADD CONSTRAINT {name} FOREIGN KEY ({quote_identifier(node.column.name)}) {body} NOT VALID",
@@ -47,6 +49,11 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
 def _filled(node: AddColumn) -> bool:
     """Whether Postgres looks at the rows that are there; it does even for DEFAULT NULL."""
     return node.column.type.name in SERIAL or any(not c.virtual for c in of_kind(node, *VALUES))
+
+
+def _gives_keys(node: AddColumn, context: Context) -> bool:
+    defaults = [c.expression for c in of_kind(node, "DEFAULT") if c.expression is not None]
+    return not any(text.of(context.statement.text).strip().lower() == NULL for text in defaults)
 
 
 def _references(key: ColumnConstraint, context: Context) -> str:
