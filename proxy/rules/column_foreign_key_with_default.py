@@ -24,7 +24,9 @@ def column_foreign_key_with_default(node: AddColumn, context: Context) -> Findin
     referenced = context.relation(key.references)
     if referenced is not None and not referenced.exists:
         return None
-    why = "the default gives each of them a key" if _gives_keys(node, context) else "there is a DEFAULT, if only of NULL"
+    why = (
+        "the default gives each of them a key" if _gives_keys(node, context) else "there is a DEFAULT, if only of NULL"
+    )
     name = quote_identifier(key.name or make_object_name(context.table.relation.name, node.column.name, "fkey"))
     body = _references(key, context)
     return Finding(

@@ -10,7 +10,9 @@ from proxy.rules.column import table
 from proxy.rules.cost import cost_of
 from proxy.rules.subject import Subject, altered, script
 from proxy.rules.transaction import blocked, locked
-from proxy.sql.statements import AddConstraint, DropConstraint, ValidateConstraint, quote_identifier
+from proxy.sql.statements import AddConstraint, ConstraintKind, DropConstraint, ValidateConstraint, quote_identifier
+
+BY_INDEX = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY, ConstraintKind.EXCLUDE)
 
 
 @rule
@@ -65,9 +67,10 @@ def _is_idle(node: ValidateConstraint, about: Subject, context: Context) -> bool
 def _rewrite(node: ValidateConstraint, about: Subject, context: Context) -> Rewrite | None:
     """VALIDATE as a step of its own; None if its constraint comes or goes with the same statement."""
     alter = context.table
-    added = {a.constraint.name for a in alter.actions if isinstance(a, AddConstraint)}
+    added = {a.constraint.name: a.constraint.kind for a in alter.actions if isinstance(a, AddConstraint)}
     dropped = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
-    in_time = node.name not in added or context.facts.in_transaction  # outside, its step would come first
+    # Outside a transaction its step would come first.  One that an index makes is refused by Postgres, behind the build.
+    in_time = node.name not in added or (context.facts.in_transaction and added[node.name] not in BY_INDEX)
     if about.unresolved or node.name in dropped or not in_time:
         return None
     where = target(alter.relation, about.relation, context.statement)

@@ -14,7 +14,7 @@ from proxy.run.doing import doing
 from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, surely
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
-from proxy.run.savepoint import RELEASE, ROLLBACK, SAVEPOINT
+from proxy.run.savepoint import KEPT, SAVEPOINT, TAKEN_BACK
 from proxy.run.settings import as_before
 from proxy.run.words import describe, duration, names
 
@@ -22,26 +22,31 @@ Sent = Sequence[tuple[str, Sequence[str | bytes | None]]]
 
 
 async def run_inside(
-    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str] = (), then: Sent = (), tries: bool = False
+    runner: Runner,
+    step: Step,
+    *,
+    savepoint: bool,
+    first: Sequence[str] = (),
+    then: Sent = (),
+    ending: Sequence[str] = KEPT,
 ) -> list[Reply]:
     """Run a step in the client's transaction; ``runner.tag`` is its last tag.
 
-    With ``tries`` (and ``savepoint``) its effect and its locks are given back at once: its errors are all that is wanted.
-
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
-    transaction block has none) once.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
+    transaction block has none) once.  What becomes of the savepoint says ``ending``: with ``TAKEN_BACK`` the step's effect and
+    its locks are given back at once (its errors are all that is wanted), with ``LEFT_OPEN`` that is for the caller to do.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
     returned is the answer to ``then``.  Raises PlanFailed; ServerError, if it was one of those that failed.  The transaction
     is then in the failed state, or (with ``savepoint``) to be brought into it.
     """
     with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
         now.begin(1, step.sql)
-        return await _run(runner, step, savepoint=savepoint, first=first, then=then, tries=tries)
+        return await _run(runner, step, savepoint=savepoint, first=first, then=then, ending=ending)
 
 
 async def _run(
-    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent, tries: bool
+    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent, ending: Sequence[str]
 ) -> list[Reply]:
-    own, locks = runner.own, runner.locks
+    own, locks, tries = runner.own, runner.locks, ending is TAKEN_BACK
     result = StepResult(step.sql, step.lock.value)
     runner.results.append(result)
     patience = locks.patience()
@@ -64,7 +69,7 @@ async def _run(
             ms = patience.timeout(result.attempts) if savepoint else patience.timeout_ms
             timeout = (SET_CONFIG, ("lock_timeout", f"{ms}ms", "true"))
             head = [*ahead, *([(SAVEPOINT, ()), timeout] if savepoint else [timeout])]
-            back = [*([(ROLLBACK, ())] if tries else []), *([(RELEASE, ())] if savepoint else [])]
+            back = [(sql, ()) for sql in ending] if savepoint else []
             tail = [*([timeout] if tries else []), *then, restore]  # what goes with it waits no longer either
             at, behind = len(ahead), len(head) + len(step.statements)
             ahead = []
@@ -77,7 +82,7 @@ async def _run(
                     raise _Beside(error) from None
                 if savepoint and error.at > at:
                     # What has failed is what stands behind the savepoint: all else would keep its locks until ROLLBACK.
-                    await surely(lambda: own.run([(ROLLBACK, ()), (RELEASE, ())]))
+                    await surely(lambda: own.run([(sql, ()) for sql in TAKEN_BACK]))
                 if not is_lock_timeout(error.fields):
                     raise
             if waiting.over() or not savepoint:

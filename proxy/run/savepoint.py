@@ -7,3 +7,8 @@ from typing import Final
 SAVEPOINT: Final = "SAVEPOINT _interlock"
 ROLLBACK: Final = "ROLLBACK TO SAVEPOINT _interlock"
 RELEASE: Final = "RELEASE SAVEPOINT _interlock"
+
+# How a step ends that was run behind it.
+KEPT: Final = (RELEASE,)
+TAKEN_BACK: Final = (ROLLBACK, RELEASE)
+LEFT_OPEN: Final = ()

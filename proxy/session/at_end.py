@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
-from proxy.run.connection import Connection, ServerError
-from proxy.run.errors import PlanFailed
+from proxy.run.connection import Connection, Hears, ServerError
+from proxy.run.errors import PlanFailed, surely
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
+from proxy.run.savepoint import KEPT, LEFT_OPEN, TAKEN_BACK
 from proxy.session.case import Case, moved
 from proxy.session.late import Late, lateable
 from proxy.session.voice import Voice
+from proxy.wire import messages
+
+Reword = Callable[[dict[str, str]], dict[str, str] | None]
+ROW_DESCRIPTION = b"T"
+# What may tell one making of an object from another: oid, tid, xid, cid, oidvector, xid8, and their arrays; record and json.
+NUMBERS = frozenset({26, 27, 28, 29, 30, 1028, 1010, 1011, 1012, 1013, 5069, 271, 2249, 2287, 114, 199, 3802, 3807})
 
 
 class AtEnd:
@@ -54,7 +61,7 @@ class AtEnd:
             return False
         try:
             await self.own.sync()
-            await run_inside(runner, self.late.trial(step), savepoint=True, tries=True)
+            await run_inside(runner, self.late.trial(step), savepoint=True, ending=TAKEN_BACK)
             if simple:
                 await self.own.sync()
         except (PlanFailed, ServerError) as failed:
@@ -72,19 +79,60 @@ class AtEnd:
 
         The transaction is to be failed then.  Raises ConnectionLost.
         """
-        entries, step = list(self.late.entries), self.late.step
+        _, fields, failing = await self._begin(KEPT)
         self.late.clear()
+        return fields, failing
+
+    async def show(self, query: bytes, reword: Reword) -> tuple[dict[str, str], list[Case]]:
+        """Have a Query of the client's, which only reads the catalog, see all that waits, and give back its locks: as ``run``.
+
+        The client has been given the answer then, but for its ReadyForQuery.  What waits has been run in earnest, and waits no
+        longer, if a lock was not to be had at once (who had to wait for it, and lets go of it, may wait for ever), or if
+        the answer told numbers of objects: what is made again has others.
+        """
+        attempts, fields, failing = await self._begin(LEFT_OPEN)
+        if fields:
+            self.late.clear()
+            return fields, failing
+        answer = _Answer(self.voice.client)
+        await self.own.forward(query, answer, reword, lambda tag: tag)
+        if self.own.relay.status == b"T":
+            keeps = attempts > 1 or answer.numbers
+            if keeps:
+                self.late.clear()
+            await surely(lambda: self.own.run([(sql, ()) for sql in (KEPT if keeps else TAKEN_BACK)]))
+        return {}, []
+
+    async def _begin(self, ending: Sequence[str]) -> tuple[int, dict[str, str], list[Case]]:
+        """How often it was tried; and as ``run``."""
+        entries, step = list(self.late.entries), self.late.step
         last = entries[-1]
         runner = self.runner(replace(last.case), last.policy, True)
         self.own.on_notice = lambda body: None  # they were told when it was tried
         try:
             await self.own.sync()
-            await run_inside(runner, step, savepoint=True)
+            await run_inside(runner, step, savepoint=True, ending=ending)
             await self.own.sync()
         except (PlanFailed, ServerError) as failed:
             fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
             failing = [replace(one.case, steps=runner.results, outcome="failed") for one in entries]
             for case in failing:
                 case.sqlstate = fields.get("C", "")
-            return {key: value for key, value in fields.items() if key not in "Ppq"}, failing
-        return {}, []
+            return 0, {key: value for key, value in fields.items() if key not in "Ppq"}, failing
+        return runner.results[-1].attempts, {}, []
+
+
+class _Answer:
+    """The answer on its way to the client; ``numbers``: a column of it holds numbers of objects, or of their versions."""
+
+    def __init__(self, client: Hears) -> None:
+        self._client = client
+        self.numbers = False
+
+    def write(self, data: bytes) -> None:
+        if data[:1] == ROW_DESCRIPTION:
+            self.numbers = self.numbers or not NUMBERS.isdisjoint(messages.read_column_types(data[5:]))
+        self._client.write(data)
+
+    async def drain(self) -> None:
+        await self._client.drain()

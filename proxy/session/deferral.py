@@ -19,6 +19,7 @@ from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.jobs import JobsUnusable, NewJob
+from proxy.run.savepoint import TAKEN_BACK
 from proxy.run.settings import as_before
 from proxy.session import answers
 from proxy.session.absent import explained
@@ -156,7 +157,7 @@ class Deferral:
             then = [*((sql, ()) for sql in rehearsed(case)), *([job.insertion] if job is not None else [])]
             if late is not None:
                 replies = await run_inside(
-                    runner, self.at_end.late.trial(late), savepoint=True, first=first, then=then, tries=True
+                    runner, self.at_end.late.trial(late), savepoint=True, first=first, then=then, ending=TAKEN_BACK
                 )
                 self.at_end.late.add(case, late, policy)
             elif last is not None:

@@ -214,13 +214,16 @@ class Guard:
     ) -> list[Case] | None:
         """A case each, behind what waits for the end of the transaction unless nothing can tell that it does.
 
-        None: that could not be run, and the client has been told.
+        None: that could not be run, or was shown to a question about the catalog, and the client has been told.
         """
         late = self.at_end.late
         if late and (self.own.relay.status != b"T" or goes_back(statements)):
             late.clear()
         if late and late.passes(statements):
             return []
+        if late and simple and in_block and late.is_shown_to(statements):
+            await self._show_late(statements, policy)
+            return None
         if late and not late.may_go_with(statements) and not await self._run_late(statements, policy, simple=simple):
             return None
         cases = await self.examiner.examine(statements, in_transaction, policy)
@@ -256,6 +259,16 @@ class Guard:
                 await self.own.sync()
         await self.voice.fail(fields, simple=simple)
         return False
+
+    async def _show_late(self, statements: Sequence[Statement], policy: Policy) -> None:
+        """Have a question about the catalog see what was put off to the end of the transaction, and answer it."""
+        query = messages.query(self.own.encode(statements[0].text))
+        fields, failing = await self.at_end.show(query, lambda fields: self.deferral.explained(fields) or fields)
+        if fields:
+            self._record(failing, policy)
+            await self.voice.fail(fields, simple=True)
+        else:
+            await self.voice.ready()
 
     def _record(self, cases: Sequence[Case], policy: Policy) -> None:
         """At once; but in a transaction that goes on, and may keep others out, while the server works on what comes next."""

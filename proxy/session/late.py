@@ -17,8 +17,12 @@ from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
 from proxy.session.case import Case, patient_step
+from proxy.sql.catalog_read import catalog_read
 from proxy.sql.lexer import LexError, lex
 from proxy.sql.read import read
+from proxy.sql.statements import (
+    Action as AlterAction,
+)
 from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
@@ -105,7 +109,7 @@ class Late:
     def passes(self, statements: Sequence[Statement]) -> bool:
         """Whether a text cannot tell whether what waits has been run: a note in a tool's own table of versions.
 
-        Or DEALLOCATE, which psycopg sends behind any DDL.
+        Or DEALLOCATE, which psycopg sends behind any DDL; or a question that is about no relation (``version()``).
         """
         if len(statements) != 1:
             return False
@@ -113,7 +117,13 @@ class Late:
             case Show() | Other(kind="DEALLOCATE"):
                 return True
             case _:
-                return self._is_note(statements[0])
+                read = catalog_read(statements[0])
+                return (read is not None and not read.relations) or self._is_note(statements[0])
+
+    @staticmethod
+    def is_shown_to(statements: Sequence[Statement]) -> bool:
+        """Whether a text only looks at the catalog, so that it may be shown what waits, and that be given back."""
+        return len(statements) == 1 and catalog_read(statements[0]) is not None
 
     @staticmethod
     def may_go_with(statements: Sequence[Statement]) -> bool:
@@ -160,7 +170,7 @@ def lateable(case: Case) -> Step | None:
     table = case.facts.find(node.relation)
     if node.object_type != "TABLE" or table is None or not table.exists or table.is_new or table.temporary:
         return None
-    return patient_step(case) if all(isinstance(a, SMALL) for a in node.actions) else None
+    return patient_step(case) if all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) else None
 
 
 def goes_back(statements: Sequence[Statement]) -> bool:
@@ -178,10 +188,12 @@ def ends(statements: Sequence[Statement]) -> bool:
 def _adds_not_valid(step: Step) -> bool:
     nodes = [s.node for sql in step.statements for s in read(sql)]
     return bool(nodes) and all(
-        isinstance(node, AlterTable)
-        and all(isinstance(a, AddConstraint) and a.constraint.not_valid is not None for a in node.actions)
-        for node in nodes
+        isinstance(node, AlterTable) and all(_is_not_valid(a) for a in node.actions) for node in nodes
     )
+
+
+def _is_not_valid(action: AlterAction) -> bool:
+    return isinstance(action, AddConstraint) and action.constraint.not_valid is not None
 
 
 def _names(*statements: str) -> frozenset[str]:

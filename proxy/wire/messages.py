@@ -303,15 +303,25 @@ def read_sasl_mechanisms(rest: bytes) -> list[str]:
 
 def read_row_description(body: bytes) -> list[str]:
     """The names of the columns."""
-    names: list[str] = []
+    return [_decode(name) for name, _ in _columns(body)]
+
+
+def read_column_types(body: bytes) -> list[int]:
+    """The OIDs of the types of the columns of a RowDescription."""
+    return [_COLUMN.unpack_from(body, at)[2] for _, at in _columns(body)]
+
+
+def _columns(body: bytes) -> list[tuple[bytes, int]]:
+    """The name of each column, and where what else is said of it begins."""
+    found: list[tuple[bytes, int]] = []
     count, at = _count(body)
     for _ in range(count):
         name, at = _server_string(body, at)
-        names.append(_decode(name))
+        found.append((name, at))
         at += _COLUMN.size
     if at != len(body):
         raise ServerProtocolError("malformed RowDescription")
-    return names
+    return found
 
 
 def read_data_row(body: bytes) -> list[bytes | None]:

@@ -100,9 +100,13 @@ LOOKS = (
     "SELECT id, customer_id, total FROM orders ORDER BY id, total", "SELECT count(*) FROM customers", "SELECT 1", "SHOW search_path", "SHOW lock_timeout",
     "SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders'", "SELECT to_regclass('n') IS NULL",
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1", "",
+    "SELECT column_name, column_default FROM information_schema.columns WHERE table_name = 'orders' AND column_name IN ('email', 'note', 'total') ORDER BY 1",
+    "SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+    " WHERE d.adrelid = 'customers'::regclass AND a.attname = 'name' ORDER BY 1",
 )  # fmt: skip
 ERRORS = (
     "SELECT 1/0",
+    "SELECT 1/0 FROM pg_class",
     "SELEC 1",
     "SELECT nothing FROM orders",
     "CREATE INDEX ON nowhere (id)",

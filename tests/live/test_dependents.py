@@ -395,3 +395,13 @@ def test_a_key_of_a_new_table_that_waits_is_checked_without_its_lock(
         "ALTER TABLE pages ADD CONSTRAINT pages_f FOREIGN KEY (o) REFERENCES orders (id) ON DELETE CASCADE NOT VALID",
         "ALTER TABLE public.pages VALIDATE CONSTRAINT pages_f",
     ]
+
+
+def test_what_an_index_makes_is_not_validated_in_the_same_statement(orders: str, guarded: str) -> None:
+    """Postgres refuses it (42809), but only behind the build: so it is refused before, and nothing is put off that would fail."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.Error, match="validating k1 would block") as caught:
+            connection.execute("ALTER TABLE orders ADD CONSTRAINT k1 UNIQUE (id), VALIDATE CONSTRAINT k1")
+        assert caught.value.sqlstate == "IL001"
+        assert connection.execute("COMMIT").statusmessage == "ROLLBACK"

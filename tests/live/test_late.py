@@ -33,7 +33,7 @@ CONSTRAINTS = "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constrai
 
 
 SEES = (
-    "SELECT 1",
+    "SELECT count(*) FROM customers",
     "INSERT INTO customers VALUES (900, 'x')",
     "INSERT INTO schema_migrations SELECT 'x'",
     "INSERT INTO schema_migrations (version) VALUES (lower('X'))",

@@ -29,6 +29,9 @@ NOTES = (
     'update "knex_migrations_lock" set "is_locked" = $1 where "is_locked" = $2',
     "DEALLOCATE ALL",
     "SHOW lock_timeout",
+    "SELECT 1",
+    "SELECT version()",
+    "SELECT * FROM current_schema()",
 )
 OTHERS = (
     "INSERT INTO products (id) VALUES (1)",
@@ -45,7 +48,8 @@ OTHERS = (
     "DELETE FROM schema_migrations",
     "MERGE INTO schema_migrations USING orders ON true WHEN MATCHED THEN DELETE",
     "INSERT INTO schema_migrations (version) VALUES ('1'); SELECT 1",
-    "SELECT 1",
+    "SELECT conname FROM pg_constraint",
+    "SELECT f()",
     "SELECT version FROM schema_migrations",
     "SAVEPOINT a",
     "RELEASE a",
