@@ -143,6 +143,7 @@ class Examiner:
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
         temporary: set[str] = set()  # tables that the text makes
+        read_only = False  # the text has just begun such a transaction
         made_anew = False  # what a table's name means may have changed since the facts were asked
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
@@ -154,6 +155,7 @@ class Examiner:
                     earlier.append(replace(statement, node=SetVariable("search_path")))
                 if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
                     held = ()
+                read_only = _is_read_only(statement, before=read_only)
                 continue
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
@@ -174,6 +176,9 @@ class Examiner:
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
             case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
             case.made_anew = made_anew
+            if read_only and verdict.action is Action.DEFER:  # Postgres refuses it
+                case.verdict = replace(verdict, action=Action.ALLOW, plan=None)
+            read_only = False
             made_anew = made_anew or renames_tables(statement)
             match statement.node:
                 case CreateTable(relation=name, temporary=True) | CreateTableAs(relation=name, temporary=True):
@@ -251,3 +256,11 @@ def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
     for statement in passed:
         said.follow(statement)
     return said.now
+
+
+def _is_read_only(statement: Statement, *, before: bool) -> bool:
+    """Whether a text has begun a read-only transaction and nothing since could have made another of it: SET TRANSACTION, a function."""
+    node = statement.node
+    if not isinstance(node, Transaction):
+        return False
+    return bool(node.read_only) if node.kind == "BEGIN" else before and node.kind == "SAVEPOINT"

@@ -357,6 +357,7 @@ class Transaction:
 
     kind: str  # BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK TO, PREPARE TRANSACTION, COMMIT PREPARED, ROLLBACK PREPARED
     chain: bool = False
+    read_only: bool | None = None  # of BEGIN, if it says so
 
 
 @dataclass(frozen=True, slots=True)

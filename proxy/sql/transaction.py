@@ -11,12 +11,10 @@ def transaction(c: Cursor) -> Transaction:
     match c.name():
         case "begin":
             c.take_one("work", "transaction")
-            _modes(c)
-            return Transaction("BEGIN")
+            return Transaction("BEGIN", read_only=_modes(c))
         case "start":
             c.need("transaction")
-            _modes(c)
-            return Transaction("BEGIN")
+            return Transaction("BEGIN", read_only=_modes(c))
         case "savepoint":
             c.name()
             return Transaction("SAVEPOINT")
@@ -67,11 +65,14 @@ def _chain(c: Cursor) -> bool:
     return chain
 
 
-def _modes(c: Cursor) -> None:
-    """``ISOLATION LEVEL …``, READ ONLY and the like, with or without commas between them."""
+def _modes(c: Cursor) -> bool | None:
+    """``ISOLATION LEVEL …``, READ ONLY and the like, with or without commas between them; whether it is to be read-only, if said."""
+    read_only: bool | None = None
     while not c.done:
         if c.take("isolation", "level"):
             c.need_phrase("serializable", "repeatable read", "read committed", "read uncommitted")
         else:
-            c.need_phrase("read only", "read write", "deferrable", "not deferrable")
+            phrase = c.need_phrase("read only", "read write", "deferrable", "not deferrable")
+            read_only = phrase == "read only" if phrase.startswith("read") else read_only
         c.take(",")
+    return read_only

@@ -42,6 +42,7 @@ MIGRATION = (
     "DROP INDEX orders_total_idx",
     "COMMENT ON INDEX i1 IS 'x'",
     "ALTER TABLE schema_migrations ADD CONSTRAINT c1 CHECK (version <> '')",  # run just before COMMIT
+    "SELECT conname FROM pg_constraint WHERE conname = 'c1'",  # sees it before
 )
 JOBS = 6
 FORMS: dict[str, Sequence[Flight]] = {

@@ -405,3 +405,25 @@ def test_what_an_index_makes_is_not_validated_in_the_same_statement(orders: str,
             connection.execute("ALTER TABLE orders ADD CONSTRAINT k1 UNIQUE (id), VALIDATE CONSTRAINT k1")
         assert caught.value.sqlstate == "IL001"
         assert connection.execute("COMMIT").statusmessage == "ROLLBACK"
+
+
+@pytest.mark.parametrize(
+    ("between", "sqlstate"),
+    [
+        ("", "25006"),
+        ("SAVEPOINT a; ", "25006"),
+        ("SET TRANSACTION READ WRITE; ", "23503"),
+        ("SELECT set_config('transaction_read_only', 'off', true); ", "IL001"),
+        ("COMMIT; BEGIN; ", "23503"),
+        ("END; BEGIN READ WRITE; ", "23503"),
+    ],
+)
+def test_a_string_that_begins_read_only_gets_the_servers_refusal(
+    between: str, sqlstate: str, orders: str, guarded: str
+) -> None:
+    """Its rows are not looked through then; and whatever may have made another transaction of it counts."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("INSERT INTO orders (id, customer_id, email) VALUES (777777, 777777, 'x')")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(f"BEGIN READ ONLY; {between}{KEY}; COMMIT".encode())
+        assert caught.value.sqlstate == sqlstate

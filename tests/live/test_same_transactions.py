@@ -192,6 +192,9 @@ class Twins:
         if mine["C"][:2] != "IL" and any(", A" in sql or ", V" in sql for sql in flight.statements):
             self.seen["of several errors of one statement another comes first"] += mine != theirs
             return
+        if (mine["C"], theirs["C"]) == ("42P07", "42703"):  # a name that waits is taken, and a column is not there
+            self.seen["of several errors of one statement another comes first"] += 1
+            return
         assert mine == theirs, (flight, theirs, mine)
 
     def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
@@ -206,6 +209,9 @@ class Twins:
                 "ADD COLUMN" in s and "REFERENCES" in s and "random()" in s for s in flight.statements
             ):
                 raise Different("a key of a column that is filled after COMMIT is made after it")
+        if kind == other_kind == "D" and flight.way == "string" and "SHOW lock_timeout" in flight.statements:
+            self.seen["SHOW lock_timeout in a string"] += 1  # docs/limits.md
+            return
         raise AssertionError((flight, (other_kind, other), (kind, what)))
 
     def compare(self) -> None:

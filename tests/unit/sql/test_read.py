@@ -386,7 +386,7 @@ def test_drops(text: str, kind: str, names: list[str], on: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "node"),
     [
-        ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY", Transaction("BEGIN")),
+        ("START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY", Transaction("BEGIN", read_only=True)),
         ("END", Transaction("COMMIT")),
         ("ABORT AND CHAIN", Transaction("ROLLBACK", chain=True)),
         ("ROLLBACK WORK TO SAVEPOINT a", Transaction("ROLLBACK TO")),
