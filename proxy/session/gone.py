@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxy.catalog.facts import Facts
+from proxy.catalog.facts import Facts, Relation
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.target import literal
 from proxy.session.pending import Pending, commented, constraints
 from proxy.sql.statements import (
+    Action,
     AddConstraint,
     AlterTable,
+    ConstraintKind,
     CreateIndex,
     Drop,
+    DropConstraint,
     DropIndex,
     Name,
     Other,
@@ -23,6 +26,7 @@ from proxy.sql.statements import (
 )
 
 WRONG_OBJECT, WRONG_STATE = "42809", "55000"
+INVALID_TABLE, PRIMARY_KEY = "42P16", ConstraintKind.PRIMARY_KEY
 UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
 SET_CONSTRAINTS = "SET CONSTRAINTS"
 
@@ -155,6 +159,10 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
         case AlterTable(object_type="TABLE", relation=table, actions=actions):
             relation = facts.find(table)
+            if relation is not None and not relation.exists:
+                return None  # which is the first thing that the server says
+            if relation is not None and _is_second_key(actions, relation, pending):
+                return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
             oid = relation.oid if relation is not None else 0
             foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
             unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
@@ -184,6 +192,15 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
         case _:
             return None
+
+
+def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Sequence[Pending]) -> bool:
+    """Whether a primary key is added to a table that is to get one (index_check_primary_key in catalog/index.c)."""
+    keys = [a.constraint for a in actions if isinstance(a, AddConstraint) and a.constraint.kind is PRIMARY_KEY]
+    if not keys or any(isinstance(a, DropConstraint) for a in actions):
+        return False
+    there = all(column in relation.columns for key in keys for column in key.columns)
+    return there and any(relation.oid in one.tables and one.makes_primary_key for one in pending)
 
 
 def _not_to_be_validated(constraint: str, table: str, major: int) -> Fails:

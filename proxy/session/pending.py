@@ -15,6 +15,7 @@ from proxy.sql.statements import (
     Action,
     AddConstraint,
     AlterTable,
+    ConstraintKind,
     CreateIndex,
     DropIndex,
     Name,
@@ -71,6 +72,11 @@ class Pending:
         """What ALTERs that are still to be run do."""
         statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
         return [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+
+    @cached_property
+    def makes_primary_key(self) -> bool:
+        adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
+        return any(c.kind is ConstraintKind.PRIMARY_KEY for c in adds)
 
     @cached_property
     def is_plain_index(self) -> bool:
