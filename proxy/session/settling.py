@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from proxy.net import Peer
 from proxy.run.connection import ServerError
-from proxy.session import aside, explain
+from proxy.session import aside, explain, modes
 from proxy.session.group import Groups
 from proxy.session.guard import Guard, Outcome
 from proxy.session.prepared import BIND, CLOSE, EXECUTE, PARSE, QUERY, SYNC, Prepared, depends_on_settings, nodes
@@ -160,6 +160,13 @@ class Settling:
             self.own.release()
             self._let_go()
             return Outcome.ANSWERED
+        replaced = False
+        if simple and text is not None and self.relay.status == b"T" and modes.may_set_modes(sql):
+            end = modes.leading(await aside.statements(text, reading))
+            if end and not (self.relay.executes or self.relay.pipeline_open):
+                if not await self._goes_ahead(messages.query(reading.encode(text[:end]))):
+                    return Outcome.ANSWERED
+                text, replaced = modes.without(text, end), True
         first = self.relay.status == b"I" and not self.relay.executes
         outcome = await self.guard.settle(
             text if text is not None else sql.decode("ascii", "surrogateescape"),
@@ -172,11 +179,23 @@ class Settling:
         if outcome is Outcome.PASS and first and not simple and not await self._afresh(sql, portal, alone=alone):
             outcome = Outcome.ANSWERED
         self.own.release()
-        if outcome is Outcome.PASS:
+        if outcome is Outcome.PASS and replaced and text is not None:
+            self.server.write(self.relay.replace_held(messages.query(reading.encode(text))))
+        elif outcome is Outcome.PASS:
             self._pass()
         else:
             self._let_go()
         return outcome
+
+    async def _goes_ahead(self, query: bytes) -> bool:
+        """Run the first part of a query string; false if it has failed, and with it all of the string."""
+        await self.own.forward(query, self.guard.client, lambda fields: fields, lambda tag: tag)
+        if self.relay.status == b"T":
+            return True
+        await self.guard.voice.ready()
+        self.own.release()
+        self._let_go()
+        return False
 
     async def _afresh(self, sql: bytes, portal: bytes, *, alone: bool) -> bool:
         """End the pipeline in which we have asked about its first statement, and bind the client's portal again; whether that worked.
