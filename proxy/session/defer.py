@@ -35,6 +35,10 @@ BEHIND_ROLLBACK = (
     "the transaction has failed, and until it is rolled back the server answers nothing",
     "Send ROLLBACK by itself.",
 )
+TAKEN_BACK_BEFORE = (
+    "interlock.jobs is not there yet, and the ROLLBACK in front of it in the same query string would take it away again",
+    "Send the ROLLBACK by itself, or run interlock jobs install once.",
+)
 BESIDE_EXECUTE = (
     "it stands in one query string with other statements, and is run by EXECUTE",
     "Send the statements one by one.",

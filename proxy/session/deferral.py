@@ -30,6 +30,7 @@ from proxy.session.defer import (
     BEHIND_TEMPORARY,
     BESIDE_COPY,
     BESIDE_EXECUTE,
+    TAKEN_BACK_BEFORE,
     InSteps,
     as_raised,
     looks,
@@ -42,6 +43,7 @@ from proxy.session.defer import (
 )
 from proxy.session.dependents import GivesUp
 from proxy.session.gone import Fails
+from proxy.session.late import goes_back
 from proxy.session.ledger import Who
 from proxy.session.noted import Noted
 from proxy.session.patient_string import PatientString, locks_of
@@ -305,6 +307,8 @@ class Deferral:
         before = len(self._put_off) if self.has_deferred() else 0
         try:
             if waiting:
+                if in_block and _behind_rollback(statements, waiting) and not await jobs.exists(self.own):
+                    raise JobsUnusable(*TAKEN_BACK_BEFORE)
                 await self._prepare_jobs(in_block=in_block)
                 self._remember([Pending(case.statement.sql, _later(case)) for case in waiting])
                 self.on_deferred()
@@ -358,3 +362,9 @@ class Deferral:
 
 def _later(case: Case) -> tuple[Step, ...]:
     return case.verdict.plan.later if case.verdict.plan is not None else ()
+
+
+def _behind_rollback(statements: Sequence[Statement], waiting: Sequence[Case]) -> bool:
+    """Whether something is to be written down behind a ROLLBACK, or ROLLBACK TO, of what was there before the string."""
+    last = max(statements.index(case.statement) for case in waiting)
+    return any(goes_back((statement,)) for statement in statements[:last])

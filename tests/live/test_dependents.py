@@ -433,3 +433,29 @@ def test_a_string_that_begins_read_only_gets_the_servers_refusal(
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(f"BEGIN READ ONLY; {between}{KEY}; COMMIT".encode())
         assert caught.value.sqlstate == sqlstate
+
+
+@pytest.mark.parametrize("back", ["ROLLBACK", "ROLLBACK TO a"])
+@pytest.mark.parametrize("there", [False, True])
+def test_behind_a_rollback_in_the_string_the_jobs_table_has_to_be_there(
+    there: bool, back: str, orders: str, guarded: str
+) -> None:
+    """What is made for it in the open transaction would be gone again."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        if there:
+            connection.execute("BEGIN")
+            connection.execute("CREATE INDEX j ON orders (id)")
+            connection.execute("COMMIT")
+        connection.execute("BEGIN")
+        connection.execute("SAVEPOINT a")
+        string = f"ALTER TABLE orders ALTER total SET DEFAULT 1; {back}; {INDEX}".encode()
+        if not there:
+            with pytest.raises(psycopg.Error, match="is not there yet, and the ROLLBACK") as caught:
+                connection.execute(string)
+            assert caught.value.sqlstate == "IL001"
+            connection.execute("ROLLBACK")
+            return
+        connection.execute(string)
+        connection.execute("COMMIT")
+    with psycopg.connect(orders) as session:
+        assert session.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone() == (True,)
