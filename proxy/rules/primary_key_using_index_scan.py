@@ -22,6 +22,8 @@ def primary_key_using_index_scan(node: AddConstraint, context: Context) -> Findi
         return None
     on = table(context)
     index = about.relation.indexes.get(c.using_index) if about.relation else None
+    if index is not None and (not index.unique or index.derived):
+        return None  # Postgres refuses it, before it reads a row
     known = about.relation.columns if about.relation else {}
     nullable = [quote_identifier(name) for name in index.columns if not known[name].not_null] if index and known else []
     columns = nullable or ["<each column of the index>"]

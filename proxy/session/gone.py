@@ -165,9 +165,14 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
                 return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
             oid = relation.oid if relation is not None else 0
             foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
+            renamed = {n for one in pending if oid in one.tables and one.renamed is not None for n in one.drops & gone}
             unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
             for action in actions:
                 match action:
+                    case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in renamed:
+                        return Fails(UNDEFINED_OBJECT, f'constraint "{name}" of relation "{table.name}" does not exist')
+                    case OtherAction(what="RENAME CONSTRAINT", name=str(name)) if name in renamed:
+                        return Fails(UNDEFINED_OBJECT, f'constraint "{name}" for table "{table.name}" does not exist')
                     case ValidateConstraint(name=name) if name in unique:
                         return _not_to_be_validated(name, table.name, facts.major)
                     case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if (
@@ -199,8 +204,15 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
     keys = [a.constraint for a in actions if isinstance(a, AddConstraint) and a.constraint.kind is PRIMARY_KEY]
     if not keys or any(isinstance(a, DropConstraint) for a in actions):
         return False
-    there = all(column in relation.columns for key in keys for column in key.columns)
-    return there and any(relation.oid in one.tables and one.makes_primary_key for one in pending)
+    waiting = {name for one in pending for name in one.indexes}
+    for key in keys:  # anything else that is wrong with it is said first
+        index = relation.indexes.get(key.using_index or "")
+        usable = key.using_index in waiting or (
+            index is not None and index.unique and index.valid and not index.derived
+        )
+        if not (usable if key.using_index is not None else set(key.columns) <= relation.columns.keys()):
+            return False
+    return any(relation.oid in one.tables and one.makes_primary_key for one in pending)
 
 
 def _not_to_be_validated(constraint: str, table: str, major: int) -> Fails:

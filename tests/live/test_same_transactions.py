@@ -192,7 +192,10 @@ class Twins:
         if mine["C"][:2] != "IL" and any(", A" in sql or ", V" in sql for sql in flight.statements):
             self.seen["of several errors of one statement another comes first"] += mine != theirs
             return
-        if mine["C"] == "42P07" and theirs["C"] in ("42703", "55006"):  # a name that waits is taken; no such column; a cursor
+        if mine["C"] == "42P07" and theirs["C"] in (
+            "42703",
+            "55006",
+        ):  # a name that waits is taken; no such column; a cursor
             self.seen["of several errors of one statement another comes first"] += 1
             return
         assert mine == theirs, (flight, theirs, mine)
