@@ -85,7 +85,10 @@ class Connection:
         self.server = server
         self.on_notice: Callable[[bytes], None] | None = None  # bodies of NoticeResponses to the client's statements
         self.encode: Callable[[str], bytes] = lambda text: text.encode("utf-8", "surrogateescape")
-        self.simple = False  # what the client wants run came in a Query, which does away with its unnamed statement
+        self.simple = (
+            False  # what the client wants run came in a Query, which does away with its unnamed statement and portal
+        )
+        self._portal_is_gone = False  # the unnamed one, with which a table that it reads could not be altered (55006)
         self._arrived: asyncio.Future[None] | None = None
         self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
         self.is_lost = False
@@ -204,6 +207,9 @@ class Connection:
     async def _fly(self, out: bytes, count: int, closes: int, *, notices: bool) -> list[Reply]:
         """Send what executes ``count`` statements and closes so much; one reply for each."""
         flush_only = self.relay.pipeline_open
+        if self.simple and not self._portal_is_gone and self.relay.status == b"T":
+            self._portal_is_gone = True
+            out, closes = messages.close(b"P", b"") + out, closes + 1
         end = messages.close(b"P", NAME) + messages.close(b"S", NAME)
         end += messages.flush() if flush_only else messages.sync()
         self.relay.capture = True
@@ -309,6 +315,10 @@ class Connection:
                 error = ServerError(messages.read_fields(message.body))
         if error is not None:
             raise error
+
+    def settles(self, *, simple: bool) -> None:
+        """What follows is in the place of a text of the client's, which came in a Query (``simple``) or is run by Execute."""
+        self.simple, self._portal_is_gone = simple, False
 
     async def parse_only(self, sql: str) -> None:
         """Have the server read a text, and run nothing.  Raises ServerError if it cannot."""

@@ -122,13 +122,13 @@ class Guard:
         relay = self.own.relay
         in_block = relay.status == b"T" and not relay.executes  # what was executed since may have ended it
         self._since_then(in_block=in_block)
-        self.own.simple = simple
+        self.own.settles(simple=simple)
         try:
             outcome = await self._settle(
                 text, readable=readable, simple=simple, alone=alone, prepared=prepared, in_block=in_block
             )
         finally:
-            self.own.simple = False
+            self.own.settles(simple=False)
         if relay.status != b"T":
             await self.put_away()
         self.attend()
