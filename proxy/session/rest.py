@@ -183,7 +183,7 @@ class Rest:
         while True:
             holders = await self._holders()
             if not holders or self.guard.cancelled.is_set():
-                return not holders
+                return not holders and not await self._is_prepared(waiting)
             if any(holder.wait_event == "advisory" for holder in holders):
                 return False  # another node, which waits for the migration lock of this very session
             if not group.at_rest(self.member, since=since) or time.monotonic() > bound:
@@ -208,6 +208,15 @@ class Rest:
             return []
         user = self.guard.who.user
         return [b for b in found if b.user == user and (b.state.startswith("idle in") or b.wait_event == "advisory")]
+
+    async def _is_prepared(self, waiting: list[Job]) -> bool:
+        """Whether a transaction that this user has prepared is in the way of a build: who is to end it may be waiting for our answer."""
+        tables = sorted({oid for job in waiting if job.waits_for_others for oid in job.tables})
+        found = await self.guard.own.fetch(blockers.PREPARED, "{" + ",".join(map(str, tables)) + "}")
+        if found:
+            gid = (found[0][0] or b"").decode("utf-8", "replace")
+            self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")
+        return bool(found)
 
     async def _watch(self, group: Group) -> None:
         """While a job is done: stop it when another session of the client's stays idle in a transaction begun since.

@@ -139,6 +139,11 @@ class Twins:
                     if status == "E" and story.recovers:
                         self._same(direct, through, Flight("simple", ("ROLLBACK TO a",)))
                 self._same(direct, through, Flight("simple", ("ROLLBACK",)))
+                for session, raw in zip(
+                    self.sessions, (direct, through), strict=True
+                ):  # what waits for its end is done then
+                    for (gid,) in session.execute(PREPARED).fetchall():
+                        raw.query(f"ROLLBACK PREPARED '{gid}'")
             except Different:
                 for raw in (direct, through):
                     raw.query("ROLLBACK")

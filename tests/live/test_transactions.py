@@ -291,3 +291,41 @@ def test_a_policy_that_rewrites_nothing_does_not_promise_it(orders: str, share_p
         "Use instead: CREATE INDEX CONCURRENTLY i ON orders (email); Outside a transaction: in psql: run it without BEGIN"
         " and without -1 / --single-transaction, and one statement in each -c"
     )
+
+
+@pytest.mark.parametrize("end", ["COMMIT PREPARED", "ROLLBACK PREPARED"])
+def test_a_prepared_transaction_of_the_same_user_is_not_waited_for(end: str, orders: str, guarded: str) -> None:
+    """Who is to end it may be the one that waits for our answer; the index is built when it has."""
+    gid = orders.rpartition("/")[2]
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        said: list[str] = []
+        connection.add_notice_handler(lambda d: said.append(d.message_primary or ""))
+        connection.execute("BEGIN")
+        connection.execute("CREATE INDEX i ON orders (email)")
+        connection.execute(
+            f"END; BEGIN; INSERT INTO orders (id, total) VALUES (900000, 1); PREPARE TRANSACTION '{gid}'".encode()
+        )
+        assert f"interlock: the prepared transaction {gid} is in the way; not waiting for it" in said
+        assert connection.execute("SELECT to_regclass('i')").fetchone() == (None,)
+        connection.execute(f"{end} '{gid}'".encode())
+        assert connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone() == (
+            True,
+        )
+        assert connection.execute("SELECT count(*) FROM orders WHERE id = 900000").fetchone() == (end[:6] == "COMMIT",)
+
+
+def test_a_prepared_transaction_that_only_reads_is_in_nobodys_way(orders: str, guarded: str) -> None:
+    gid = orders.rpartition("/")[2]
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT * FROM orders WHERE id = 1 FOR SHARE")
+        connection.execute(f"PREPARE TRANSACTION '{gid}'".encode())
+        try:
+            connection.execute("BEGIN")
+            connection.execute("CREATE INDEX i ON orders (email)")
+            connection.execute("COMMIT")
+            assert connection.execute(
+                "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"
+            ).fetchone() == (True,)
+        finally:
+            connection.execute(f"ROLLBACK PREPARED '{gid}'".encode())
