@@ -31,6 +31,7 @@ from proxy.sql.statements import (
     ConstraintKind,
     CreateIndex,
     CreateTable,
+    Drop,
     DropColumn,
     DropConstraint,
     DropIndex,
@@ -157,6 +158,10 @@ def dependent(
             return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
+        case Drop(object_type="TABLE", cascade=True, names=names):  # keys to them go, which are to be validated
+            dropped = {name.name for name in names}
+            keyed = next((one for one in pending if not one.referenced.isdisjoint(dropped)), None)
+            return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql) if keyed is not None else None
         case _:
             return None
 

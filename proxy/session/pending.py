@@ -13,6 +13,7 @@ from proxy.sql import lexer, read
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
     Action,
+    AddColumn,
     AddConstraint,
     AlterTable,
     ConstraintKind,
@@ -72,6 +73,15 @@ class Pending:
         """What ALTERs that are still to be run do."""
         statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
         return [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+
+    @cached_property
+    def referenced(self) -> frozenset[str]:
+        """Names of tables that its foreign keys point to."""
+        node = self.statement.node if self.statement is not None else None
+        actions = node.actions if isinstance(node, AlterTable) else ()
+        keys = [a.constraint.references for a in actions if isinstance(a, AddConstraint)]
+        keys += [c.references for a in actions if isinstance(a, AddColumn) for c in a.column.constraints]
+        return frozenset(name.name for name in keys if name is not None)
 
     @cached_property
     def makes_primary_key(self) -> bool:

@@ -467,3 +467,19 @@ def test_behind_a_rollback_in_the_string_the_jobs_table_has_to_be_there(
         connection.execute("COMMIT")
     with psycopg.connect(orders) as session:
         assert session.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("drop", ["DROP TABLE customers CASCADE", "DROP TABLE IF EXISTS public.customers, nothing CASCADE"])
+def test_a_table_that_a_waiting_key_points_to_is_not_dropped_behind_it(drop: str, orders: str, guarded: str) -> None:
+    """The key would go with it, and its VALIDATE fail after COMMIT."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(KEY)
+        with pytest.raises(psycopg.Error, match="cannot be done while") as caught:
+            connection.execute(drop.encode())
+        assert caught.value.sqlstate == "IL001"
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN")
+        connection.execute(INDEX)
+        connection.execute(drop.encode())
+        assert connection.execute("COMMIT").statusmessage == "COMMIT"
