@@ -57,7 +57,7 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """IF EXISTS of what is gone, or SET CONSTRAINTS of what nothing is to be checked by yet: nothing is done."""
+    """IF EXISTS of what is gone, IF NOT EXISTS of what waits, or SET CONSTRAINTS of what nothing is to be checked by yet: nothing is done."""
 
     sql = "DO LANGUAGE plpgsql 'BEGIN END'"
 
@@ -137,6 +137,8 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
     match statement.node:
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
+        case CreateIndex(name=Name(name=name), if_not_exists=True) if name in made:
+            return Skips()
         case AlterTable(actions=(OtherAction(what="RENAME TO", name=str(new)),)) if new in made:
             return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
         case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:

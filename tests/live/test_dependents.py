@@ -38,6 +38,10 @@ SAME: list[Sequence[str]] = [
     ("CREATE INDEX ON orders (email)", "CREATE INDEX ON orders (email)"),
     ("CREATE INDEX ON orders (email); CREATE INDEX ON orders (email)",),
     (INDEX + "; COMMENT ON INDEX i IS 'x'",),
+    (INDEX, "INSERT INTO orders VALUES (1)", "CREATE UNIQUE INDEX IF NOT EXISTS i ON orders (id)"),
+    (INDEX + "; CREATE UNIQUE INDEX IF NOT EXISTS i ON orders (id)",),
+    (INDEX, "CREATE INDEX IF NOT EXISTS i ON orders (nothing)"),
+    (INDEX, "CREATE INDEX IF NOT EXISTS i ON orders (email)", "DROP INDEX i"),
     (INDEX, "ALTER INDEX i RENAME TO j"),
     (INDEX, "ALTER INDEX i RENAME TO customers_pkey"),
     (f"{INDEX}; ALTER INDEX i RENAME TO customers_pkey",),
@@ -469,7 +473,9 @@ def test_behind_a_rollback_in_the_string_the_jobs_table_has_to_be_there(
         assert session.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone() == (True,)
 
 
-@pytest.mark.parametrize("drop", ["DROP TABLE customers CASCADE", "DROP TABLE IF EXISTS public.customers, nothing CASCADE"])
+@pytest.mark.parametrize(
+    "drop", ["DROP TABLE customers CASCADE", "DROP TABLE IF EXISTS public.customers, nothing CASCADE"]
+)
 def test_a_table_that_a_waiting_key_points_to_is_not_dropped_behind_it(drop: str, orders: str, guarded: str) -> None:
     """The key would go with it, and its VALIDATE fail after COMMIT."""
     with psycopg.connect(guarded, autocommit=True) as connection:

@@ -217,6 +217,8 @@ class Twins:
                 "ADD COLUMN" in s and "REFERENCES" in s and "random()" in s for s in flight.statements
             ):
                 raise Different("a key of a column that is filled after COMMIT is made after it")
+        if isinstance(what, dict) and what.get("C") == "23514" and what.get("n") == "old_check":  # docs/limits.md
+            raise Different("a fill meets a check that is not valid")
         if kind == other_kind == "D" and flight.way == "string" and "SHOW lock_timeout" in flight.statements:
             self.seen["SHOW lock_timeout in a string"] += 1  # docs/limits.md
             return
