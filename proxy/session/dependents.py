@@ -140,6 +140,8 @@ def dependent(
         case AlterTable(object_type="INDEX", relation=name) if name.name in made:
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):
+            if (needed := _needed([name.name for name in names], made, pending)) is not None:
+                return needed
             if len(names) == 1 and (given := _given_up(made[names[0].name], pending)):
                 return given
             if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
@@ -180,6 +182,9 @@ def _alter(
     here = [
         one for one in pending if not oid or (oid in one.tables if one.tables else alter.relation.name in one.words)
     ]
+    dropped = [action.name for action in alter.actions if isinstance(action, DropConstraint)]
+    if (needed := _needed(dropped, {name: one for name, one in made.items() if one in here}, pending)) is not None:
+        return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made, pending)):
         return given
     waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
@@ -220,6 +225,15 @@ def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[st
             assert c.references is not None
             if _serves(one, c.references, c.referenced_columns, facts):
                 return one.name, one.sql
+    return None
+
+
+def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pending]) -> Refused | None:
+    """What drops a unique index is refused while a foreign key waits that needs it (directly: 2BP01)."""
+    for name in names:
+        for one in pending:
+            if name in made and one is not made[name] and one.needs(made[name]):
+                return Refused(one.name, one.sql)
     return None
 
 

@@ -158,6 +158,16 @@ class Pending:
         """What a foreign key may point to only then."""
         return tuple(referable.made(self.statement)) if self.statement is not None else ()
 
+    def needs(self, other: Pending) -> bool:
+        """Whether it adds, only then, a foreign key to what will be unique by the other."""
+        added = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
+        return any(
+            c.references is not None
+            and c.references.name in other.words
+            and referable.serves(other.keys, c.referenced_columns)
+            for c in added
+        )
+
     @cached_property
     def only_validates(self) -> bool:
         match self.statement:

@@ -489,3 +489,27 @@ def test_a_table_that_a_waiting_key_points_to_is_not_dropped_behind_it(drop: str
         connection.execute(INDEX)
         connection.execute(drop.encode())
         assert connection.execute("COMMIT").statusmessage == "COMMIT"
+
+
+@pytest.mark.parametrize(
+    ("unique", "drop"),
+    [
+        (NAMES, "DROP INDEX n"),
+        (NAMES, "DROP INDEX IF EXISTS n CASCADE"),
+        ("ALTER TABLE customers ADD CONSTRAINT n UNIQUE (name)", "ALTER TABLE customers DROP CONSTRAINT n"),
+    ],
+)
+def test_what_a_waiting_key_needs_is_not_taken_back(unique: str, drop: str, orders: str, guarded: str) -> None:
+    """The key could not be added after COMMIT; directly it could not be dropped (2BP01)."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(unique.encode())
+        connection.execute("CREATE INDEX j ON customers (name)")
+        connection.execute("DROP INDEX j")
+        connection.execute(
+            "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (email) REFERENCES customers (name) NOT VALID"
+        )
+        with pytest.raises(psycopg.Error, match="cannot be done while") as caught:
+            connection.execute(drop.encode())
+        assert caught.value.sqlstate == "IL001"
+        connection.execute("ROLLBACK")
