@@ -123,9 +123,10 @@ class Group:
         """Of its members here."""
         return [(member.in_transaction, member.idle_in_transaction, member.since) for member in self.members]
 
-    def leaves(self, token: str) -> bool:
-        """Whether the session that marks its jobs with this token is a member whose client is gone."""
-        return any(member.token == token and member.leaving for member in self.members)
+    @property
+    def leaves(self) -> bool:
+        """Whether the client of a member is gone: what that does then, whoever has written it down, nobody waits for."""
+        return any(member.leaving for member in self.members)
 
     def waited_s(self) -> float:
         return time.monotonic() - self.since
@@ -149,7 +150,7 @@ class Groups:
                 "jobs": self._heard_of_jobs,
                 "states": lambda message: self._named(message).states(),
                 "member": lambda message: any(m.token == message["token"] for m in self._named(message).members),
-                "leaving": lambda message: self._named(message).leaves(message["token"]),
+                "leaving": lambda message: self._named(message).leaves,
                 "let go": self._asked_to_let_go,
                 "builds": self._heard_of_builds,
                 "paused": self._heard_of_pause,
@@ -188,11 +189,11 @@ class Groups:
             return True
         return self._siblings is not None and any(await self._siblings.ask("member", group=group.key, token=token))
 
-    async def leaves(self, group: Group, token: str) -> bool:
+    async def leaves(self, group: Group) -> bool:
         """As ``Group.leaves``, in any worker."""
-        if group.leaves(token):
+        if group.leaves:
             return True
-        return self._siblings is not None and any(await self._siblings.ask("leaving", group=group.key, token=token))
+        return self._siblings is not None and any(await self._siblings.ask("leaving", group=group.key))
 
     async def let_go(self, group: Group, but: Member) -> None:
         """As ``Group.let_go``, of all workers."""

@@ -158,7 +158,7 @@ class Rest:
                 await self._end_of(one)
             if await jobs.claim(own, job.id):
                 failures += await self._do(group, job, mine=is_mine)
-            elif is_mine or await self.groups.leaves(group, job.session):  # then nobody else waits for its end
+            elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
                 failures += await self._done_by_another(group, job)
             else:
                 busy.append(job)

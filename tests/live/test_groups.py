@@ -217,6 +217,37 @@ def test_whose_client_is_gone_is_waited_for_by_the_next(pair: tuple[Raw, Raw], o
         freed.join()
 
 
+def test_nor_is_who_has_written_it_down_while_another_that_is_gone_does_it(guarded: str, orders: str) -> None:
+    """Sqitch: a psql for each script, the registry's transaction on another connection, and the last psql's end at it."""
+    building = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY i %' AND state = 'active'"
+        " AND datname = current_database()"
+    )
+    with psycopg.connect(orders) as writer, psycopg.connect(orders, autocommit=True) as look:
+        writer.execute("INSERT INTO orders (id, total) VALUES (900000, 1)")
+        with Raw(guarded) as registry:
+            registry.query("BEGIN")
+            registry.query("SELECT 1")
+            with psycopg.connect(guarded, autocommit=True) as script:
+                script.execute("BEGIN")
+                script.execute("CREATE INDEX i ON orders (email)")
+                script.execute("COMMIT")  # left: the registry is in a transaction
+                pid = script.info.backend_pid
+            gone = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
+            wait_until(lambda: look.execute(gone).fetchone() == (0,))
+            registry.reset()
+        wait_until(lambda: look.execute(building).fetchone() == (1,))
+        freed = threading.Timer(0.5, writer.rollback)
+        freed.start()
+        with psycopg.connect(guarded, autocommit=True) as later:
+            later.execute("BEGIN")
+            later.execute("SELECT 1")
+            later.execute("COMMIT")
+        found = look.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass").fetchone()
+        assert found == (True,)
+        freed.join()
+
+
 NEXT = {  # what the migration behind says of the index that is left; how it ends, and what is there at last
     "dropped": (b"DROP INDEX orders_email_index", "", None),
     "dropped if it is there": (b"DROP INDEX IF EXISTS orders_email_index", "", None),
