@@ -123,6 +123,11 @@ def as_it_is(case: Case) -> Plan:
     return Plan(case.statement.node.kind, (Step((case.statement.sql,), case.effect.lock, "as written"),))
 
 
+def is_refused_read_only(statement: Statement) -> bool:
+    """Whether Postgres refuses it in a read-only transaction: not what only makes the same anew (ClassifyUtilityCommandAsReadOnly)."""
+    return not (isinstance(statement.node, Other) and statement.node.kind in ("REINDEX", "CLUSTER", "VACUUM"))
+
+
 def changed_tables(case: Case) -> set[int]:
     """OIDs of the tables that a rewritten statement is about, as far as they are known."""
     if case.made_anew:

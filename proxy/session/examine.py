@@ -23,7 +23,7 @@ from proxy.run.connection import Connection, ServerError
 from proxy.run.errors import QUERY_CANCELED
 from proxy.run.kept import Kept
 from proxy.session import aside, many
-from proxy.session.case import Case, changed_tables, version_number
+from proxy.session.case import Case, changed_tables, is_refused_read_only, version_number
 from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
 from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, takes, used, without
 from proxy.session.ledger import Who
@@ -176,7 +176,7 @@ class Examiner:
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
             case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
             case.made_anew = made_anew
-            if read_only and verdict.action is Action.DEFER:  # Postgres refuses it
+            if read_only and verdict.action is Action.DEFER and is_refused_read_only(statement):
                 case.verdict = replace(verdict, action=Action.ALLOW, plan=None)
             read_only = False
             made_anew = made_anew or renames_tables(statement)

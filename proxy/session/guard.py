@@ -27,6 +27,7 @@ from proxy.session import answers
 from proxy.session.case import (
     Case,
     builds,
+    is_refused_read_only,
     moved,
     patient_plan,
     patient_step,
@@ -340,7 +341,7 @@ class Guard:
         if any(c.dependent is not None for c in cases):
             return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
-        if deferred and case.facts.read_only:
+        if deferred and case.facts.read_only and all(is_refused_read_only(c.statement) for c in deferred):
             return Outcome.PASS  # Postgres refuses it
         if deferred and self.examiner.walsender:
             return _answered(

@@ -513,3 +513,19 @@ def test_what_a_waiting_key_needs_is_not_taken_back(unique: str, drop: str, orde
             connection.execute(drop.encode())
         assert caught.value.sqlstate == "IL001"
         connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("sql", ["REINDEX TABLE orders", "REINDEX INDEX orders_total_idx"])
+@pytest.mark.parametrize("string", [False, True])
+def test_what_a_read_only_transaction_may_do_is_guarded_in_it(
+    string: bool, sql: str, orders: str, guarded: str
+) -> None:
+    """Postgres runs it there, under its lock, and nothing can be written down."""
+    with psycopg.connect(orders, autocommit=True) as direct:
+        direct.execute(f"BEGIN READ ONLY; {sql}; ROLLBACK".encode())
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        if not string:
+            connection.execute("BEGIN READ ONLY")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(f"BEGIN READ ONLY; {sql}; COMMIT".encode() if string else sql.encode())
+        assert caught.value.sqlstate == ("25006" if string else "IL001")  # in a string it is the note itself that fails
