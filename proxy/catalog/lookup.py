@@ -27,11 +27,11 @@ from proxy.catalog.assemble import created, relations
 from proxy.catalog.built_in_types import told
 from proxy.catalog.facts import MISSING, Facts, Function, Held, Relation, Setting, Type
 from proxy.catalog.regnames import unquoted
-from proxy.catalog.request import SQL, Request, more, request
+from proxy.catalog.request import LIKELY, SQL, Request, more, request
 from proxy.catalog.sources import quoted
 from proxy.plans.plan import Lock
 
-__all__ = ["SQL", "Request", "decode", "more", "request"]
+__all__ = ["LIKELY", "SQL", "Request", "decode", "more", "request"]
 
 OURS = "interlock"  # the schema in which what waits for COMMIT is written down
 

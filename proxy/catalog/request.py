@@ -79,25 +79,30 @@ class Request:
         False  # for the second time: what few statements need is asked only then, for to plan it takes milliseconds
     )
 
-    def kept(self) -> Request:
+    def kept(self, *, written: bool = False) -> Request:
         """For a transaction block, where the server keeps a question planned and each is in a hurry.
 
-        A default that calls a function may have rows written, for which more is asked: then at once.
+        ``written``: it has planned, too, what is asked where rows are written, as a default that calls a function may have it.
         """
-        return replace(self, shared=True, again=self.again or (self.writes and bool(self.sources.functions)))
+        return replace(
+            self, shared=True, again=self.again or (written and self.writes and bool(self.sources.functions))
+        )
 
     @property
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
+        # Planned once, for all that may come: what only some statements need adds little to what it takes to plan and to answer.
+        alike = self.shared and not self.retypes and not (self.again and self.parts)
+        fully = alike and self.again
         asked = {
             "taken": self.taken is not None or self.shared,
-            "referencing": self.referencing,
-            "cascade": self.cascade,
-            "following": self.referencing or self.cascade,
-            "detail": self.detail and self.again,
-            "owned": self.owned,
+            "referencing": self.referencing or alike,
+            "cascade": self.cascade or alike,
+            "following": self.referencing or self.cascade or alike,
+            "detail": (self.detail and self.again) or fully,
+            "owned": self.owned or alike,
             "inside": self.inside,
-            "writes": self.writes and self.again,
+            "writes": (self.writes and self.again) or fully,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
             "casts": self.retypes and bool(self.sources.types),
@@ -106,20 +111,20 @@ class Request:
             "domains": self.again or self.retypes,
             "collations": self.again or self.retypes,
             "trees": self.again,
-            "titles": self.referencing or self.cascade or self.sources.users,
+            "titles": self.referencing or self.cascade or self.sources.users or alike,
             "indexes": self.indexes or self.again or self.shared,
             "qualified": self.shared or any(len(w.parts) > 1 or w.how == "create" for w in self.wanted),
             "place": self.place,
-            "mentions": self.mentions and (self.again or self.retypes),
-            "defined": self.again and (self.parts or self.writes),
+            "mentions": (self.mentions and (self.again or self.retypes)) or fully,
+            "defined": (self.again and (self.parts or self.writes)) or fully,
             "beside": any(wanted.beside for wanted in self.wanted) or self.shared,
             "bounded": self.shared if self.taken is None else _last(clip(self.taken[-1], PREFIX_BYTES)) is not None,
-            "types": bool(self.sources.types),
+            "types": bool(self.sources.types) or alike,
             "described": self.described,
             "of_schema": self.shared or any(len(parts) > 1 for parts in self.sources.types.values()),
             "users": self.sources.users,
-            "functions": bool(self.sources.functions),
-            "computed": self.sources.computed,
+            "functions": bool(self.sources.functions) or alike,
+            "computed": self.sources.computed or alike,
         }
         return sections(frozenset(name for name, yes in asked.items() if yes))
 
@@ -154,6 +159,10 @@ class Request:
         asked |= {"referencing": self.referencing, "cascade": self.cascade}
         asked |= {"types": _keyed(self.sources.types.values()), "functions": _keyed(self.sources.functions)}
         return carried.encode(asked)
+
+
+# What most statements of a transaction block are asked about; and, for the second time, those that write rows, say.
+LIKELY = (Request().kept(), Request(again=True).kept())
 
 
 def more(first: Request, statement: Statement, facts: Facts) -> Request | None:

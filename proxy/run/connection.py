@@ -287,9 +287,10 @@ class Connection:
             if message.type == ord("E"):
                 raise ServerError(messages.read_fields(message.body))
 
-    async def close_all(self, names: Sequence[bytes]) -> None:
-        """Close prepared statements of our own.  Raises as ``run``."""
-        await self._fly(b"".join(messages.close(b"S", name) for name in names), 0, len(names), notices=False)
+    async def close_behind(self, before: Sequence[bytes], what: Sequence[tuple[bytes, bytes]]) -> None:
+        """Close prepared statements (S) and portals (P) of our own, behind messages without an Execute.  Raises as ``run``."""
+        out = [*before, *(messages.close(kind, name) for kind, name in what)]
+        await self._fly(b"".join(out), 0, sum(message[:1] == b"C" for message in out), notices=False)
 
     async def bind_again(self, body: bytes) -> None:
         """Send a Bind of the client's once more, for the end of a transaction has closed its portal.  Raises as ``portal``."""

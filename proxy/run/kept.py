@@ -37,6 +37,10 @@ class Kept:
         """Whether there is something to ``close``."""
         return bool(self._names)
 
+    def has(self, sql: str) -> bool:
+        """Whether a question is planned, as far as we know."""
+        return sql in self._names and (self._sure or self._likely)
+
     def doubt(self) -> None:
         """Something of the client's own has run: it may have taken them away."""
         self._sure = self._likely = False
@@ -47,25 +51,33 @@ class Kept:
 
     async def fetch_row(self, sql: str, parameter: str) -> list[bytes | None]:
         """As ``Connection.fetch_row`` with one parameter."""
-        ask: list[bytes] = []
+        ask = [*await self._bound(sql), messages.execute(PORTAL), messages.close(b"P", PORTAL)]
+        return await self._own.fetch_as((SET_CONFIG, (ASKED, parameter, "true")), ask)
+
+    async def plan(self, *questions: str) -> None:
+        """Have questions planned that will perhaps be asked when everybody waits for the answer.  Raises as ``fetch_row``."""
+        ahead: list[bytes] = []
+        for sql in questions:
+            if not (self._sure and sql in self._names):
+                ahead += await self._bound(sql)
+        if ahead:
+            await self._own.close_behind(ahead, [(b"P", PORTAL)])
+
+    async def _bound(self, sql: str) -> list[bytes]:
+        """Messages that end with a portal of the question; parsed, and planned, only where it is not."""
+        before: list[bytes] = []
         if self._likely and self._names:
             self._sure = await self._all_there()
         self._likely = False
-        name = self._names.get(sql) if self._sure else None
         if not self._sure:
-            ask += [messages.close(b"S", old) for old in self._names.values()]
+            before += [messages.close(b"S", old) for old in self._names.values()]
             self._names.clear()
             self._sure = True
+        name = self._names.get(sql)
         if name is None:
             name = self._names[sql] = b"_interlock_%d" % len(self._names)
-            ask += [messages.close(b"S", name), messages.parse(name, sql.replace("$1", _VALUE).encode("ascii"))]
-        ask += [
-            messages.close(b"P", PORTAL),
-            messages.bind(PORTAL, name),
-            messages.execute(PORTAL),
-            messages.close(b"P", PORTAL),
-        ]
-        return await self._own.fetch_as((SET_CONFIG, (ASKED, parameter, "true")), ask)
+            before += [messages.close(b"S", name), messages.parse(name, sql.replace("$1", _VALUE).encode("ascii"))]
+        return [*before, messages.close(b"P", PORTAL), messages.bind(PORTAL, name)]
 
     async def _all_there(self) -> bool:
         names = b",".join(self._names.values())
@@ -77,7 +89,7 @@ class Kept:
         names = list(self._names.values())
         self._names.clear()
         if names:
-            await self._own.close_all(names)
+            await self._own.close_behind((), [(b"S", name) for name in names])
 
 
 __all__ = ["Kept"]

@@ -218,11 +218,16 @@ class Examiner:
         drops = {name for one in pending for name in one.drops}
         case.freed = bool(drops & words(case.statement.sql))
 
+    async def foresee(self) -> None:
+        """Before a lock is taken for which others will wait: have planned what will be asked behind it.  Raises as ``_facts``."""
+        if self.keeps and not self.cannot_ask:
+            await self.kept.plan(*(question.sql for question in lookup.LIKELY))
+
     async def _facts(self, statement: Statement, in_transaction: bool, *, keep: bool = False) -> Facts:
         """``keep`` how to ask.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
         asked = lookup.request(statement, in_transaction=in_transaction)
         if keep:
-            asked = asked.kept()
+            asked = asked.kept(written=self.kept.has(lookup.LIKELY[1].sql))
         now = datetime.now(UTC)
         version = version_number(self.own.relay.parameters.get("server_version", ""))
         tool = self.who.tool or ""

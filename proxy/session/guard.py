@@ -250,7 +250,12 @@ class Guard:
 
     async def _run_late(self, statements: Sequence[Statement], policy: Policy, *, simple: bool) -> bool:
         """Run what was put off to the end of the transaction; false if that failed, and the client has been told."""
-        fields, failing = await self.at_end.run()
+        try:
+            if not ends(statements):
+                await self.examiner.foresee()
+            fields, failing = await self.at_end.run()
+        except ServerError as error:  # cancelled, say
+            fields, failing = error.fields, []
         if not fields:
             return True
         self._record(failing, policy)

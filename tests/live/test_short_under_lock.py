@@ -14,6 +14,11 @@ from tests.servers import Server
 KEY = "ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (customer_id) REFERENCES customers"
 CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
 STATEMENTS = (KEY, CHECK, "ALTER TABLE orders ADD UNIQUE (email)", "DROP INDEX orders_total_idx")
+BEHIND = (
+    "ALTER TABLE orders DROP COLUMN total", "ALTER TABLE orders RENAME COLUMN email TO mail", "ALTER TABLE orders ADD COLUMN at timestamptz DEFAULT now()",
+    "ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()", "ALTER TABLE orders ADD COLUMN rank int DEFAULT 1 CHECK (rank > 0)",
+    "ALTER TABLE orders DROP CONSTRAINT k", "DROP TABLE customers",
+)  # fmt: skip
 LOOK = "pg_catalog.pg_blocking_pids"
 TABLE = "'may_create'"  # asks whether the table of jobs is there and sound
 LEFT = "SELECT name FROM pg_prepared_statements"
@@ -67,6 +72,24 @@ def test_the_question_stays_planned(postgres: Server, orders: str, guarded: str)
         connection.execute("ROLLBACK")
 
 
+def test_what_may_be_asked_behind_the_first_lock_is_planned_before(postgres: Server, orders: str, guarded: str) -> None:
+    """Of columns and tables that go and of rows that are filled as well, for which more is asked."""
+    name = with_durations(orders)
+    first, *others = BEHIND
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(KEY)
+        since = postgres.log_bytes
+        connection.execute(first)
+        log = postgres.log_text(name, since=since)
+        assert 0 < log.rindex(" parse _interlock_") < log.index(f": {KEY}") < log.index(f": {first}")
+        since = postgres.log_bytes
+        for statement in others:
+            connection.execute(statement)
+        assert " parse _interlock_" not in postgres.log_text(name, since=since)
+        connection.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize(
     "between",
     [
@@ -90,7 +113,7 @@ def test_nor_does_it_ask_again_behind_rows_that_the_tool_reads_or_writes(
         ran = asked(postgres, orders, since)
         assert not [sql for sql in ran if TABLE in sql or "FROM interlock.jobs j" in sql]
         log = postgres.log_text(name, since=since)
-        assert (log.count(" parse _interlock_"), log.count(" bind _interlock_")) == (0, 3)
+        assert (log.count(" parse _interlock_0"), log.count(" execute _interlock_")) == (0, 3)
         assert committed(connection) == list(STATEMENTS)
 
 
