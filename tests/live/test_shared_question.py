@@ -23,11 +23,10 @@ PLANNED_ALIKE = (
     "ALTER TABLE orders ADD COLUMN x int DEFAULT random()", "ALTER TABLE orders ADD COLUMN x timestamptz CHECK (x < now())", "ALTER TABLE orders DROP COLUMN total",
 )  # fmt: skip
 OTHERS = ('CREATE INDEX ON "ÿ" (a)', "ALTER TABLE orders ALTER total TYPE text")
-WRITING = (
-    "ALTER TABLE orders ADD COLUMN x int DEFAULT random()",
-    "UPDATE orders SET email = 'x'",
-    "DELETE FROM orders",
-)
+ASKED_MORE = (
+    "ALTER TABLE orders ADD COLUMN x int DEFAULT random()", "UPDATE orders SET email = 'x'", "DELETE FROM orders", "DROP TABLE orders",
+    "ALTER TABLE orders DROP CONSTRAINT c", "CREATE TABLE n (a int REFERENCES orders)",
+)  # fmt: skip
 
 
 def facts(session: psycopg.Connection, request: Request) -> Facts:
