@@ -34,7 +34,13 @@ from bench.migrations import migrations
 from bench.ways import WAYS, Migration, Ran, knows
 from tests import proxies, servers
 
-SETTINGS = {"log_statement": "none", "max_wal_size": "4GB", "synchronous_commit": "on", "max_connections": "300"}
+SETTINGS = {
+    "log_statement": "none",
+    "max_wal_size": "4GB",
+    "min_wal_size": "2GB",  # a new server fills each segment of its log with zeros first, for which all commits wait; one in use has old ones
+    "synchronous_commit": "on",
+    "max_connections": "300",
+}
 ORDERS = writer.Statements()
 FELT_S = 0.05  # a statement that takes longer has been held up
 POLICY = (

@@ -205,6 +205,8 @@ def rounds(name: str, server: Server, proxy: Proxy, load: Load, many: int) -> tu
         found = []
         for number, by in enumerate([*[proxy] * many, None]):
             copy = first.way.fork(by)
+            with server.connect(base) as session:
+                session.execute("CHECKPOINT")  # segments of the log that are done with are there to be used again
             found.append(measured(Project(name, Path(scratch) / str(number), copy), load))
             server.drop_database(copy.database)
         server.drop_database(base)
