@@ -97,7 +97,7 @@ def asked(session: psycopg.Connection[tuple[object, ...]], statement: Statement,
     inside = session.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
     before = at_work_ns(pid) + time.process_time_ns()
     began = time.perf_counter_ns()
-    question: lookup.Request | None = lookup.request(statement, in_transaction=inside)
+    question: lookup.Request | None = lookup.request(statement, in_transaction=inside, roles=False)
     trips = 0
     while question is not None:
         trips += 1

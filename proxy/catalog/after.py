@@ -61,7 +61,7 @@ def after(statement: Statement, facts: Facts) -> Facts:
     for one in statement.inner:
         left = after(one, facts)
         # Names stay taken: a name that is not free after all would fail.
-        facts = replace(left, taken_names=facts.taken_names, taken_constraints=facts.taken_constraints)
+        facts = replace(left, taken_relations=facts.taken_relations, taken_constraints=facts.taken_constraints)
     match statement.node:
         case CreateTable(relation=name, if_not_exists=lenient) | CreateTableAs(relation=name, if_not_exists=lenient):
             known = facts.find(name)
@@ -123,7 +123,7 @@ def _free(facts: Facts, schema: str, names: set[str]) -> Facts:
         return facts
     return replace(
         facts,
-        taken_names={s: taken - names if s == schema else taken for s, taken in facts.taken_names.items()},
+        taken_relations={s: taken - names if s == schema else taken for s, taken in facts.taken_relations.items()},
         taken_constraints={s: taken - names if s == schema else taken for s, taken in facts.taken_constraints.items()},
     )
 

@@ -124,6 +124,13 @@ def named(node: Node) -> tuple[str, ...] | None:
     return None
 
 
+def names_relation(node: Node) -> bool:
+    """Whether what gets that name may be a relation, which an index is and a sequence."""
+    if not isinstance(node, AlterTable):
+        return True
+    return any(_is_more(a) or (isinstance(a, AddConstraint) and a.constraint.kind.has_index) for a in node.actions)
+
+
 def referencing(node: Node) -> bool:
     match node:
         case Drop():

@@ -287,8 +287,9 @@ class Facts:
     volatile_operators: frozenset[str] = frozenset()  # names of those that somebody has made
     volatile_casts: frozenset[str] = frozenset()  # types that somebody has made, with such a cast to or from; "": any
     free_casts: tuple[tuple[int, int], ...] = ()  # oids of types: binary coercible from the one to the other
-    taken_names: Mapping[str, frozenset[str]] = field(default_factory=dict)  # schema -> relations and constraints
-    taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)  # constraints alone
+    # schema -> names in use there, as far as a new name of Postgres's choice might be one of them
+    taken_relations: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    taken_constraints: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # Of tables that are not known otherwise: constraints that the statements above in the same input left behind.
     stated: Mapping[tuple[str, ...], Mapping[str, Constraint]] = field(default_factory=dict)
     held: tuple[Held, ...] = ()  # locks of the open transaction's earlier statements: they last until COMMIT
@@ -313,6 +314,13 @@ class Facts:
     def locked(self) -> tuple[Held, ...]:
         """Those that keep others from writing, or from reading and writing."""
         return tuple(h for h in self.held if h.lock.rank >= Lock.SHARE.rank)
+
+    def taken(self, schema: str) -> frozenset[str]:
+        """Names that a constraint with an index cannot get: other constraints mind constraints, other indexes relations only.
+
+        Source: ChooseRelationName, ChooseConstraintName.
+        """
+        return self.taken_relations.get(schema, frozenset()) | self.taken_constraints.get(schema, frozenset())
 
     def find(self, name: Name) -> Relation | None:
         """The relation of that name; ``MISSING`` if there is none; None if it is not known."""

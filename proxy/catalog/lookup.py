@@ -63,7 +63,7 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             volatile_operators=frozenset(answer.get("volatile_operators") or ()),
             volatile_casts=frozenset(answer.get("volatile_casts") or ()),
             free_casts=_free_casts(answer, chains),
-            taken_names={schema: frozenset(r | c) for schema, (r, c) in taken.items()},
+            taken_relations={schema: frozenset(r) for schema, (r, _) in taken.items()},
             taken_constraints={schema: frozenset(c) for schema, (_, c) in taken.items()},
             held=_held(answer) if in_transaction else (),
         )
@@ -75,7 +75,7 @@ def _roles(answer: dict[str, Any]) -> frozenset[str]:
     """The session's user and all roles that it is a member of, at any remove."""
     roles = {answer["session_user"]}
     members = defaultdict(list)
-    for member, role in answer["memberships"] or ():
+    for member, role in answer.get("memberships") or ():
         members[member].append(role)
     new = list(roles)
     while new:
@@ -111,7 +111,7 @@ def _relations(
     found: dict[tuple[str, ...], Relation] = {relation.qualified: relation for relation in by_oid.values()}
     # After those: what the statement's own words mean goes before what another name happens to be.
     found |= {w.parts: MISSING for w in request.wanted}
-    for key, oid in (*(answer["found"] or ()), *(answer.get("beside") or ())):
+    for key, oid in (*enumerate(answer["found"]), *(answer.get("beside") or ())):
         if oid is None:
             continue
         if oid in by_oid:
@@ -191,8 +191,11 @@ def _functions(answer: dict[str, Any], request: Request) -> dict[str, tuple[Func
 
 def _taken(answer: dict[str, Any]) -> dict[str, tuple[set[str], set[str]]]:
     taken: dict[str, tuple[set[str], set[str]]] = {}
-    for schema, names_of, constraints in (*filter(None, [answer.get("taken")]), *(answer.get("taken_by_parts") or ())):
-        names, of_constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
-        names.update(names_of)
+    rows = list(answer.get("taken_by_parts") or ())
+    if (row := answer.get("taken")) is not None:
+        rows.append((row["schema"], row.get("relations", ()), row.get("constraints", ())))
+    for schema, names_of, constraints in rows:
+        of_relations, of_constraints = taken.setdefault(unquoted(schema)[-1], (set(), set()))
+        of_relations.update(names_of)
         of_constraints.update(constraints)
     return taken

@@ -6,30 +6,32 @@ request AS MATERIALIZED (
         CASE WHEN pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END
     ) AS pg_catalog.jsonb) AS it
 ),
--- What a name means, the server says itself, by the newest catalog; our snapshot is old in REPEATABLE READ.
+-- What each name means, in their order, the server says itself, by the newest catalog; our snapshot is old in REPEATABLE READ.
 found AS MATERIALIZED (
-    SELECT w.key, CAST(CASE
-        WHEN w.name OPERATOR(pg_catalog.=) '' THEN NULL
-        -- if qualified
-        WHEN w.database OPERATOR(pg_catalog.<>) pg_catalog.current_database() THEN NULL
-        WHEN w.schema IS NOT NULL OR w.how OPERATOR(pg_catalog.<>) 'visible' THEN (
-            SELECT CASE
-                WHEN s.schema OPERATOR(pg_catalog.=) 'pg_temp'
-                    OR pg_catalog.has_schema_privilege(CAST(pg_catalog.to_regnamespace(s.schema) AS pg_catalog.oid), 'USAGE')
-                    THEN pg_catalog.to_regclass(pg_catalog.concat(
-                        s.schema, '.', pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text))))
-            END
-            FROM (
-                SELECT pg_catalog.quote_ident(CAST(COALESCE(w.schema, pg_catalog.current_schema()) AS pg_catalog.text)) AS schema
-            ) AS s
+    SELECT ARRAY(
+        SELECT CAST(CASE
+            WHEN w.name OPERATOR(pg_catalog.=) '' THEN NULL
+            -- if qualified
+            WHEN w.database OPERATOR(pg_catalog.<>) pg_catalog.current_database() THEN NULL
+            WHEN w.schema IS NOT NULL OR w.how OPERATOR(pg_catalog.<>) 'visible' THEN (
+                SELECT CASE
+                    WHEN s.schema OPERATOR(pg_catalog.=) 'pg_temp'
+                        OR pg_catalog.has_schema_privilege(CAST(pg_catalog.to_regnamespace(s.schema) AS pg_catalog.oid), 'USAGE')
+                        THEN pg_catalog.to_regclass(pg_catalog.concat(
+                            s.schema, '.', pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text))))
+                END
+                FROM (
+                    SELECT pg_catalog.quote_ident(CAST(COALESCE(w.schema, pg_catalog.current_schema()) AS pg_catalog.text)) AS schema
+                ) AS s
+            )
+            -- end qualified
+            ELSE pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
+        END AS pg_catalog.oid)
+        FROM request
+        CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'names') AS w (
+            database pg_catalog.name, schema pg_catalog.name, name pg_catalog.name, how pg_catalog.text
         )
-        -- end qualified
-        ELSE pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
-    END AS pg_catalog.oid) AS oid
-    FROM request
-    CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'names') AS w (
-        key pg_catalog.int4, database pg_catalog.name, schema pg_catalog.name, name pg_catalog.name, how pg_catalog.text
-    )
+    ) AS oids
 ),
 -- if beside
 -- An index lives in the schema of its table.
@@ -44,9 +46,11 @@ neighbour AS MATERIALIZED (
     CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'beside') AS w (
         key pg_catalog.int4, name pg_catalog.name, beside pg_catalog.int4
     )
-    JOIN found AS f ON f.key OPERATOR(pg_catalog.=) w.beside
+    CROSS JOIN found AS f
     CROSS JOIN LATERAL (
-        SELECT x.relnamespace FROM pg_catalog.pg_class AS x WHERE x.oid OPERATOR(pg_catalog.=) f.oid OFFSET 0
+        SELECT x.relnamespace FROM pg_catalog.pg_class AS x
+        WHERE x.oid OPERATOR(pg_catalog.=) f.oids[w.beside OPERATOR(pg_catalog.+) 1]
+        OFFSET 0
     ) AS c
 ),
 -- end beside
@@ -56,7 +60,7 @@ part (oid) AS (
     SELECT h.inhrelid
     FROM found AS f
     JOIN pg_catalog.pg_class AS c
-        ON c.oid OPERATOR(pg_catalog.=) f.oid AND c.relkind OPERATOR(pg_catalog.=) 'p'
+        ON c.oid OPERATOR(pg_catalog.=) ANY (f.oids) AND c.relkind OPERATOR(pg_catalog.=) 'p'
     JOIN pg_catalog.pg_inherits AS h ON h.inhparent OPERATOR(pg_catalog.=) c.oid
     UNION
     SELECT h.inhrelid
@@ -68,6 +72,7 @@ part (oid) AS (
 -- The planner takes any set of rows for hundreds, an array for ten: it shall look up each, not read whole catalogs.
 these AS MATERIALIZED (
     SELECT
+        n.found,
         n.named,
         n.named
         -- if parts
@@ -75,32 +80,35 @@ these AS MATERIALIZED (
         -- end parts
         AS oids
     FROM (
-        SELECT ARRAY(
-            SELECT f.oid FROM found AS f WHERE f.oid IS NOT NULL
+        SELECT
+            f.oids AS found,
+            pg_catalog.array_remove(f.oids, NULL)
             -- if beside
-            UNION
-            SELECT n.oid FROM neighbour AS n WHERE n.oid IS NOT NULL
+            OPERATOR(pg_catalog.||) ARRAY(SELECT n.oid FROM neighbour AS n WHERE n.oid IS NOT NULL)
             -- end beside
             -- if indexes
-            UNION
-            SELECT i.indrelid
-            FROM pg_catalog.pg_index AS i
-            WHERE i.indexrelid OPERATOR(pg_catalog.=) ANY (ARRAY(
-                SELECT f.oid FROM found AS f
-                -- if beside
-                UNION ALL
-                SELECT n.oid FROM neighbour AS n
-                -- end beside
-            ))
+            OPERATOR(pg_catalog.||) ARRAY(
+                SELECT i.indrelid
+                FROM pg_catalog.pg_index AS i
+                WHERE i.indexrelid OPERATOR(pg_catalog.=) ANY (
+                    f.oids
+                    -- if beside
+                    OPERATOR(pg_catalog.||) ARRAY(SELECT n.oid FROM neighbour AS n)
+                    -- end beside
+                )
+            )
             -- end indexes
             -- if parts
-            UNION
-            SELECT p.partdefid
-            FROM pg_catalog.pg_partitioned_table AS p
-            WHERE p.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
-                AND p.partdefid OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+            OPERATOR(pg_catalog.||) ARRAY(
+                SELECT p.partdefid
+                FROM pg_catalog.pg_partitioned_table AS p
+                WHERE p.partrelid OPERATOR(pg_catalog.=) ANY (f.oids)
+                    AND p.partdefid OPERATOR(pg_catalog.<>) CAST('0' AS pg_catalog.oid)
+            )
             -- end parts
-        ) AS named
+            AS named
+        FROM found AS f
+        OFFSET 0
     ) AS n
 ),
 -- if trees
@@ -312,8 +320,8 @@ prefix AS MATERIALIZED (
         CAST(request.it OPERATOR(pg_catalog.->>) 'last' AS pg_catalog.name) AS last
     FROM request, pg_catalog.pg_class AS c
     WHERE c.oid OPERATOR(pg_catalog.=) (
-        SELECT f.oid FROM found AS f
-        WHERE f.key OPERATOR(pg_catalog.=) CAST(request.it OPERATOR(pg_catalog.->>) 'taken' AS pg_catalog.int4)
+        SELECT f.oids[CAST(request.it OPERATOR(pg_catalog.->>) 'taken' AS pg_catalog.int4) OPERATOR(pg_catalog.+) 1]
+        FROM found AS f
     )
 ),
 -- end taken
@@ -326,11 +334,19 @@ title AS NOT MATERIALIZED (
 -- end titles
 -- pg_relation_size() would wait behind another session's ACCESS EXCLUSIVE, granted or queued.
 closed AS MATERIALIZED (
-    SELECT ARRAY(
-        SELECT h.relation
-        FROM held AS h
-        WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine
-    ) AS oids
+    SELECT
+        COALESCE(
+            pg_catalog.array_agg(h.relation) FILTER (WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine), '{}'
+        ) AS oids,
+        pg_catalog.json_agg(CAST(h.relation AS pg_catalog.int8)) FILTER (
+            WHERE h.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock' AND h.granted AND NOT h.mine
+                AND h.relation OPERATOR(pg_catalog.=) ANY (these.oids)
+                -- no user: autovacuum, which makes way
+                AND (h.pid IS NULL OR NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_stat_get_activity(h.pid) AS a WHERE a.usesysid IS NULL
+                ))
+        ) AS building
+    FROM these, held AS h
 )
 -- ASCII whatever the names and the encodings are: no conversion to client_encoding can fail.
 SELECT pg_catalog.concat(
@@ -345,6 +361,7 @@ SELECT pg_catalog.concat(
         'application_name', pg_catalog.current_setting('application_name'),
         'in_recovery', pg_catalog.pg_is_in_recovery(),
         'allow', pg_catalog.current_setting('interlock.allow', true),
+        -- if roles
         -- Who is a member of what, of those that the session's user is one of: the rest of the table only for a superuser.
         'memberships', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -352,6 +369,7 @@ SELECT pg_catalog.concat(
             FROM pg_catalog.pg_auth_members AS m
             WHERE pg_catalog.pg_has_role(SESSION_USER, m.member, 'MEMBER')
         ),
+        -- end roles
         'temporary', CAST(CAST(pg_catalog.pg_my_temp_schema() AS pg_catalog.regnamespace) AS pg_catalog.text),
         'settings', pg_catalog.json_build_object(
             'lock_timeout', pg_catalog.current_setting('lock_timeout'),
@@ -523,15 +541,15 @@ SELECT pg_catalog.concat(
             ) AS f
         ),
         -- end functions
-        'found', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(f.key, CAST(f.oid AS pg_catalog.int8))) FROM found AS f),
+        'found', CAST(these.found AS pg_catalog.int8[]),
         -- if beside
         'beside', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.key, CAST(n.oid AS pg_catalog.int8))) FROM neighbour AS n),
         -- end beside
         -- if taken
         'taken', (
-            SELECT pg_catalog.json_build_array(
-                CAST(CAST(p.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text),
-                ARRAY(
+            SELECT pg_catalog.json_build_object(
+                -- if relation_names
+                'relations', ARRAY(
                     SELECT x.relname
                     FROM pg_catalog.pg_class AS x
                     WHERE x.relnamespace OPERATOR(pg_catalog.=) p.relnamespace
@@ -541,7 +559,9 @@ SELECT pg_catalog.concat(
                         -- end bounded
                         AND pg_catalog.starts_with(CAST(x.relname AS pg_catalog.text), p.prefix)
                 ),
-                ARRAY(
+                -- end relation_names
+                -- if constraint_names
+                'constraints', ARRAY(
                     SELECT x.conname
                     FROM pg_catalog.pg_constraint AS x
                     WHERE x.connamespace OPERATOR(pg_catalog.=) p.relnamespace
@@ -550,7 +570,9 @@ SELECT pg_catalog.concat(
                         AND x.conname OPERATOR(pg_catalog.<=) p.last
                         -- end bounded
                         AND pg_catalog.starts_with(CAST(x.conname AS pg_catalog.text), p.prefix)
-                )
+                ),
+                -- end constraint_names
+                'schema', CAST(CAST(p.relnamespace AS pg_catalog.regnamespace) AS pg_catalog.text)
             )
             FROM prefix AS p
         ),
@@ -578,7 +600,7 @@ SELECT pg_catalog.concat(
                 FROM (
                     SELECT p.oid FROM part AS p
                     UNION
-                    SELECT f.oid FROM found AS f
+                    SELECT pg_catalog.unnest(these.found)
                 ) AS o
                 JOIN pg_catalog.pg_class AS c
                     ON c.oid OPERATOR(pg_catalog.=) o.oid
@@ -586,7 +608,7 @@ SELECT pg_catalog.concat(
                 -- where there are partitions, or are to be
                 WHERE EXISTS (
                     SELECT 1 FROM pg_catalog.pg_partitioned_table AS w
-                    WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT f.oid FROM found AS f))
+                    WHERE w.partrelid OPERATOR(pg_catalog.=) ANY (these.found)
                 )
             ) AS q
         ),
@@ -606,16 +628,7 @@ SELECT pg_catalog.concat(
             FROM birth AS b, me, newest
         ),
         -- end inside
-        'building', (
-            SELECT pg_catalog.json_agg(CAST(h.relation AS pg_catalog.int8))
-            FROM held AS h
-            WHERE h.relation OPERATOR(pg_catalog.=) ANY (these.oids) AND NOT h.mine AND h.granted
-                AND h.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock'
-                -- no user: autovacuum, which makes way
-                AND (h.pid IS NULL OR NOT EXISTS (
-                    SELECT 1 FROM pg_catalog.pg_stat_get_activity(h.pid) AS a WHERE a.usesysid IS NULL
-                ))
-        ),
+        'building', x.building,
         -- if trees
         'sizes', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
@@ -1011,7 +1024,7 @@ SELECT pg_catalog.concat(
                 -- All that Postgres checks of a partition's rows; it locks the tables above to tell.
                 'partition_constraint', CASE
                     WHEN c.relispartition
-                        AND EXISTS (SELECT 1 FROM found AS f WHERE f.oid OPERATOR(pg_catalog.=) c.oid)
+                        AND c.oid OPERATOR(pg_catalog.=) ANY (these.found)
                         AND NOT EXISTS (
                             SELECT 1
                             FROM pg_catalog.pg_partition_ancestors(CAST(c.oid AS pg_catalog.regclass)) AS a (oid)

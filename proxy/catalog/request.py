@@ -16,7 +16,7 @@ from proxy.catalog.facts import Facts
 from proxy.catalog.sources import NOTHING, Sources, sources
 from proxy.plans.target import is_own
 from proxy.sql.names import clip
-from proxy.sql.statements import AlterTable, Explain, Statement
+from proxy.sql.statements import AlterTable, CreateIndex, Explain, Statement
 from proxy.sql.written import written
 
 
@@ -61,6 +61,8 @@ class Request:
 
     wanted: tuple[asked.Wanted, ...] = ()
     taken: tuple[str, ...] | None = None  # the table for which a name is to be chosen
+    relation_names: bool = True  # of relations that might be in its way
+    constraint_names: bool = True  # of constraints, likewise
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
     cascade: bool = False  # also at any remove, and views likewise
     detail: bool = False  # also how it is partitioned
@@ -73,6 +75,7 @@ class Request:
     parts: bool = False  # also the partitions, at any remove, and what tells their indexes apart
     indexes: bool = True  # a name may be an index's: also the table of it
     sources: Sources = NOTHING
+    roles: bool = True  # also what the session's user is a member of
     inside: bool = True  # also what the open transaction has locked
     shared: bool = False  # in a form that suits most statements, for the server keeps it planned
     again: bool = (
@@ -96,12 +99,15 @@ class Request:
         fully = alike and self.again
         asked = {
             "taken": self.taken is not None or self.shared,
+            "relation_names": self.relation_names or self.shared,
+            "constraint_names": self.constraint_names or self.shared,
             "referencing": self.referencing or alike,
             "cascade": self.cascade or alike,
             "following": self.referencing or self.cascade or alike,
             "detail": (self.detail and self.again) or fully,
             "owned": self.owned or alike,
             "inside": self.inside,
+            "roles": self.roles or self.shared,
             "writes": (self.writes and self.again) or fully,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
@@ -140,14 +146,12 @@ class Request:
         keys = {wanted.parts: key for key, wanted in enumerate(self.wanted)}
         names = [
             {
-                "key": key,
                 "database": w.parts[-3] if len(w.parts) > 2 else None,
                 "schema": w.parts[-2] if len(w.parts) > 1 else None,
-                "name": w.parts[-1],
+                "name": w.parts[-1] if not w.beside else "",
                 "how": w.how,
             }
-            for key, w in enumerate(self.wanted)
-            if not w.beside
+            for w in self.wanted
         ]
         beside = [
             {"key": key, "name": w.parts[-1], "beside": keys[w.beside]} for key, w in enumerate(self.wanted) if w.beside
@@ -201,8 +205,8 @@ def _last(prefix: str) -> str | None:
     return head[:-1] + chr(ord(head[-1]) + 1) if head else None
 
 
-def request(statement: Statement, *, in_transaction: bool = True) -> Request:
-    """What to ask about a statement and what it runs."""
+def request(statement: Statement, *, in_transaction: bool = True, roles: bool = True) -> Request:
+    """What to ask about a statement and what it runs; ``roles``: and who the user is a member of."""
     node = statement.node
     while isinstance(node, Explain):
         node = node.target
@@ -219,6 +223,8 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
     return Request(
         wanted=tuple(wanted.values()),
         taken=named if named in wanted else None,
+        relation_names=asked.names_relation(node),
+        constraint_names=not isinstance(node, CreateIndex),
         referencing=referencing,
         cascade=any(asked.cascades(one) for one in (node, *(inner.node for inner in statement.inner))),
         detail=any(
@@ -234,6 +240,7 @@ def request(statement: Statement, *, in_transaction: bool = True) -> Request:
         place=any(asked.is_placed(one) for one in (node, *(inner.node for inner in statement.inner))),
         parts=any(asked.in_parts(one) for one in (node, *(inner.node for inner in statement.inner))),
         sources=sources(statement),
+        roles=roles,
         again=asked.changes(statement),
         inside=in_transaction,
         indexes=not (isinstance(node, AlterTable) and node.object_type == "TABLE")

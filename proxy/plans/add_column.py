@@ -165,9 +165,9 @@ def _with_column(
         if name in c.columns or any(is_leftover(parts.statement, d, c, facts, validated=True) for d in demands)
     }
     own |= {i.name for i in relation.indexes.values() if name in i.columns}
-    taken_names = {schema: names - own for schema, names in facts.taken_names.items()}
-    taken = {schema: names - own for schema, names in facts.taken_constraints.items()}
-    return replace(facts, relations=relations, taken_names=taken_names, taken_constraints=taken)
+    in_relations = {schema: names - own for schema, names in facts.taken_relations.items()}
+    in_constraints = {schema: names - own for schema, names in facts.taken_constraints.items()}
+    return replace(facts, relations=relations, taken_relations=in_relations, taken_constraints=in_constraints)
 
 
 # ---------------------------------------------------------------- the demands

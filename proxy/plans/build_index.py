@@ -80,7 +80,7 @@ def default_name(statement: Statement, node: CreateIndex, facts: Facts, relation
         return None
     columns = distinct([*(c for c in node.columns if c), *include_list(statement)])
     leftovers = {i.name for i in relation.indexes.values() if not i.valid} if not relation.being_built else set()
-    taken = facts.taken_names.get(relation.schema, frozenset()) - leftovers
+    taken = facts.taken_relations.get(relation.schema, frozenset()) - leftovers
     return choose_name(relation.name, join_columns(columns), "idx", taken)
 
 

@@ -78,7 +78,7 @@ def _chosen(
     columns: Sequence[str],
 ) -> Chosen | None:
     chosen = Chosen()
-    taken = {schema: set(names) for schema, names in facts.taken_names.items()}
+    taken = {schema: set(names) for schema, names in facts.taken_relations.items()}
     for member in members:
         taken.setdefault(member.schema, set()).difference_update(i.name for i in _invalid(member))
     left = begun(statement, node, root)

@@ -38,8 +38,6 @@ LABELS = {
     ConstraintKind.NOT_NULL: "not_null",
 }
 
-INDEXED = frozenset({ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY, ConstraintKind.EXCLUDE})
-
 
 def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Facts) -> str | None:
     """The name that ``action``'s constraint will have; None if it cannot be known.
@@ -51,8 +49,8 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
     assert isinstance(alter, AlterTable)
     relation = facts.find(alter.relation)
     # An index needs a name that no relation has either; other constraints care for constraints only.
-    pool = facts.taken_names if _indexed(action) else facts.taken_constraints
-    taken = set(pool.get(relation.schema, frozenset())) if relation else set()
+    schema = relation.schema if relation else ""
+    taken = set(facts.taken(schema) if _indexed(action) else facts.taken_constraints.get(schema, ()))
     taken -= _left_behind(statement, alter, facts) | freed(alter, relation)
     table, columns = table_name(alter, relation), relation.columns if relation else None
     for other in alter.actions:
@@ -78,7 +76,7 @@ def table_name(alter: AlterTable, relation: Relation | None) -> str:
 
 
 def _indexed(action: AddConstraint | SetNotNull) -> bool:
-    return isinstance(action, AddConstraint) and action.constraint.kind in INDEXED
+    return isinstance(action, AddConstraint) and action.constraint.kind.has_index
 
 
 def freed(alter: AlterTable, relation: Relation | None) -> set[str]:

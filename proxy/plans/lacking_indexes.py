@@ -25,23 +25,24 @@ from proxy.sql.statements import AddConstraint, AlterTable, CreateIndex, quote_i
 
 def lacking_indexes(parent: Relation, child: Relation, facts: Facts) -> list[Step] | None:
     """Steps that build them; None where that cannot be planned."""
-    pool = set(facts.taken_names.get(child.schema, frozenset()))
+    relations = set(facts.taken_relations.get(child.schema, frozenset()))
+    constraints = facts.taken_constraints.get(child.schema, frozenset())
     steps: list[Step] = []
     for index in missing_indexes(parent, child):
         constraint = next((c for c in parent.constraints.values() if c.index == index.name), None)
         if not index.definition or not index.attributes or (constraint is not None and constraint.kind not in "up"):
             return None
-        free = pool - {i.name for i in child.indexes.values() if not i.valid and not child.being_built}
+        free = {i.name for i in child.indexes.values() if not i.valid and not child.being_built}
         if constraint is None:
-            name = choose_name(child.name, join_columns(index.attributes), "idx", free)
+            name = choose_name(child.name, join_columns(index.attributes), "idx", relations - free)
             made = _index(index, of(child).sibling(name), child, facts)
         else:
             label = "pkey" if constraint.kind == "p" else "key"
-            name = constraint_name(child.name, index.attributes, label, free)
+            name = constraint_name(child.name, index.attributes, label, (relations | constraints) - free)
             made = _constraint(index, constraint, name, child, facts)
         if made is None:
             return None
-        pool.add(name)
+        relations.add(name)
         steps += [replace(step, edits=()) for step in made]
     return steps
 

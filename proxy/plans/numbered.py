@@ -49,7 +49,7 @@ def _serial(action: AddColumn, table: Target, relation: Relation | None, facts: 
     if relation is not None and (relation.persistence != "p" or relation.owner != facts.user):
         return None  # its sequence would be unlogged, or another's
     name, type_ = quote_identifier(action.column.name), TYPES[action.column.type.name]
-    taken = facts.taken_names.get(table.schema, frozenset())
+    taken = facts.taken_relations.get(table.schema, frozenset())
     sequence = table.sibling(choose_name(table.name, action.column.name, "seq", taken)).sql
     return Numbered(
         type=type_,

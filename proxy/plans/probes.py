@@ -124,7 +124,7 @@ def _is_taken(c: TableConstraint, name: str, alter: AlterTable, relation: Relati
     if any(isinstance(action, DropConstraint) and action.name == name for action in alter.actions):
         return False
     there = relation.constraints.get(name)
-    pool = facts.taken_names.get(relation.schema, frozenset()) if c.kind in INDEXED else frozenset()
+    pool = facts.taken(relation.schema) if c.kind in INDEXED else frozenset()
     return (there is not None and there.validated) or (name in pool and not is_leftover(name, facts, relation))
 
 

@@ -71,7 +71,7 @@ def _chosen(
     statement: Statement, c: TableConstraint, facts: Facts, root: Relation, members: Sequence[Relation], name: str
 ) -> Chosen | None:
     chosen = Chosen(names={root.qualified: name})
-    taken = {schema: set(names) for schema, names in facts.taken_names.items()}
+    taken = {member.schema: set(facts.taken(member.schema)) for member in (root, *members)}
     taken.setdefault(root.schema, set()).add(name)
     for member in members:
         above = (member.parents[0][0], chosen.names[member.parents[0]])

@@ -45,12 +45,15 @@ class Policy:
     pin: str = ""  # ``recommended@1``, where a version of a pack is asked for: newer rules only warn
     candidates: Candidates = field(init=False, repr=False, compare=False)
     untold: frozenset[str] = field(init=False, repr=False, compare=False)  # rules whose findings nobody would hear of
+    asks_roles: bool = field(init=False, repr=False, compare=False)  # something in it is for members of a role
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "candidates", Candidates(self.settings.exceptions))
         advice = {name for name, rule in rules().items() if rule.harm == "costs later" and self.knows(name)}
         allowed = {name for name in advice if self.rule(name).action is Action.ALLOW}
         object.__setattr__(self, "untold", frozenset(n for n in allowed if not self.candidates.mind(n)))
+        by_role = any(exception.match.role is not None for exception in self.exceptions)
+        object.__setattr__(self, "asks_roles", by_role or self.overrides.roles != "any")
 
     def knows(self, rule: str) -> bool:
         """Whether a rule has a place in the policy; one that is newer than the pinned pack has none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from proxy.plans.default_names import INDEXED
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.target import target
 from proxy.plans.validate_later import validate
@@ -69,7 +68,7 @@ def _rewrite(node: ValidateConstraint, about: Subject, context: Context) -> Rewr
     added = {a.constraint.name: a.constraint.kind for a in alter.actions if isinstance(a, AddConstraint)}
     dropped = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
     # Outside a transaction its step would come first.  One that an index makes is refused by Postgres, behind the build.
-    in_time = node.name not in added or (context.facts.in_transaction and added[node.name] not in INDEXED)
+    in_time = node.name not in added or (context.facts.in_transaction and not added[node.name].has_index)
     if about.unresolved or node.name in dropped or not in_time:
         return None
     where = target(alter.relation, about.relation, context.statement)

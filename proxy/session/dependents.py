@@ -80,7 +80,7 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
     return replace(
         facts,
         relations=relations,
-        taken_names={schema: taken | names for schema, taken in facts.taken_names.items()},
+        taken_relations={schema: taken | names for schema, taken in facts.taken_relations.items()},
         taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
     )
 

@@ -125,7 +125,7 @@ class Examiner:
         lines: list[str] = []
         read = await aside.statements(target.of(text), Reading.of(relay.parameters))
         for statement, routines in await self.routines.opened(read):
-            facts = replace(await self._facts(statement, in_transaction), routines=routines)
+            facts = replace(await self._facts(statement, in_transaction, policy), routines=routines)
             verdict = decide(statement, facts, policy)
             lines += plan_lines(statement, verdict, effect(statement, facts))
         return lines
@@ -159,7 +159,7 @@ class Examiner:
                 continue
             if opinions.isEnabledFor(logging.WARNING) and (other := disagreement(statement)) is not None:
                 opinions.warning("%s: %s: %s", self.who.label, other, redact(statement.sql, literals=True))
-            facts = replace(await self._facts(statement, in_transaction, keep=self.keeps), routines=routines)
+            facts = replace(await self._facts(statement, in_transaction, policy, keep=self.keeps), routines=routines)
             if batched and not self.cannot_ask:
                 facts = await many.estimated(self.own, statement, facts)
             for one in earlier:
@@ -223,9 +223,9 @@ class Examiner:
         if self.keeps and not self.cannot_ask:
             await self.kept.plan(*(question.sql for question in lookup.LIKELY))
 
-    async def _facts(self, statement: Statement, in_transaction: bool, *, keep: bool = False) -> Facts:
+    async def _facts(self, statement: Statement, in_transaction: bool, policy: Policy, *, keep: bool = False) -> Facts:
         """``keep`` how to ask.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state."""
-        asked = lookup.request(statement, in_transaction=in_transaction)
+        asked = lookup.request(statement, in_transaction=in_transaction, roles=policy.asks_roles)
         if keep:
             asked = asked.kept(written=self.kept.has(lookup.LIKELY[1].sql))
         now = datetime.now(UTC)

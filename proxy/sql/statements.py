@@ -83,6 +83,10 @@ class ConstraintKind(StrEnum):
     EXCLUDE = "EXCLUDE"
     NOT_NULL = "NOT NULL"  # as a table constraint, PG 18
 
+    @property
+    def has_index(self) -> bool:
+        return self in (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY, ConstraintKind.EXCLUDE)
+
 
 @dataclass(frozen=True, slots=True)
 class TableConstraint:

@@ -66,6 +66,7 @@ INDEXES = [
     Part("CREATE INDEX ON ev (kind)", before="CREATE INDEX ready ON ev_2 (kind); CREATE INDEX other ON ev_1 (id, kind)"),
     Part("CREATE INDEX ON ev (lower(note))", before="CREATE INDEX ready ON ev_1 (lower(note)); CREATE INDEX same ON ev_1 (lower(note))"),
     Part("CREATE INDEX ON ev (kind)", before="CREATE INDEX one ON ev (kind)"),
+    Part("CREATE INDEX ON ev (kind)", before="ALTER TABLE people ADD CONSTRAINT ev_kind_idx CHECK (id < 1000), ADD CONSTRAINT ev_1_kind_idx CHECK (id < 1000)"),
     Part("CREATE INDEX ON ev (kind)", before="CREATE TABLE ev_1_kind_idx (a int); CREATE INDEX ev_2b_kind_idx ON ev_2b (id)"),
     Part("CREATE INDEX far ON ev (kind)", before=FOREIGN),
 ]  # fmt: skip
@@ -110,6 +111,7 @@ ATTACHES = [
     Part(ATTACH, "INSERT INTO ev VALUES (1, 41, 'a', 'n')", before=NEW),
     Part(ATTACH.replace("40", "41"), before=NO_DEFAULT + NEW.replace("40", "41").replace("% 5", "% 4")),
     Part(ATTACH, before=NO_DEFAULT + NEW + FULL),
+    Part(ATTACH, before=NEW + FULL + "ALTER TABLE people ADD CONSTRAINT new_note_idx CHECK (id < 1000), ADD CONSTRAINT new_at_kind_id_note_key CHECK (id < 1000)"),
     Part(ATTACH, before=NEW + "ALTER TABLE new ALTER id SET NOT NULL, ALTER kind SET NOT NULL; ALTER TABLE ev ADD PRIMARY KEY (at, kind, id)"),
     Part(ATTACH, before=NEW + FULL + "CREATE INDEX ready ON new USING hash (note);"
         " CREATE UNIQUE INDEX new_at_kind_id_note_key ON new (at, kind, id) INCLUDE (note)"),

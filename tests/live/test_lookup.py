@@ -236,8 +236,9 @@ def test_taken_names(session: Session) -> None:
     )
     session.execute("ALTER TABLE s.zzz ADD CONSTRAINT tab_a_check CHECK (a > 0)")
     facts = facts_of(session, "ALTER TABLE s.tab ADD UNIQUE (a)")
-    assert facts.taken_names == {"s": {"tab", "tab_a_key", "tab_a_check"}}
+    assert facts.taken_relations == {"s": {"tab", "tab_a_key"}}
     assert facts.taken_constraints == {"s": {"tab_a_check"}}
+    assert facts.taken("s") == {"tab", "tab_a_key", "tab_a_check"}
 
 
 def test_who_refers_to_a_table_that_is_dropped(session: Session) -> None:

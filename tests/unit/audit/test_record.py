@@ -44,7 +44,7 @@ FACTS = Facts(
     in_transaction=True,
     settings={"lock_timeout": Setting("0", "default")},
     relations={("orders",): ORDERS, ("public", "gone"): Relation(exists=False)},
-    taken_names={"public": frozenset({"orders", "orders_pkey"})},
+    taken_relations={"public": frozenset({"orders", "orders_pkey"})},
 )
 SQL = "CREATE INDEX i ON orders (email) WHERE state = 'open'"
 INDEX = CreateIndex(relation=Name(("orders",), Span(18, 24)), name=Name(("i",), Span(13, 14)), keyword=Span(7, 12))

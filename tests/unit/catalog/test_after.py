@@ -168,6 +168,6 @@ def test_behind_a_commit_in_a_body_a_new_table_is_everybodys(end: str, new: bool
 def test_names_that_are_free_again(change: str, free: set[str]) -> None:
     """So that a default name is what Postgres would choose: ``DROP COLUMN id`` takes ``orders_pkey`` with it."""
     taken = {"public": frozenset({"id_given", "email_given", "orders_i", "others_c"})}
-    facts = left(change, replace(FACTS, taken_names=taken, taken_constraints=taken))
-    assert taken["public"] - facts.taken_names["public"] == free
+    facts = left(change, replace(FACTS, taken_relations=taken, taken_constraints=taken))
+    assert taken["public"] - facts.taken_relations["public"] == free
     assert taken["public"] - facts.taken_constraints["public"] == free

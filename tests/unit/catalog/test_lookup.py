@@ -70,6 +70,23 @@ def test_taken_names_are_asked_for_where_a_name_is_to_be_chosen(sql: str, taken:
     assert lookup.request(statement).taken == taken
 
 
+@pytest.mark.parametrize(
+    ("sql", "relations", "constraints"),
+    [
+        ("CREATE INDEX ON t (a)", True, False),
+        ("ALTER TABLE t ADD CHECK (a > 0)", False, True),
+        ("ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES o", False, True),
+        ("ALTER TABLE t ALTER a SET NOT NULL", False, True),
+        ("ALTER TABLE t ADD UNIQUE (a)", True, True),
+        ("ALTER TABLE t ADD CHECK (a > 0), ADD EXCLUDE (a WITH =)", True, True),
+        ("ALTER TABLE t ADD a serial", True, True),
+    ],
+)
+def test_and_of_what_the_new_one_has_to_differ_from(sql: str, relations: bool, constraints: bool) -> None:
+    request = lookup.request(read(sql)[0])
+    assert (request.relation_names, request.constraint_names) == (relations, constraints)
+
+
 @pytest.mark.parametrize("name", ["t", 'we"ird', "Näme", "名前", "x" * 63, "\\u0041", "a\nb", "'; --"])
 def test_the_parameter_is_ascii_and_keeps_every_name(name: str) -> None:
     text = Request((Wanted((name,)),), taken=(name,)).parameter

@@ -67,7 +67,7 @@ FACTS = Facts(
         ("i",): MISSING,
         ("missing",): MISSING,
     },
-    taken_names={"public": frozenset(), "analytics": frozenset()},
+    taken_relations={"public": frozenset(), "analytics": frozenset()},
 )
 
 CREATE = "CREATE INDEX i ON orders (email)"

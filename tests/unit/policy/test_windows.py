@@ -49,7 +49,7 @@ FACTS = Facts(
         ("unmeasured",): relation("unmeasured", None, 7),
         ("unanalysed",): relation("unanalysed", 2**20, None),
     },
-    taken_names={"public": frozenset()},
+    taken_relations={"public": frozenset()},
 )
 
 

@@ -213,7 +213,7 @@ def facts(statement: Statement, version: int, new: frozenset[str] = frozenset())
         settings={"TimeZone": Setting("Europe/Berlin", "database")},
         types=TYPES,
         functions=FUNCTIONS,
-        taken_names={"public": names | constraints},
+        taken_relations={"public": names},
         taken_constraints={"public": constraints},
     )
 
