@@ -35,6 +35,15 @@ def facts(session: psycopg.Connection, request: Request) -> Facts:
     return lookup.decode(row[0], request, now=NOW, in_transaction=True)
 
 
+def _asked(facts: Facts, request: Request) -> Facts:
+    """Without names that nothing would get."""
+    return replace(
+        facts,
+        taken_relations=facts.taken_relations if request.relation_names else {},
+        taken_constraints=facts.taken_constraints if request.constraint_names else {},
+    )
+
+
 @pytest.mark.parametrize("sql", [*PLANNED_ALIKE, *OTHERS])
 def test_it_answers_the_same(orders: str, sql: str) -> None:
     with psycopg.connect(orders) as session:
@@ -42,7 +51,7 @@ def test_it_answers_the_same(orders: str, sql: str) -> None:
         session.execute("ALTER TABLE orders ADD CONSTRAINT orders_email_check CHECK (email <> '')")
         request = lookup.request(read(sql)[0])
         shared = facts(session, replace(request, shared=True))
-        assert shared == facts(session, request)
+        assert _asked(shared, request) == _asked(facts(session, request), request)
 
 
 def test_it_is_one_and_the_same_for_what_migrations_mostly_do() -> None:
