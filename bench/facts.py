@@ -5,7 +5,8 @@ python -m bench.facts [--pg 18] [--runs 200] [--cold 30] [--tables 300]
 Wall-clock time from the statement to its facts: the question, the round trip (each time planned anew, as through the proxy) and the
 answer read. *Warm* is a session that has asked before, outside and inside a transaction, where more is asked; *cold* the first
 question of a session, whose server process has to read the catalog first. *At work* is how much of it the server and this process
-were on a processor, which a busy machine leaves as it is (Linux only). The decision is the best of some runs.
+were on a processor, which a busy machine leaves as it is (Linux only). The decision is the best of some runs. How fast the machine is
+tells what ``\\d orders`` takes psql, which reads the same catalogs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from proxy.run.kept import ASKED
 from proxy.sql.read import read
 from proxy.sql.statements import Statement
 from tests import servers
+from tests.binaries import run_client
 
 FACTS_MS, DECISION_US = 2.0, 200.0  # at most, the median
 BEST_OF = 20
@@ -133,6 +135,17 @@ def kept(session: psycopg.Connection[tuple[object, ...]], statement: Statement, 
     cost.worked_ms.append((at_work_ns(pid) + time.process_time_ns() - before) / 1e6)
 
 
+def described_ms(url: str, runs: int) -> float:
+    """What ``\\d orders`` takes psql, in a session that has done so before."""
+
+    def took_s(times: int) -> float:
+        begun = time.perf_counter()
+        run_client("psql", "-q", url=url, text="\\d orders\n" * times)
+        return time.perf_counter() - begun
+
+    return (took_s(runs + 20) - took_s(20)) / runs * 1000
+
+
 def cold(url: str, statement: Statement, runs: int) -> Cost:
     cost = Cost()
     for _ in range(runs):
@@ -189,12 +202,14 @@ def main() -> int:
                 f" {later.median_ms:6.2f} / {later.p99_ms:6.2f}"
                 f" {first.median_ms:6.2f} / {first.p99_ms:6.2f} {warm.trips:6} {decision:9.0f}  {sql}"
             )
+    peer_ms = described_ms(server.url(name), options.runs)
     server.drop_database(name)
     facts_ms, decision_us = statistics.median(medians), statistics.median(decisions)
     print(
         f"median: facts {facts_ms:.2f} ms (at most {FACTS_MS:g}; at work {statistics.median(works):.2f},"
         f" later in a transaction {statistics.median(laters):.2f}, cold {statistics.median(colds):.2f}), decision {decision_us:.0f} us (at most {DECISION_US:g})"
     )
+    print(f"psql's \\d of the table, on this machine in this hour: {peer_ms:.2f} ms")
     return int(facts_ms > FACTS_MS or decision_us > DECISION_US)
 
 
