@@ -18,7 +18,7 @@ from proxy.run.leap import StepResult
 from proxy.run.pace import Pace
 from proxy.run.patience import Patience
 from proxy.session.dependents import GivesUp, Refused
-from proxy.session.gone import Fails, Skips
+from proxy.session.gone import SET_CONSTRAINTS, Fails, Skips
 from proxy.sql.read import read
 from proxy.sql.statements import AlterTable, CreateIndex, CreateTable, Drop, DropIndex, Name, Other, Query, Statement
 from proxy.sql.written import written
@@ -124,8 +124,12 @@ def as_it_is(case: Case) -> Plan:
 
 
 def is_refused_read_only(statement: Statement) -> bool:
-    """Whether Postgres refuses it in a read-only transaction: not what only makes the same anew (ClassifyUtilityCommandAsReadOnly)."""
-    return not (isinstance(statement.node, Other) and statement.node.kind in ("REINDEX", "CLUSTER", "VACUUM"))
+    """Whether Postgres refuses it in a read-only transaction (ClassifyUtilityCommandAsReadOnly).
+
+    Not what only makes the same anew, nor what sets something for the transaction alone.
+    """
+    allowed = ("REINDEX", "CLUSTER", "VACUUM", SET_CONSTRAINTS)
+    return not statement.inner and not (isinstance(statement.node, Other) and statement.node.kind in allowed)
 
 
 def changed_tables(case: Case) -> set[int]:

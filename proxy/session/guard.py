@@ -323,6 +323,9 @@ class Guard:
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
         if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
             return await self._syntax_error(doubtful, syntax)
+        about_what_waits = any(c.foreseen is not None or c.dependent is not None for c in cases)
+        if about_what_waits and cases[0].facts.read_only and all(is_refused_read_only(c.statement) for c in cases):
+            return Outcome.PASS  # Postgres refuses it, whatever waits
         if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:

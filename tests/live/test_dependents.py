@@ -529,3 +529,28 @@ def test_what_a_read_only_transaction_may_do_is_guarded_in_it(
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(f"BEGIN READ ONLY; {sql}; COMMIT".encode() if string else sql.encode())
         assert caught.value.sqlstate == ("25006" if string else "IL001")  # in a string it is the note itself that fails
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP INDEX i",
+        "COMMENT ON INDEX i IS 'x'",
+        "ALTER INDEX i RENAME TO j",
+        "CREATE INDEX i ON orders (id)",
+        "ALTER TABLE orders CLUSTER ON i",
+    ],
+)
+def test_what_waits_cannot_be_changed_in_a_read_only_transaction(sql: str, orders: str, guarded: str) -> None:
+    """It says what it says directly, not what our note of it says."""
+    said = []
+    for url in (orders, guarded):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            connection.execute("CREATE INDEX i ON orders (email)")
+            connection.execute("SET TRANSACTION READ ONLY")
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as caught:
+                connection.execute(sql.encode())
+            said.append(caught.value.diag.message_primary)
+            connection.execute("ROLLBACK")
+    assert said[0] == said[1]
