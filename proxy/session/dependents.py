@@ -6,7 +6,7 @@ from under it is refused.  Pure: what waits is told by the rows of the transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.catalog.after import after
@@ -17,12 +17,14 @@ from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
 from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.staged_not_null import helper_name
 from proxy.plans.target import is_own
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
+from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
     AddColumn,
     AddConstraint,
@@ -41,6 +43,7 @@ from proxy.sql.statements import (
     OtherAction,
     SetNotNull,
     Statement,
+    TableConstraint,
     ValidateConstraint,
     quote_identifier,
 )
@@ -104,25 +107,43 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
 def _proved(
     one: Pending, relation: Relation, constraints: dict[str, Constraint]
 ) -> tuple[Relation, dict[str, Constraint]]:
-    """With the constraint that stands, or will, before the rest of SET NOT NULL: said again in the same text it is not made again."""
+    """With the constraints that stand, or will, before the rest of SET NOT NULL or PRIMARY KEY: said again they are not made again."""
     node = one.statement.node if one.statement is not None else None
-    match node.actions if isinstance(node, AlterTable) else ():
-        case (SetNotNull(column=name),) if (column := relation.columns.get(name)) and not column.not_null:
-            pass
-        case _:
-            return relation, constraints
-    validated = [name for name in one.validated if name not in constraints]
-    if len(validated) != 1:
-        return relation, constraints
-    native = not is_own(validated[0])  # from 18 on it is the NOT NULL itself
-    words = f"{quote_identifier(name)} IS NOT NULL"
-    made = Constraint(
-        validated[0], "n" if native else "c", False, (name,), "NOT NULL" if native else f"CHECK (({words}))", waits=True
-    )
-    if native:
-        columns = {**relation.columns, name: replace(column, not_null=True, not_null_valid=False)}
-        relation = replace(relation, columns=columns)
-    return relation, {**constraints, made.name: made}
+    for name in _to_be_not_null(node) if isinstance(node, AlterTable) else ():
+        column = relation.columns.get(name)
+        made = _proof(one, relation.name, name)
+        if column is None or column.not_null or made is None or made in constraints:
+            continue
+        if is_own(made):
+            words = f"CHECK (({quote_identifier(name)} IS NOT NULL))"
+            proof = Constraint(made, "c", False, (name,), words, waits=True)
+        else:  # from 18 on it is the NOT NULL itself
+            proof = Constraint(made, "n", False, (name,), "NOT NULL", waits=True)
+            known = replace(column, not_null=True, not_null_valid=False)
+            relation = replace(relation, columns={**relation.columns, name: known})
+        constraints = {**constraints, made: proof}
+    return relation, constraints
+
+
+def _to_be_not_null(alter: AlterTable) -> Iterator[str]:
+    """Columns that an ALTER TABLE makes NOT NULL."""
+    for action in alter.actions:
+        match action:
+            case SetNotNull(column=column):
+                yield column
+            case AddConstraint(constraint=TableConstraint(kind=ConstraintKind.PRIMARY_KEY, columns=columns)):
+                yield from columns
+
+
+def _proof(one: Pending, table: str, column: str) -> str | None:
+    """The constraint, NOT VALID until then, by which a column will be known to hold no null."""
+    if (helper := helper_name(column)) in one.validated:
+        return helper
+    usual = constraint_name(table, [column], "not_null", ())
+    found = [
+        name for name in one.validated if name.startswith(usual) and (name == usual or name[len(usual) :].isdigit())
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def dependent(

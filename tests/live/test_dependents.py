@@ -16,6 +16,8 @@ from tests.servers import Server
 INDEX = "CREATE INDEX i ON orders (email)"
 UNIQUE = "CREATE UNIQUE INDEX i ON orders (id)"
 CHECK = "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)"
+NOT_NULLS = """SELECT attname::text, attnotnull, NULL FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 AND NOT attisdropped
+UNION ALL SELECT conname, convalidated, contype FROM pg_constraint WHERE conrelid = 'orders'::regclass ORDER BY 1"""
 KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
@@ -554,3 +556,31 @@ def test_what_waits_cannot_be_changed_in_a_read_only_transaction(sql: str, order
             said.append(caught.value.diag.message_primary)
             connection.execute("ROLLBACK")
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE orders ADD PRIMARY KEY (email); ALTER TABLE orders ALTER email SET NOT NULL",
+        "ALTER TABLE orders ADD CONSTRAINT k PRIMARY KEY (id, email), ADD COLUMN v int; ALTER TABLE orders ALTER email SET NOT NULL",
+        "ALTER TABLE orders ALTER email SET NOT NULL, ALTER total SET NOT NULL; ALTER TABLE orders ALTER total SET NOT NULL",
+        "ALTER TABLE orders ALTER email SET NOT NULL, ADD CHECK (id > 0); ALTER TABLE orders ALTER email SET NOT NULL",
+        "ALTER TABLE orders ADD CONSTRAINT k PRIMARY KEY (email); ALTER TABLE orders DROP CONSTRAINT k; ALTER TABLE orders ALTER email SET NOT NULL",
+    ],
+)
+@pytest.mark.parametrize("string", [False, True])
+def test_what_will_be_not_null_anyway_may_be_made_so_again(string: bool, sql: str, orders: str, guarded: str) -> None:
+    """PRIMARY KEY makes it so, and several actions in one ALTER TABLE: what proves it is not made a second time."""
+    made = "DROP TABLE orders CASCADE; CREATE TABLE orders (id int, email text, total int); INSERT INTO orders SELECT g, g, g FROM generate_series(1, 9) g"
+    seen = []
+    for url in (orders, guarded):
+        with psycopg.connect(orders, autocommit=True) as direct:
+            direct.execute(made)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            for statement in [sql] if string else sql.split("; "):
+                connection.execute(statement.encode())
+            connection.execute("COMMIT")
+        with psycopg.connect(orders) as session:
+            seen.append(session.execute(NOT_NULLS).fetchall())
+    assert seen[0] == seen[1]
