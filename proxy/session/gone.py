@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.on_copy import INDEXED
+from proxy.plans.reading import SYSTEM_COLUMNS
 from proxy.plans.target import literal
 from proxy.session.pending import Pending, commented, constraints
 from proxy.sql.statements import (
@@ -28,6 +29,7 @@ from proxy.sql.statements import (
 WRONG_OBJECT, WRONG_STATE = "42809", "55000"
 INVALID_TABLE, PRIMARY_KEY = "42P16", ConstraintKind.PRIMARY_KEY
 UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
+UNDEFINED_COLUMN = "42703"
 SET_CONSTRAINTS = "SET CONSTRAINTS"
 
 
@@ -127,6 +129,18 @@ def _uses(statement: Statement) -> list[str]:
     return found
 
 
+def _once_more(create: CreateIndex, name: str, facts: Facts) -> Fails | Skips | None:
+    """Of an index whose name waits: Postgres looks at its columns first, and of expressions only the server can tell."""
+    table = facts.find(create.relation)
+    columns = table.columns if table is not None and table.exists else {}
+    lacking = next((column for column in create.columns if column is not None and column not in columns), None)
+    if columns and lacking is not None and lacking not in SYSTEM_COLUMNS:
+        return Fails(UNDEFINED_COLUMN, f'column "{lacking}" does not exist')
+    if not create.if_not_exists:
+        return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
+    return Skips() if columns and lacking is None and create.where is None and None not in create.columns else None
+
+
 def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> Fails | Skips | None:
     """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
     made: set[str] = set()  # indexes
@@ -135,10 +149,8 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
         gone = (gone | one.drops) - one.made
         made = (made - one.drops) | one.indexes
     match statement.node:
-        case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
-            return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
-        case CreateIndex(name=Name(name=name), if_not_exists=True) if name in made:
-            return Skips()
+        case CreateIndex(name=Name(name=name)) as create if name in made:
+            return _once_more(create, name, facts)
         case AlterTable(actions=(OtherAction(what="RENAME TO", name=str(new)),)) if new in made:
             return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
         case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:
