@@ -16,6 +16,8 @@ from tests.tools.ways import Way, direct
 @pytest.fixture(scope="module")
 def shop(postgres: Server) -> Iterator[Way]:
     """What psql makes of the whole history, with rows."""
+    if postgres.version < 17:
+        pytest.skip("pg_restore 18 sets transaction_timeout, which servers have from 17 on: it fails directly, too")
     with direct(postgres) as way:
         way.sql(STEPS[0].up)
         way.populate()
