@@ -251,8 +251,8 @@ class Guard:
     async def _run_late(self, statements: Sequence[Statement], policy: Policy, *, simple: bool) -> bool:
         """Run what was put off to the end of the transaction; false if that failed, and the client has been told."""
         try:
-            if not ends(statements):
-                await self.examiner.foresee()
+            if not ends(statements) and not self.at_end.late.entries[-1].case.facts.locked:
+                await self.examiner.foresee()  # nobody waits for us yet
             fields, failing = await self.at_end.run()
         except ServerError as error:  # cancelled, say
             fields, failing = error.fields, []

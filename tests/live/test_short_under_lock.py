@@ -90,6 +90,19 @@ def test_what_may_be_asked_behind_the_first_lock_is_planned_before(postgres: Ser
         connection.execute("ROLLBACK")
 
 
+def test_but_not_behind_a_lock_that_is_there_already(postgres: Server, orders: str, guarded: str) -> None:
+    """What may never be asked would keep others waiting."""
+    name = with_durations(orders)
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE customers ADD COLUMN x int")
+        since = postgres.log_bytes
+        connection.execute("ALTER TABLE orders ALTER COLUMN email SET DEFAULT 'x'")
+        connection.execute(BEHIND[0])
+        assert " parse _interlock_1" not in postgres.log_text(name, since=since)
+        connection.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize(
     "between",
     [
