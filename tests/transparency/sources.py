@@ -160,6 +160,8 @@ def _unpack(archive: Path) -> None:
 
 
 def _run(command: list[str], folder: Path, **env: str) -> None:
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True)
+    # PostgreSQL's Makefiles leave out headers that are to be generated where another make has called them: ``make transparency``.
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
+    done = subprocess.run(command, cwd=folder, env={**outside, **env}, capture_output=True, text=True)
     if done.returncode:
         raise ServerError(f"{' '.join(command)} failed\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
