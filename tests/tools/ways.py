@@ -67,6 +67,8 @@ class Way:
     url: str
     audit: Path | None = None
     """Interlock's record, if it stands between."""
+    since: int = 0
+    """How long the server's log was when nothing had come this way yet."""
 
     def populate(self) -> None:
         self.server.run("psql", "-v", "ON_ERROR_STOP=1", "-f", str(HERE / "rows.sql"), database=self.database)
@@ -106,7 +108,7 @@ class Way:
     @property
     def statements(self) -> list[str]:
         """What the server was told to run since the tables hold rows."""
-        told = self.server.statements(self.database)
+        told = self.server.statements(self.database, since=self.since)
         return told[told.index(POPULATED) + 1 :] if POPULATED in told else told
 
     @property
@@ -149,18 +151,22 @@ class Way:
         with self.server.connect() as session:
             names = {"name": Identifier(other), "template": Identifier(self.database)}
             session.execute(SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
-        return through(proxy, self.server, other) if proxy else Way(self.server, other, self.server.url(other))
+        return through(proxy, self.server, other) if proxy else straight(self.server, other)
 
 
 def through(proxy: Proxy, server: Server, database: str) -> Way:
-    return Way(server, database_name(database), proxy.url(database), proxy.audit)
+    return Way(server, database_name(database), proxy.url(database), proxy.audit, server.log_bytes)
+
+
+def straight(server: Server, database: str) -> Way:
+    return Way(server, database, server.url(database), since=server.log_bytes)
 
 
 @contextlib.contextmanager
 def direct(server: Server) -> Iterator[Way]:
     """An empty database without Interlock, for a while."""
     name = server.create_database()
-    yield Way(server, name, server.url(name))
+    yield straight(server, name)
     server.drop_database(name)
 
 
