@@ -54,7 +54,9 @@ def new(written: str, facts: Facts | None) -> tuple[Shape, bool] | None:
     known = facts.types.get(written) if facts is not None else None
     if known is None:
         return (Shape(0, 0, written), False) if head(written).removesuffix("[]") in BUILT_IN else None
-    if not known.is_domain or head(written).endswith("[]"):
+    if head(written).endswith("[]"):  # what is known is the type of its elements
+        return Shape(0, 0, written), False
+    if not known.is_domain:
         return Shape(known.oid, known.base_oid, written), False
     return Shape(known.oid, known.base_oid, known.base), known.constrained
 

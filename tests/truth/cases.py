@@ -663,6 +663,10 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         ALTER TABLE y ALTER va TYPE text[]
         ALTER TABLE y ALTER va TYPE varchar(5)[]
         ALTER TABLE y ALTER va TYPE varchar[]
+        ALTER TABLE y ALTER va TYPE varchar(5)[] USING va::varchar(5)[]
+        ALTER TABLE y ALTER va TYPE varchar(5) USING va::varchar(5)[]::varchar(5)
+        ALTER TABLE y ALTER va TYPE varchar USING CAST(va::varchar[] AS varchar)
+        ALTER TABLE y ALTER va TYPE text USING va::text[]::text
         ALTER TABLE y ALTER net TYPE inet
         ALTER TABLE y ALTER vb TYPE varbit(16)
         ALTER TABLE y ALTER vb TYPE varbit
