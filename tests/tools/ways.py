@@ -131,7 +131,8 @@ class Way:
         """What Interlock's record says of each statement that it decided about."""
         if self.audit is None:
             return []
-        records = [json.loads(line) for line in self.audit.read_text().splitlines()]
+        whole, _, _ = self.audit.read_bytes().rpartition(b"\n")  # the last line may be half written yet
+        records = [json.loads(line) for line in whole.splitlines()]
         return [record for record in records if record["action"]]
 
     def leftovers(self) -> list[str]:
