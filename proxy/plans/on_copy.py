@@ -16,8 +16,10 @@ def copy_of(relation: Relation) -> str:
     return qualify(relation.schema, own_name("re", str(relation.oid)))
 
 
-def make_copy(relation: Relation) -> str:
-    return f"CREATE TABLE {copy_of(relation)} (LIKE {qualify(relation.schema, relation.name)} INCLUDING GENERATED)"
+def make_copy(relation: Relation, words: str = "") -> str:
+    """``words`` are the table's name as the author has it, where an error about it is to say that."""
+    original = words or qualify(relation.schema, relation.name)
+    return f"CREATE TABLE {copy_of(relation)} (LIKE {original} INCLUDING GENERATED)"
 
 
 def onto_copy(statement: Statement, node: CreateIndex, relation: Relation) -> tuple[str, Edit]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
+from proxy.plans.first_checks import dropped, fails, of_class, oid, owned, reindexed, there
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
 from proxy.plans.target import OWN, literal, own_name
@@ -21,7 +22,10 @@ from proxy.sql.statements import (
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    DropConstraint,
+    DropIndex,
     Name,
+    Other,
     Statement,
 )
 
@@ -32,28 +36,42 @@ SORTED = frozenset({16, 17, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083
 OVER = "IL000"  # the SQLSTATE with which the rehearsal takes itself back
 
 
-def rehearsals(statement: Statement, facts: Facts) -> tuple[str, ...]:
+def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Statements that fail where the author's would fail at once, and else do nothing.
 
-    To be run in the author's transaction, behind what is done of the statement itself.
+    To be run in the author's transaction, behind what is done of the statement itself.  ``awaited`` are names of
+    indexes that wait themselves.
     """
     match statement.node:
-        case CreateIndex(relation=name) as node if relation := _plain(name, facts):
-            if _names_table(statement, node.relation.span.end, statement.span.end, relation):
-                return ()
-            return (_sql(relation, onto_copy(statement, node, relation)[0], _owned(relation)),)
-        case AlterTable(relation=name) as alter if relation := _plain(name, facts):
-            return tuple(
-                _sql(
-                    relation,
-                    _head(relation) + action.span.of(statement.text),
-                    _single_key(alter, action, relation),
-                    unless=_stands_nothing_in_the_way(action, relation) if _fits(alter, action, relation) else "",
-                )
-                for action in _indexed(alter)
-            )
+        case CreateIndex(relation=name) as node:
+            relation = _plain(name, facts)
+            first = (there(name), owned(name, "materialized view" if relation and relation.kind == "m" else "table"))
+            if relation is None or _names_table(statement, name.span.end, statement.span.end, relation):
+                return (run(*first),)
+            return (run(*first, _tried(relation, name, onto_copy(statement, node, relation)[0])),)
+        case AlterTable(object_type="TABLE", relation=name) as alter:
+            return tuple(_added(statement, alter, action, _plain(name, facts)) for action in _indexed(alter))
+        case DropIndex() as drop:
+            return (run(*lines),) if (lines := dropped(drop, awaited)) else ()
+        case Other(kind="REINDEX") as reindex:
+            return (run(*lines),) if (lines := reindexed(reindex, facts.major, awaited)) else ()
         case _:
             return ()
+
+
+def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relation: Relation | None) -> str:
+    name = alter.relation
+    lines = [there(name), owned(name)]
+    if relation is not None:
+        if other := _other_key(alter, action):
+            second = fails("42P16", f'multiple primary keys for table "{name.name}" are not allowed')
+            lines.append(f"IF {other} THEN {second} END IF;")
+        lines.append(_tried(relation, name, _head(relation) + action.span.of(statement.text)))
+        if _fits(alter, action, relation):
+            lines = [f"IF ({_stands_nothing_in_the_way(alter, action)}) IS NOT TRUE THEN", *lines, "END IF;"]
+    if alter.if_exists:
+        lines = [f"IF {oid(name)} IS NOT NULL THEN", *lines, "END IF;"]
+    return run(*lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +107,15 @@ def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None
     start = statement.span.start
     onto = Edit(node.relation.span.start - start, node.relation.span.end - start, copy_of(relation))
     text = edit.apply(statement.sql, (onto,))
-    return Behind(_sql(relation, text, "", *first), text, onto)
+    return Behind(run(_tried(relation, node.relation, *first, text)), text, onto)
 
 
 def name_taken(name: str, table: int) -> Behind:
     """Fails as a renaming would, where something in the schema of the table (its oid) has that name already."""
     schema = f"(SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid {EQ} {table})"
-    there = f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {schema} AND x.relname {EQ} {literal(name)}"
-    message = literal(f'relation "{name}" already exists')
-    body = f"BEGIN IF EXISTS ({there}) THEN RAISE EXCEPTION USING ERRCODE = '42P07', MESSAGE = {message}; END IF; END"
-    return Behind(f"DO LANGUAGE plpgsql {literal(body)}", "", Edit(0, 0, ""))
+    same = f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {schema} AND x.relname {EQ} {literal(name)}"
+    taken = fails("42P07", f'relation "{name}" already exists')
+    return Behind(run(f"IF EXISTS ({same}) THEN {taken} END IF;"), "", Edit(0, 0, ""))
 
 
 def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str | None:
@@ -161,14 +178,21 @@ def _names_table(statement: Statement, start: int, end: int, relation: Relation)
     return any(token.kind in ("word", "quoted", "uquoted") and token.value == relation.name for token in tokens)
 
 
-def _sql(relation: Relation, sql: str, first: str, *ahead: str, unless: str = "") -> str:
-    made = " ".join(f"EXECUTE {literal(one)};" for one in (make_copy(relation), *ahead))
-    tried = (
-        f"BEGIN {made} EXECUTE {literal(sql)}; RAISE EXCEPTION USING ERRCODE = '{OVER}';"
-        f" EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END;"
-    )
-    body = f"BEGIN {first} {f'IF NOT ({unless}) THEN {tried} END IF;' if unless else tried} END"
-    return f"DO LANGUAGE plpgsql {literal(body)}"
+def run(*lines: str) -> str:
+    """A statement of these lines of PL/pgSQL."""
+    body = " ".join(line for line in lines if line)
+    return f"DO LANGUAGE plpgsql {literal(f'BEGIN {body} END')}"
+
+
+def taken_back(*statements: str) -> str:
+    """Lines that run statements and take all of them back; what fails fails."""
+    made = " ".join(f"EXECUTE {literal(one)};" for one in statements)
+    return f"BEGIN {made} RAISE EXCEPTION USING ERRCODE = '{OVER}'; EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END;"
+
+
+def _tried(relation: Relation, name: Name, *statements: str) -> str:
+    """Runs statements about an empty copy."""
+    return taken_back(make_copy(relation, name.quoted), *statements)
 
 
 def _fits(alter: AlterTable, action: AddConstraint, relation: Relation) -> bool:
@@ -179,48 +203,50 @@ def _fits(alter: AlterTable, action: AddConstraint, relation: Relation) -> bool:
         len(alter.actions) == 1
         and 0 < len(c.columns) == len(set(c.columns)) <= MOST_COLUMNS
         and all(column is not None and column.type_oid in SORTED and not column.generated for column in columns)
-        and c.name not in relation.constraints
         and not (c.include or c.with_options or c.tablespace or c.deferrable or c.not_valid)
         and not (c.nulls_not_distinct or c.not_enforced or c.no_inherit or c.without_overlaps)
     )
 
 
-def _stands_nothing_in_the_way(action: AddConstraint, relation: Relation) -> str:
+def _stands_nothing_in_the_way(alter: AlterTable, action: AddConstraint) -> str:
     """A condition in SQL that takes a tenth of a millisecond; the copy takes five, in a transaction that keeps writers out."""
-    about = f"FROM pg_catalog.pg_class c WHERE c.oid {EQ} {relation.oid}"
+    name, wanted = alter.relation, action.constraint
+    columns = ", ".join(literal(column) for column in wanted.columns)
+    types = ", ".join(map(str, sorted(SORTED)))
+    fitting = (
+        f"SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid {EQ} {oid(name)}"
+        f" AND a.attname::pg_catalog.text {EQ} ANY (ARRAY[{columns}]) AND NOT a.attisdropped"
+        f" AND a.attgenerated::pg_catalog.text {EQ} '' AND a.atttypid {EQ} ANY (ARRAY[{types}]::pg_catalog.oid[])"
+    )
     free = [
-        f"(SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')"
-        f" AND pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE') {about})",
+        f"pg_catalog.pg_has_role({of_class(name, 'relowner')}, 'USAGE')",
+        f"pg_catalog.has_schema_privilege({of_class(name, 'relnamespace')}, 'CREATE')",
+        f"({fitting}) {EQ} {len(wanted.columns)}",
         f"pg_catalog.current_setting('default_tablespace') {EQ} ''",
     ]
-    if action.constraint.name is not None:
+    if wanted.name is not None:
+        called = literal(wanted.name)
         taken = (
-            f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} (SELECT c.relnamespace {about})"
-            f" AND x.relname {EQ} {literal(action.constraint.name)}"
+            f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {of_class(name, 'relnamespace')}"
+            f" AND x.relname {EQ} {called}"
         )
-        free.append(f"NOT EXISTS ({taken})")
+        used = f"SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} {oid(name)} AND k.conname {EQ} {called}"
+        free += [f"NOT EXISTS ({taken})", f"NOT EXISTS ({used})"]
+    if other := _other_key(alter, action):
+        free.append(f"NOT {other}")
     return " AND ".join(free)
 
 
-def _owned(relation: Relation) -> str:
-    """The copy is ours whoever made the table."""
-    owner = f"(SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid {EQ} {relation.oid})"
-    kind = "materialized view" if relation.kind == "m" else "table"
+def _other_key(alter: AlterTable, action: AddConstraint) -> str:
+    """Whether the table has a primary key already, which the copy has not; empty if that is none of its business."""
+    if action.constraint.kind is not ConstraintKind.PRIMARY_KEY:
+        return ""
+    dropped = [literal(other.name) for other in alter.actions if isinstance(other, DropConstraint)]
+    staying = f" AND NOT k.conname::pg_catalog.text {EQ} ANY (ARRAY[{', '.join(dropped)}])" if dropped else ""
     return (
-        f"IF NOT pg_catalog.pg_has_role({owner}, 'USAGE') THEN RAISE EXCEPTION USING ERRCODE = '42501',"
-        f" MESSAGE = {literal(f'must be owner of {kind} {relation.name}')}; END IF;"
+        f"EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} {oid(alter.relation)}"
+        f" AND k.contype::pg_catalog.text {EQ} 'p'{staying})"
     )
 
 
-def _single_key(alter: AlterTable, action: AddConstraint, relation: Relation) -> str:
-    """A table has one primary key; the copy has none."""
-    if action.constraint.kind is not ConstraintKind.PRIMARY_KEY:
-        return ""
-    dropped = {getattr(other, "name", None) for other in alter.actions if other is not action}
-    if not any(c.kind == "p" and c.name not in dropped for c in relation.constraints.values()):
-        return ""
-    message = literal(f'multiple primary keys for table "{relation.name}" are not allowed')
-    return f"RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = {message};"
-
-
-__all__ = ["Behind", "behind", "name_taken", "position", "rehearsals", "renamed"]
+__all__ = ["Behind", "behind", "name_taken", "position", "rehearsals", "renamed", "run", "taken_back"]

@@ -54,6 +54,8 @@ class Case:
     )
     hidden: bool = False  # an earlier statement of the text makes a temporary table of the name
     freed: bool = False  # it names an index whose DROP waits for COMMIT
+    awaited: frozenset[str] = frozenset()  # names of indexes and constraints that wait for COMMIT
+    keys: str = ""  # a rehearsal of its foreign keys that wait as a whole
 
 
 def of_job(job: Job) -> Case:
@@ -133,9 +135,11 @@ def is_refused_read_only(statement: Statement) -> bool:
 
 
 def changed_tables(case: Case) -> set[int]:
-    """OIDs of the tables that a rewritten statement is about, as far as they are known."""
-    if case.made_anew:
-        return set()
+    """OIDs of the tables that a rewritten statement is about, as far as they are known: not of one that its text makes."""
+    return set() if case.made_anew else _tables(case) - {0}
+
+
+def _tables(case: Case) -> set[int]:
     match case.statement.node:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)

@@ -47,6 +47,10 @@ BEHIND_TEMPORARY = (
     "a temporary table of the same query string has the name of its table",
     "Send the statements one by one, or name the schema.",
 )
+BEHIND_DROP = (
+    "an earlier statement of the same query string drops or renames a table, and IF EXISTS leaves open whether this is about it",
+    "Send the statements one by one.",
+)
 
 
 # Behind these the settings are others.
@@ -150,8 +154,10 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
 def rehearsed(case: Case) -> tuple[str, ...]:
     """What fails where the author's statement would fail at once."""
     if case.behind is not None:
-        return (case.behind.sql,)
-    return () if case.freed else rehearsals(case.statement, case.facts)
+        own: tuple[str, ...] = (case.behind.sql,)
+    else:
+        own = () if case.freed else rehearsals(case.statement, case.facts, case.awaited)
+    return (*own, case.keys) if case.keys else own
 
 
 class InSteps:

@@ -26,6 +26,7 @@ from proxy.session.absent import explained
 from proxy.session.at_end import AtEnd
 from proxy.session.case import Case, moved
 from proxy.session.defer import (
+    BEHIND_DROP,
     BEHIND_ROLLBACK,
     BEHIND_TEMPORARY,
     BESIDE_COPY,
@@ -50,7 +51,7 @@ from proxy.session.patient_string import PatientString, locks_of
 from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.voice import Voice
-from proxy.sql.statements import Statement
+from proxy.sql.statements import AlterTable, Statement
 from proxy.wire import messages
 
 KEEP = "surrogateescape"  # bytes that an encoding has no letters for
@@ -288,6 +289,8 @@ class Deferral:
             return await self.refuse(deferred[0], why, policy, simple=True)
         if (hidden := next((case for case in deferred if case.hidden), None)) is not None:
             return await self.refuse(hidden, JobsUnusable(*BEHIND_TEMPORARY), policy, simple=True)
+        if (lenient := next((case for case in deferred if case.made_anew and _is_lenient(case)), None)) is not None:
+            return await self.refuse(lenient, JobsUnusable(*BEHIND_DROP), policy, simple=True)
         if foreseen and (talks or elsewhere):  # its answer could not be put in the place of what stands there
             return await self.refuse_dependent(next(c for c in cases if c.foreseen is not None), cases, simple=True)
         # Nor can it be looked for those in the way while the transaction has failed.
@@ -362,6 +365,10 @@ class Deferral:
 
 def _later(case: Case) -> tuple[Step, ...]:
     return case.verdict.plan.later if case.verdict.plan is not None else ()
+
+
+def _is_lenient(case: Case) -> bool:
+    return isinstance(case.statement.node, AlterTable) and case.statement.node.if_exists
 
 
 def _behind_rollback(statements: Sequence[Statement], waiting: Sequence[Case]) -> bool:

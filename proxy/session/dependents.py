@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from proxy.catalog.after import after
 from proxy.catalog.facts import Constraint, Facts, Relation
-from proxy.plans import referable
 from proxy.plans.compose import defer
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
@@ -24,9 +23,9 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
+from proxy.session.waiting_keys import needs_at_once, serves
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
-    AddColumn,
     AddConstraint,
     AlterColumnType,
     AlterTable,
@@ -65,6 +64,7 @@ class Refused:
     name: str  # of what waits
     what: str  # the statement that makes it wait
     left: bool = False  # it stood in a transaction before, which is committed
+    itself: bool = False  # it is the statement's own key
 
 
 def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
@@ -176,7 +176,7 @@ def dependent(
                 statement,
                 create,
                 facts,
-                lambda name, columns: any(_serves(one, name, columns, facts) for one in pending),
+                lambda name, columns: any(serves(one, name, columns, pending, facts) for one in pending),
             )
             return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
         case AlterTable(object_type="TABLE") as alter:
@@ -208,9 +208,12 @@ def _alter(
         return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made, pending)):
         return given
-    waits = [action for action in alter.actions if _waits(action, made, pending, facts)]
+    keyed = relation is None or (
+        relation.exists and relation.kind in "rp"
+    )  # of others the server says that they take none
+    waits = [action for action in alter.actions if _waits(action, made, pending, facts if keyed else None)]
     for action in alter.actions:
-        if (under := _undermines(action, here, relation) or _needs(action, pending, facts)) is not None:
+        if (under := _undermines(action, here, relation) or needs_at_once(action, pending, facts)) is not None:
             return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
     if not waits:
         return None
@@ -226,6 +229,15 @@ def _alter(
     return _behind(statement, facts, verdict)
 
 
+def needs_own_key(statement: Statement, facts: Facts, verdict: Verdict) -> Refused | None:
+    """A column with a foreign key to what will be unique only when the rest of its ALTER TABLE has waited."""
+    if verdict.action is not Action.DEFER or verdict.plan is None or not isinstance(statement.node, AlterTable):
+        return None
+    own = [Pending(statement.sql, verdict.plan.later, known=statement)]
+    under = next(filter(None, (needs_at_once(action, own, facts) for action in statement.node.actions)), None)
+    return Refused(*under, itself=True) if under is not None else None
+
+
 def _is_proven(action: object, made: dict[str, Pending], relation: Relation | None) -> bool:
     """Whether a primary key over an index that waits finds its columns NOT NULL already."""
     if not isinstance(action, AddConstraint) or action.constraint.using_index not in made or relation is None:
@@ -237,18 +249,6 @@ def _is_proven(action: object, made: dict[str, Pending], relation: Relation | No
     return all(c is not None and c in relation.columns and relation.columns[c].not_null for c in node.columns)
 
 
-def _needs(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
-    """Whether a column that must be there at once has a foreign key to what will be unique only then."""
-    if not isinstance(action, AddColumn):
-        return None
-    for c in action.column.constraints:
-        for one in pending if c.references is not None else ():
-            assert c.references is not None
-            if _serves(one, c.references, c.referenced_columns, facts):
-                return one.name, one.sql
-    return None
-
-
 def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pending]) -> Refused | None:
     """What drops a unique index is refused while a foreign key waits that needs it (directly: 2BP01)."""
     for name in names:
@@ -258,7 +258,8 @@ def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pe
     return None
 
 
-def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending], facts: Facts) -> bool:
+def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending], facts: Facts | None) -> bool:
+    """``facts``: None if the table takes no foreign key."""
     match action:
         case OtherAction(what=what, name=name) if name in made and what.startswith(("CLUSTER", "REPLICA IDENTITY")):
             return True
@@ -268,8 +269,8 @@ def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending],
             return _is_constraint(name, made)
         case AddConstraint(constraint=c) if c.using_index is not None:
             return c.using_index in made
-        case AddConstraint(constraint=c) if c.references is not None:
-            return any(_serves(one, c.references, c.referenced_columns, facts) for one in pending)
+        case AddConstraint(constraint=c) if c.references is not None and facts is not None:
+            return any(serves(one, c.references, c.referenced_columns, pending, facts) for one in pending)
         case _:
             return False
 
@@ -277,17 +278,6 @@ def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending],
 def _is_constraint(name: str, made: dict[str, Pending]) -> bool:
     """Whether it waits, and is not an index of that name: of such a constraint the server knows nothing, now or then."""
     return name in made and not made[name].is_plain_index
-
-
-def _serves(one: Pending, name: Name, columns: Sequence[str], facts: Facts) -> bool:
-    """Whether a foreign key can only be added when what waits is there."""
-    parent = facts.find(name)
-    now = referable.there(parent) if parent is not None else ()
-    return _is_about(one, parent, name) and referable.serves(one.keys, columns) and not referable.serves(now, columns)
-
-
-def _is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
-    return relation.oid in one.tables if relation is not None and one.tables else name.name in one.words
 
 
 def _takes_back(
@@ -335,6 +325,9 @@ def _undermines(action: object, here: Sequence[Pending], relation: Relation | No
             here = [one for one in here if column in one.later_words]
         case OtherAction(what="RENAME TO" | "SET SCHEMA"):
             return next(((one.name, one.sql) for one in here if not one.drops), None)
+        case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
+            renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
+            return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
         case DropNotNull(column=column):
             here = [one for one in here if _proves(one, column)]
         case _:

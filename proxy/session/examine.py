@@ -14,7 +14,6 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts, Held
 from proxy.catalog.held import holding
-from proxy.plans.rehearsal import behind, name_taken
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.said import Said
@@ -24,11 +23,12 @@ from proxy.run.errors import QUERY_CANCELED
 from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, is_refused_read_only, version_number
-from proxy.session.dependents import GivesUp, Refused, dependent, with_pending
-from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, takes, used, without
+from proxy.session.dependents import GivesUp, Refused, dependent, needs_own_key, with_pending
+from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, without
 from proxy.session.ledger import Who
-from proxy.session.pending import Pending, words
+from proxy.session.pending import Pending
 from proxy.session.reading import Reading
+from proxy.session.rehearsing import rehearse
 from proxy.session.routines import Functions, Routines
 from proxy.session.voice import Voice
 from proxy.sql.gate import may_change_many
@@ -190,6 +190,8 @@ class Examiner:
             cases.append(case)
             if pending:
                 self._depend(case, pending)
+            case.dependent = case.dependent or needs_own_key(statement, facts, case.verdict)
+            rehearse(case, pending)
             pending = without(pending, statement, facts)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
             held = holding(statement, facts, deferred) if len(statements) > 1 else None
@@ -211,12 +213,6 @@ class Examiner:
                 case.dependent = answer
             case None:
                 pass
-        if case.verdict.action is Action.DEFER and (made := used(case.statement, pending)) is not None:
-            case.behind = behind(case.statement, made, case.facts)
-        elif case.verdict.action is Action.DEFER and (new := takes(case.statement, pending)) is not None:
-            case.behind = name_taken(*new)
-        drops = {name for one in pending for name in one.drops}
-        case.freed = bool(drops & words(case.statement.sql))
 
     async def foresee(self) -> None:
         """Before a lock is taken for which others will wait: have planned what will be asked behind it.  Raises as ``_facts``."""

@@ -23,6 +23,7 @@ from proxy.sql.statements import (
     Other,
     OtherAction,
     Statement,
+    TableConstraint,
     ValidateConstraint,
 )
 
@@ -97,7 +98,7 @@ def renames_tables(statement: Statement) -> bool:
 
 def used(statement: Statement, pending: Sequence[Pending]) -> Statement | None:
     """The statement that makes the index which an ALTER TABLE uses and nothing else; None if it is none that waits."""
-    names = _uses(statement)
+    names = uses(statement)
     if len(names) != 1:
         return None
     made = [one for one in pending if names[0] in one.indexes]
@@ -115,7 +116,7 @@ def takes(statement: Statement, pending: Sequence[Pending]) -> tuple[str, int] |
             return None
 
 
-def _uses(statement: Statement) -> list[str]:
+def uses(statement: Statement) -> list[str]:
     """The indexes that the actions of an ALTER TABLE use, if all use one."""
     found: list[str] = []
     for action in statement.node.actions if isinstance(statement.node, AlterTable) else ():
@@ -181,6 +182,7 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
             renamed = {n for one in pending if oid in one.tables and one.renamed is not None for n in one.drops & gone}
             unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
+            waiting = _constraints(relation, pending)
             for action in actions:
                 match action:
                     case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in renamed:
@@ -198,11 +200,14 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
                         return Fails(WRONG_STATE, said, c.span.start - statement.span.start)
                     case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in gone:
                         return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
-                    case AddConstraint(constraint=c) if c.name in made and c.using_index != c.name:
-                        if c.kind in INDEXED:
-                            return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
-                        said = f'constraint "{c.name}" for relation "{table.name}" already exists'
-                        return Fails(DUPLICATE_OBJECT, said)
+                    case AddConstraint(constraint=c) if (
+                        c.name in made and c.using_index != c.name and c.kind in INDEXED
+                    ):
+                        return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
+                    case AddConstraint(constraint=TableConstraint(name=str(name))) if name in waiting:
+                        return _constraint_taken(name, table.name)
+                    case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
+                        return _constraint_taken(name, table.name)
                     case AddConstraint(constraint=c) if c.using_index in gone:
                         place = c.span.start - statement.span.start
                         return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
@@ -211,6 +216,16 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
         case _:
             return None
+
+
+def _constraints(relation: Relation | None, pending: Sequence[Pending]) -> set[str]:
+    """Names of constraints that a table will have only then."""
+    found: set[str] = set()
+    for one in pending:
+        if one.adds_to(relation):
+            renamed = {one.renamed[1]} if one.renamed is not None else set()
+            found = (found - one.removed) | one.added | renamed
+    return found
 
 
 def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Sequence[Pending]) -> bool:
@@ -229,6 +244,10 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
     return any(relation.oid in one.tables and one.makes_primary_key for one in pending)
 
 
+def _constraint_taken(constraint: str, table: str) -> Fails:
+    return Fails(DUPLICATE_OBJECT, f'constraint "{constraint}" for relation "{table}" already exists')
+
+
 def _not_to_be_validated(constraint: str, table: str, major: int) -> Fails:
     """Its words are those of the version (ATExecValidateConstraint in commands/tablecmds.c)."""
     if major < 18:
@@ -238,4 +257,15 @@ def _not_to_be_validated(constraint: str, table: str, major: int) -> Fails:
     return Fails(WRONG_OBJECT, f'cannot validate constraint "{constraint}" of relation "{table}"', detail=detail)
 
 
-__all__ = ["SET_CONSTRAINTS", "Fails", "Skips", "coming", "foreseen", "renames_tables", "takes", "used", "without"]
+__all__ = [
+    "SET_CONSTRAINTS",
+    "Fails",
+    "Skips",
+    "coming",
+    "foreseen",
+    "renames_tables",
+    "takes",
+    "used",
+    "uses",
+    "without",
+]

@@ -158,7 +158,7 @@ def lateable(case: Case) -> Step | None:
     Constraints that are added NOT VALID, while the rest of the statement waits for COMMIT; and what only says what rows
     that come later are like.
     """
-    if case.dependent is not None or case.foreseen is not None or case.behind is not None or case.hidden:
+    if case.dependent is not None or case.foreseen is not None or case.behind is not None or case.hidden or case.keys:
         return None
     node = case.statement.node
     plan = case.verdict.plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from proxy.catalog.facts import Relation
 from proxy.plans import referable
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.plan import Step
@@ -18,6 +19,8 @@ from proxy.sql.statements import (
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    CreateTable,
+    DropConstraint,
     DropIndex,
     Name,
     OtherAction,
@@ -67,6 +70,12 @@ class Pending:
         """Names of constraints that are there, valid or not, only then."""
         adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
         return frozenset(c.name for c in adds if c.name)
+
+    @cached_property
+    def removed(self) -> frozenset[str]:
+        """Names of constraints that are there now, or only then, and gone when it is done."""
+        dropped = frozenset(a.name for a in self._actions if isinstance(a, DropConstraint))
+        return dropped | (frozenset({self.renamed[0]}) if self.renamed is not None else frozenset())
 
     @cached_property
     def _actions(self) -> list[Action]:
@@ -124,14 +133,18 @@ class Pending:
             ):
                 return old.name, new
             case Statement(
-                text=text, node=AlterTable(actions=(OtherAction(what="RENAME CONSTRAINT", name=str(name)) as action,))
+                node=AlterTable(actions=(OtherAction(what="RENAME CONSTRAINT", name=str(name), to=str(new)),))
             ):
-                new = next(
-                    (t.value for t in reversed(lexer.lex(action.span.of(text))) if t.kind in ("word", "quoted")), ""
-                )
                 return name, new
             case _:
                 return None
+
+    def adds_to(self, relation: Relation | None) -> bool:
+        """Whether the constraints that it adds are those of this table."""
+        node = self.statement.node if self.statement is not None else None
+        if relation is None or not isinstance(node, AlterTable | CreateTable) or node.relation.name != relation.name:
+            return False
+        return node.relation.schema in (None, relation.schema) and (not self.tables or relation.oid in self.tables)
 
     @property
     def name(self) -> str:

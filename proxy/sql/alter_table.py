@@ -85,8 +85,8 @@ def _rename(c: Cursor) -> OtherAction:
     if c.take("constraint"):
         old = c.name()
         c.need("to")
-        c.name()
-        return OtherAction(c.since(start), "RENAME CONSTRAINT", name=old)
+        new = c.name()
+        return OtherAction(c.since(start), "RENAME CONSTRAINT", name=old, to=new)
     c.take("column")
     old = c.name()
     c.need("to")

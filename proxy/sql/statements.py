@@ -279,6 +279,7 @@ class OtherAction:
     what: str
     column: str | None = None
     name: str | None = None  # what else it names: a trigger, a constraint, a new name …
+    to: str | None = None  # RENAME CONSTRAINT: the new name
     relation: Name | None = None  # another relation: INHERIT and NO INHERIT lock it
 
 

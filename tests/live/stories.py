@@ -81,6 +81,17 @@ OTHERS = (
     "CREATE SEQUENCE IF NOT EXISTS s", "GRANT SELECT ON orders TO PUBLIC", "SET LOCAL search_path = public, pg_catalog", "SET LOCAL lock_timeout = '9s'",
     "DROP TABLE orders", "DROP TABLE customers CASCADE", "TRUNCATE orders", "LOCK TABLE orders IN SHARE MODE",
 )  # fmt: skip
+KEYED = (  # about tables with a key to one that may be unique only then
+    "CREATE TABLE lines (o bigint REFERENCES orders (id), t text)", "CREATE TABLE lines (o bigint, t text, CONSTRAINT c1 FOREIGN KEY (o) REFERENCES orders)",
+    "CREATE TABLE lines (o bigint, t text REFERENCES orders (email))", "CREATE TABLE lines (o bigint, t text)", "CREATE TABLE lines AS SELECT id AS o, email AS t FROM orders",
+    "ALTER TABLE lines ADD FOREIGN KEY (o) REFERENCES orders (id)", "ALTER TABLE lines ADD CONSTRAINT c1 FOREIGN KEY (t) REFERENCES orders (id)",
+    "ALTER TABLE lines ADD CONSTRAINT c1 FOREIGN KEY (o) REFERENCES orders ON DELETE CASCADE", "ALTER TABLE lines ADD CONSTRAINT c2 CHECK (o > 0)",
+    "ALTER TABLE lines RENAME CONSTRAINT c1 TO c2", "ALTER TABLE lines DROP CONSTRAINT c1", "INSERT INTO lines VALUES (1, 'e1')", "DROP TABLE IF EXISTS lines",
+    "ALTER TABLE customers ADD CONSTRAINT k1 FOREIGN KEY (id) REFERENCES orders (id)", "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders",
+    "ALTER TABLE customers ADD CONSTRAINT k1 FOREIGN KEY (name) REFERENCES orders (email)", "ALTER TABLE customers ADD FOREIGN KEY (nothing) REFERENCES orders (id)",
+    "ALTER TABLE customers ADD CONSTRAINT k1 CHECK (id > 0)", "ALTER TABLE customers DROP CONSTRAINT k1", "ALTER TABLE customers RENAME TO clients",
+    "ALTER TABLE clients RENAME TO customers", "REINDEX TABLE customers", "REINDEX INDEX orders_total_idx",
+)  # fmt: skip
 ROWS = (
     "INSERT INTO orders (id, customer_id, email, total, note) VALUES (100, 1, 'e100', 100, 'n')", "INSERT INTO orders (id, customer_id, email) VALUES (101, 2, 'e101')",
     "UPDATE orders SET total = total + 1", "UPDATE orders SET email = 'e3' WHERE email IS NULL", "UPDATE orders SET note = 'x' WHERE note IS NULL",
@@ -195,7 +206,7 @@ class Author:
             case 8 | 9:
                 return self._dependent()
             case 10:
-                return self.one(*OTHERS)
+                return self.one(*OTHERS) if self.maybe("other", 2) else self.one(*KEYED)
             case 11 | 12:
                 return self.one(*BAD_ROWS) if self.rarely(8) else self.one(*ROWS)
             case 13:

@@ -23,6 +23,9 @@ NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
+ID_KEY = "ALTER TABLE orders ADD PRIMARY KEY (id)"
+ID_F = "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders (id)"
+AS_GUEST = "SET LOCAL ROLE pg_monitor"
 DEFERRABLE = "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id) DEFERRABLE"
 LATER_KEY = (
     "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers DEFERRABLE INITIALLY DEFERRED"
@@ -191,6 +194,57 @@ SAME: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders RENAME CONSTRAINT i TO j"),
     ("ALTER INDEX orders_total_idx RENAME TO j; DROP INDEX nothing",),
     (INDEX + "; ALTER INDEX i RENAME TO j; DROP INDEX nothing",),
+    # What waits fails at once where the statement would: a key between copies, a table that the string has dropped or changed.
+    (CHECK, ID_KEY, "ALTER TABLE orders ADD CONSTRAINT c FOREIGN KEY (customer_id) REFERENCES orders (id)"),
+    (ID_KEY, "ALTER TABLE customers ADD CONSTRAINT customers_pkey FOREIGN KEY (id) REFERENCES orders (id)"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (nothing) REFERENCES orders"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (name) REFERENCES orders (id)"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (name, id) REFERENCES orders"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders (id) MATCH PARTIAL"),
+    (ID_KEY, "ALTER TABLE nobodys ADD FOREIGN KEY (id) REFERENCES orders (id)"),
+    (ID_KEY, "ALTER TABLE IF EXISTS nobodys ADD FOREIGN KEY (id) REFERENCES orders (id)"),
+    (ID_KEY, "CREATE VIEW v AS SELECT 1 AS o", "ALTER TABLE v ADD FOREIGN KEY (o) REFERENCES orders (id)"),
+    (ID_KEY, "CREATE TEMP TABLE t (o bigint)", "ALTER TABLE t ADD FOREIGN KEY (o) REFERENCES orders (id)"),
+    (ID_KEY, "CREATE UNLOGGED TABLE t (o bigint)", "ALTER TABLE t ADD FOREIGN KEY (o) REFERENCES orders (id)"),
+    (ID_KEY, "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD CONSTRAINT f CHECK (id > 0)"),
+    (ID_KEY, "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers RENAME CONSTRAINT customers_pkey TO f"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD CONSTRAINT customers_id_fkey FOREIGN KEY (id) REFERENCES orders"),
+    (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders"),
+    (f"{ID_KEY}; {ID_F}; ALTER TABLE customers DROP CONSTRAINT f; {ID_F}",),
+    (ID_KEY, "CREATE TABLE lines (a text REFERENCES orders (id))"),
+    (ID_KEY, "CREATE TABLE lines (a bigint, CONSTRAINT x CHECK (a > 0), CONSTRAINT x FOREIGN KEY (a) REFERENCES orders)"),
+    (ID_KEY, "CREATE TABLE lines (a bigint, FOREIGN KEY (a, a) REFERENCES orders (id))"),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id), ADD CONSTRAINT a CHECK (id > 0), ADD CONSTRAINT a FOREIGN KEY (customer_id) REFERENCES orders (id)",),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id), ADD FOREIGN KEY (email) REFERENCES orders (id)",),
+    (UNIQUE, "ALTER TABLE orders ADD PRIMARY KEY USING INDEX i", "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders (email)"),
+    (UNIQUE, "ALTER TABLE orders ADD PRIMARY KEY USING INDEX i", "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders"),
+    ("CREATE TABLE t (o bigint); ALTER TABLE orders ADD PRIMARY KEY (id); ALTER TABLE t ADD FOREIGN KEY (o) REFERENCES orders (id)",),
+    ("ALTER TABLE orders ADD PRIMARY KEY (id, customer_id); CREATE TABLE t (a bigint, b bigint, FOREIGN KEY (b, a) REFERENCES orders (customer_id, id)); ALTER TABLE t ADD FOREIGN KEY (a, b) REFERENCES orders",),
+    ("DROP TABLE customers CASCADE; ALTER TABLE customers ADD UNIQUE (name)",),
+    ("DROP TABLE customers CASCADE; CREATE INDEX ON customers (id)",),
+    ("DROP TABLE customers CASCADE; REINDEX TABLE customers",),
+    ("DROP TABLE orders; DROP INDEX orders_total_idx",),
+    ("DROP TABLE orders; DROP INDEX IF EXISTS orders_total_idx",),
+    ("ALTER TABLE customers RENAME TO clients; ALTER TABLE public.customers ADD CONSTRAINT k UNIQUE (name)",),
+    ("ALTER TABLE customers RENAME TO clients; REINDEX TABLE customers",),
+    ("CREATE SCHEMA x; ALTER TABLE customers SET SCHEMA x; ALTER TABLE customers ADD UNIQUE (name)",),
+    ("CREATE SCHEMA x; ALTER TABLE customers SET SCHEMA x; DROP INDEX nothing",),
+    ("ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD UNIQUE (name)",),
+    ("ALTER TABLE customers RENAME COLUMN name TO called; ALTER TABLE customers ADD CONSTRAINT k UNIQUE (name)",),
+    ("ALTER TABLE orders DROP COLUMN total; DROP INDEX orders_total_idx",),
+    ("ALTER TABLE orders DROP COLUMN total; REINDEX INDEX orders_total_idx",),
+    # Whose it is, too.
+    (AS_GUEST, "DROP INDEX orders_total_idx"),
+    (AS_GUEST, "DROP INDEX IF EXISTS orders_total_idx"),
+    (AS_GUEST, "REINDEX INDEX orders_total_idx"),
+    (AS_GUEST, "REINDEX TABLE orders"),
+    (AS_GUEST, "ALTER TABLE orders ADD UNIQUE (id)"),
+    (f"{AS_GUEST}; {INDEX}",),
+    (f"{AS_GUEST}; DROP INDEX orders_total_idx",),
+    (f"{AS_GUEST}; DROP INDEX orders",),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", "ALTER TABLE orders ADD CONSTRAINT d CHECK (total > 0)"),
+    (INDEX, "ALTER TABLE orders ADD CONSTRAINT i CHECK (id > 0)"),
+    ("ALTER TABLE customers ADD CONSTRAINT u UNIQUE (name)", "ALTER TABLE orders ADD CONSTRAINT u CHECK (id > 0)"),
     ("CREATE TABLE n (a int)", "CREATE INDEX ON n (a)", "COMMENT ON INDEX n_a_idx IS 'x'", INDEX),
 ]  # fmt: skip
 
@@ -205,6 +259,7 @@ REFUSED: list[Sequence[str]] = [
     ),
     (INDEX, "ALTER TABLE orders SET SCHEMA pg_temp"),
     (INDEX + "; ALTER TABLE orders DROP COLUMN email",),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", CHECK),
     (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),
@@ -347,6 +402,17 @@ def test_what_is_about_a_temporary_table_is_not_done_to_the_one_that_it_hides(
         connection.execute(INDEX)
         connection.execute("COMMIT")
     assert postgres.dump(through) == before
+
+
+def test_if_exists_behind_a_drop_in_the_string_is_refused(orders: str, guarded: str) -> None:
+    """Whether there is anything to be done behind COMMIT only the server will know by then."""
+    string = "DROP TABLE customers CASCADE; ALTER TABLE IF EXISTS customers ADD UNIQUE (name)"
+    with psycopg.connect(guarded, autocommit=True) as connection, pytest.raises(psycopg.Error) as raised:
+        connection.execute(string)
+    assert raised.value.sqlstate == "IL001"
+    assert "an earlier statement of the same query string drops or renames a table" in str(raised.value)
+    with psycopg.connect(orders) as connection:
+        assert connection.execute("SELECT to_regclass('customers') IS NULL").fetchone() == (False,)
 
 
 def test_what_is_foreseen_beside_a_copy_is_refused(guarded: str) -> None:

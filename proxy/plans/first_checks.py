@@ -1,0 +1,100 @@
+"""What Postgres looks at before it does anything to a relation: whether it is there, of which kind it is, and whose.
+
+Lines of PL/pgSQL that fail as the server would.  They go by the name, not by the oid that the facts have: an earlier
+statement of the same text may have dropped the relation since those were asked, or given its name to another.
+
+Source: RangeVarGetRelidExtended (catalog/namespace.c), RangeVarCallbackForDropRelation (commands/tablecmds.c),
+RangeVarCallbackForReindexIndex and RangeVarCallbackMaintainsTable (commands/indexcmds.c, tablecmds.c).
+"""
+
+from __future__ import annotations
+
+from proxy.plans.done import EQ
+from proxy.plans.target import literal
+from proxy.sql.statements import DropIndex, Name, Other
+
+INDEXES, TABLES = "{i,I}", "{r,m,p,t}"  # pg_class.relkind
+MAINTAIN = 17  # the first version in which REINDEX takes that privilege
+
+
+def fails(sqlstate: str, message: str, *, hint: str = "") -> str:
+    """Raises this error."""
+    more = f", HINT = {literal(hint)}" if hint else ""
+    return f"RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = {literal(message)}{more};"
+
+
+def oid(name: Name) -> str:
+    """The relation that the name means when it is asked; NULL if none."""
+    return f"pg_catalog.to_regclass({literal(name.quoted)})"
+
+
+def of_class(name: Name, column: str) -> str:
+    """A column of its row in pg_class."""
+    return f"(SELECT c.{column} FROM pg_catalog.pg_class c WHERE c.oid {EQ} {oid(name)})"
+
+
+def there(name: Name) -> str:
+    return f"IF {oid(name)} IS NULL THEN {_absent(name)} END IF;"
+
+
+def owned(name: Name, kind: str = "table") -> str:
+    """A copy of it, or a note of a job, is ours whosever it is.  If it is not there, nothing."""
+    denied = fails("42501", f"must be owner of {kind} {name.name}")
+    return f"IF NOT pg_catalog.pg_has_role({of_class(name, 'relowner')}, 'USAGE') THEN {denied} END IF;"
+
+
+def dropped(drop: DropIndex, awaited: frozenset[str]) -> tuple[str, ...]:
+    """Before a DROP INDEX that is put off; ``awaited`` are names that are not there yet."""
+    lines = []
+    for name in drop.names:
+        if name.name in awaited:
+            continue
+        schema = f"SELECT s.nspowner FROM pg_catalog.pg_namespace s WHERE s.oid {EQ} {of_class(name, 'relnamespace')}"
+        mine = (
+            f"pg_catalog.pg_has_role({of_class(name, 'relowner')}, 'USAGE')"
+            f" OR pg_catalog.pg_has_role(({schema}), 'USAGE')"
+        )
+        if not drop.if_exists:
+            absent = fails("42704", f'index "{name.name}" does not exist')
+            lines.append(f"IF {oid(name)} IS NULL THEN {absent} END IF;")
+        lines.append(_kind(name, INDEXES, "an index", hint="Use DROP TABLE to remove a table."))
+        denied = fails("42501", f"must be owner of index {name.name}")
+        lines.append(f"IF NOT ({mine}) THEN {denied} END IF;")
+    return tuple(lines)
+
+
+def reindexed(reindex: Other, major: int, awaited: frozenset[str]) -> tuple[str, ...]:
+    """Before a REINDEX of an index or a table that is put off."""
+    index = "INDEX" in reindex.options
+    lines = []
+    for name in reindex.relations:
+        if name.name in awaited:
+            continue
+        lines.append(there(name))
+        lines.append(_kind(name, INDEXES, "an index") if index else _kind(name, TABLES, "a table or materialized view"))
+        what = "index" if index else "table"
+        if major < MAINTAIN:
+            lines.append(owned(name, what))
+            continue
+        table = (
+            f"(SELECT i.indrelid FROM pg_catalog.pg_index i WHERE i.indexrelid {EQ} {oid(name)})"
+            if index
+            else oid(name)
+        )
+        denied = fails("42501", f"permission denied for {what} {name.name}")
+        lines.append(f"IF NOT pg_catalog.has_table_privilege({table}, 'MAINTAIN') THEN {denied} END IF;")
+    return tuple(lines)
+
+
+def _absent(name: Name) -> str:
+    called = ".".join(name.parts)
+    return fails("42P01", f'relation "{called}" does not exist')
+
+
+def _kind(name: Name, kinds: str, what: str, *, hint: str = "") -> str:
+    failing = fails("42809", f'"{name.name}" is not {what}', hint=hint)
+    kind = f"{of_class(name, 'relkind')}::pg_catalog.text"
+    return f"IF NOT {kind} {EQ} ANY ('{kinds}'::pg_catalog.text[]) THEN {failing} END IF;"
+
+
+__all__ = ["dropped", "fails", "of_class", "oid", "owned", "reindexed", "there"]

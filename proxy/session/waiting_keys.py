@@ -1,0 +1,68 @@
+"""What a foreign key may point to only behind COMMIT, for what makes it unique waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.catalog.facts import Facts, Relation
+from proxy.plans import referable
+from proxy.session.gone import used, uses
+from proxy.session.pending import Pending
+from proxy.sql.statements import AddColumn, AlterTable, CreateIndex, Name, Statement
+
+
+def serves(one: Pending, name: Name, columns: Sequence[str], pending: Sequence[Pending], facts: Facts) -> bool:
+    """Whether a foreign key can only be added when what waits is there."""
+    parent = facts.find(name)
+    if not is_about(one, parent, name) or one.statement is None:
+        return False
+    now = referable.there(parent) if parent is not None else ()
+    return referable.serves(keys_of(one.statement, pending, parent), columns) and not referable.serves(now, columns)
+
+
+def keys_of(maker: Statement, pending: Sequence[Pending], parent: Relation | None) -> list[referable.Key]:
+    """What a foreign key may point to by that statement, about the table ``parent``."""
+    return [
+        (columns if columns is not None else _of_index(maker, pending, parent), primary)
+        for columns, primary in referable.made(maker)
+    ]
+
+
+def _of_index(maker: Statement, pending: Sequence[Pending], parent: Relation | None) -> frozenset[str] | None:
+    """The columns of the index that a statement makes a constraint of."""
+    columns: Sequence[str | None] = ()
+    if (waiting := used(maker, pending)) is not None:
+        columns = waiting.node.columns if isinstance(waiting.node, CreateIndex) else ()
+    elif parent is not None and (names := uses(maker)) and (index := parent.indexes.get(names[0])) is not None:
+        columns = index.columns
+    return frozenset(c for c in columns if c is not None) if columns and None not in columns else None
+
+
+def is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
+    """Whether what waits is about that table; ``name`` is what a statement calls it."""
+    return relation.oid in one.tables if relation is not None and one.tables else name.name in one.words
+
+
+def needs_at_once(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a column that must be there at once has a foreign key to what will be unique only then."""
+    if not isinstance(action, AddColumn):
+        return None
+    for c in action.column.constraints:
+        for one in pending if c.references is not None else ():
+            assert c.references is not None
+            if serves(one, c.references, c.referenced_columns, pending, facts):
+                return one.name, one.sql
+    return None
+
+
+def keys_to(parent: Name, statement: Statement, facts: Facts, pending: Sequence[Pending]) -> list[referable.Key]:
+    """What a foreign key to that table may point to only then, by what waits and by the statement itself."""
+    relation = facts.find(parent)
+    node = statement.node
+    makers = [one.statement for one in pending if one.statement is not None and is_about(one, relation, parent)]
+    if isinstance(node, AlterTable) and (node.relation.parts == parent.parts or facts.find(node.relation) == relation):
+        makers.append(statement)
+    return [key for maker in makers for key in keys_of(maker, pending, relation)]
+
+
+__all__ = ["is_about", "keys_to", "needs_at_once", "serves"]
