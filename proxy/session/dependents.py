@@ -23,17 +23,16 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
+from proxy.session.undermining import drops_key, undermines
 from proxy.session.waiting_keys import needs_at_once, serves
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
     AddConstraint,
-    AlterColumnType,
     AlterTable,
     ConstraintKind,
     CreateIndex,
     CreateTable,
     Drop,
-    DropColumn,
     DropConstraint,
     DropIndex,
     DropNotNull,
@@ -153,9 +152,11 @@ def dependent(
     node = statement.node
     made = {name: one for one in pending for name in one.made}
     match node:
-        case Other(kind="COMMENT"):
+        case Other(kind="COMMENT", relations=relations):
             about = commented(statement)
-            return _behind(statement, facts, verdict) if about in made else None
+            tables = {name.name for name in relations} - {about}  # of a constraint; others may have some by that name
+            known = any(about in one.made and tables <= one.words for one in pending)
+            return _behind(statement, facts, verdict) if known else None
         case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
             return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
         case AlterTable(object_type="INDEX", relation=name) if name.name in made:
@@ -198,22 +199,25 @@ def _alter(
     made: dict[str, Pending],
 ) -> Verdict | GivesUp | Refused | None:
     relation = facts.find(alter.relation)
+    if relation is not None and not relation.exists:
+        return None  # which is the first thing that the server says
     oid = relation.oid if relation is not None else 0
     # A job of a table that was not there yet knows it by its name only.
     here = [
         one for one in pending if not oid or (oid in one.tables if one.tables else alter.relation.name in one.words)
     ]
     dropped = [action.name for action in alter.actions if isinstance(action, DropConstraint)]
-    if (needed := _needed(dropped, {name: one for name, one in made.items() if one in here}, pending)) is not None:
+    own = {
+        name: one for name, one in made.items() if one in here
+    }  # constraints of other tables may have the same names
+    if (needed := _needed(dropped, own, pending)) is not None:
         return needed
-    if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, made, pending)):
+    if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, own, pending)):
         return given
-    keyed = relation is None or (
-        relation.exists and relation.kind in "rp"
-    )  # of others the server says that they take none
-    waits = [action for action in alter.actions if _waits(action, made, pending, facts if keyed else None)]
+    keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
+    waits = [action for action in alter.actions if _waits(action, made, own, pending, facts if keyed else None)]
     for action in alter.actions:
-        if (under := _undermines(action, here, relation) or needs_at_once(action, pending, facts)) is not None:
+        if (under := _ground(action, here, pending, facts, relation)) is not None:
             return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
     if not waits:
         return None
@@ -227,6 +231,17 @@ def _alter(
             alter.relation.name, statement.sql
         )  # such a table takes no key NOT VALID, and by then it is everybody's
     return _behind(statement, facts, verdict)
+
+
+def _ground(
+    action: object, here: Sequence[Pending], pending: Sequence[Pending], facts: Facts, relation: Relation | None
+) -> tuple[str, str] | None:
+    """What waits, by name and statement, and cannot be done behind that action, or that action before it."""
+    return (
+        undermines(action, here, relation)
+        or drops_key(action, pending, relation)
+        or needs_at_once(action, pending, facts)
+    )
 
 
 def needs_own_key(statement: Statement, facts: Facts, verdict: Verdict) -> Refused | None:
@@ -258,15 +273,19 @@ def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pe
     return None
 
 
-def _waits(action: object, made: dict[str, Pending], pending: Sequence[Pending], facts: Facts | None) -> bool:
-    """``facts``: None if the table takes no foreign key."""
+def _waits(
+    action: object, made: dict[str, Pending], own: dict[str, Pending], pending: Sequence[Pending], facts: Facts | None
+) -> bool:
+    """``own``: of what is ``made``, that of the same table; ``facts``: None if the table takes no foreign key."""
     match action:
         case OtherAction(what=what, name=name) if name in made and what.startswith(("CLUSTER", "REPLICA IDENTITY")):
             return True
-        case OtherAction(what="RENAME CONSTRAINT" | "ALTER CONSTRAINT", name=name) if name is not None:
-            return _is_constraint(name, made)
+        case OtherAction(what="ALTER CONSTRAINT", name=str(name)):  # what waits to be VALID only may be altered before
+            return name in own and name in own[name].added
+        case OtherAction(what="RENAME CONSTRAINT", name=str(name)):
+            return _is_constraint(name, own)
         case ValidateConstraint(name=name) | DropConstraint(name=name):
-            return _is_constraint(name, made)
+            return _is_constraint(name, own)
         case AddConstraint(constraint=c) if c.using_index is not None:
             return c.using_index in made
         case AddConstraint(constraint=c) if c.references is not None and facts is not None:
@@ -307,46 +326,6 @@ def _given_up(one: Pending, pending: Sequence[Pending] = ()) -> GivesUp | None:
     if any(other is not one and (other.words & one.made or one.words & other.made) for other in pending):
         return None
     return GivesUp((one.job,), one.give_up, as_written=False)
-
-
-def _undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
-    """Whether what waits would not find its column, or its table, under the name that it knows."""
-    match action:
-        case DropColumn(column=column):
-            constraints = relation.constraints.values() if relation is not None else ()
-            going = {c.name for c in constraints if column in c.columns}
-            if (one := next((one for one in here if one.made & going), None)) is not None:
-                return one.name or column, one.sql
-        case AlterColumnType(column=column, using=None):
-            # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
-            # Of a migration before that is rare, and told when it is done.
-            here = [one for one in here if column in one.later_words and not one.is_not_null and not one.left]
-        case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
-            here = [one for one in here if column in one.later_words]
-        case OtherAction(what="RENAME TO" | "SET SCHEMA"):
-            return next(((one.name, one.sql) for one in here if not one.drops), None)
-        case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
-            renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
-            return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
-        case DropNotNull(column=column):
-            here = [one for one in here if _proves(one, column)]
-        case _:
-            return None
-    for one in here:
-        if column in one.words:
-            return one.name or column, one.sql
-    return None
-
-
-def _proves(one: Pending, column: str) -> bool:
-    """Whether what waits ends in that column being NOT NULL."""
-    node = one.statement.node if one.statement is not None else None
-    actions = node.actions if isinstance(node, AlterTable) else ()
-    return any(
-        (isinstance(a, SetNotNull) and a.column == column)
-        or (isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY)
-        for a in actions
-    )
 
 
 def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:

@@ -160,7 +160,7 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             absent: set[str] = (
                 set()
             )  # of several, of which one waits, the server will not be asked about the others before
-            if any(name.name in made for name in names):
+            if any(name.name in made | gone for name in names):
                 absent = {n.name for n in names if (r := facts.find(n)) is not None and not r.exists} - made
             missing = [name.name for name in names if name.name in gone | absent]
             if missing and not lenient:
@@ -189,6 +189,9 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
                         return Fails(UNDEFINED_OBJECT, f'constraint "{name}" of relation "{table.name}" does not exist')
                     case OtherAction(what="RENAME CONSTRAINT", name=str(name)) if name in renamed:
                         return Fails(UNDEFINED_OBJECT, f'constraint "{name}" for table "{table.name}" does not exist')
+                    case OtherAction(what="ALTER CONSTRAINT", name=str(name)) if name in unique:
+                        said = f'constraint "{name}" of relation "{table.name}" is not a foreign key constraint'
+                        return Fails(WRONG_OBJECT, said)
                     case ValidateConstraint(name=name) if name in unique:
                         return _not_to_be_validated(name, table.name, facts.major)
                     case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if (

@@ -23,6 +23,7 @@ NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
+CUSTOMERS_C = "ALTER TABLE customers ADD CONSTRAINT c CHECK (id > 0) NOT VALID"
 ID_KEY = "ALTER TABLE orders ADD PRIMARY KEY (id)"
 ID_F = "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders (id)"
 AS_GUEST = "SET LOCAL ROLE pg_monitor"
@@ -233,6 +234,23 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE customers RENAME COLUMN name TO called; ALTER TABLE customers ADD CONSTRAINT k UNIQUE (name)",),
     ("ALTER TABLE orders DROP COLUMN total; DROP INDEX orders_total_idx",),
     ("ALTER TABLE orders DROP COLUMN total; REINDEX INDEX orders_total_idx",),
+    # Constraints of other tables may have the name of one that waits.
+    (CUSTOMERS_C, CHECK, "ALTER TABLE customers DROP CONSTRAINT c"),
+    (CHECK, "ALTER TABLE customers DROP CONSTRAINT c"),
+    (KEY, "ALTER TABLE customers DROP CONSTRAINT f"),
+    (KEY, "ALTER TABLE customers VALIDATE CONSTRAINT f"),
+    (KEY, "ALTER TABLE nobodys DROP CONSTRAINT f"),
+    (CUSTOMERS_C, CHECK, "ALTER TABLE customers RENAME CONSTRAINT c TO d"),
+    (CUSTOMERS_C, CHECK, "COMMENT ON CONSTRAINT c ON customers IS 'x'"),
+    (CHECK, "COMMENT ON CONSTRAINT c ON customers IS 'x'"),
+    (f"{CUSTOMERS_C}; {CHECK}; ALTER TABLE customers DROP CONSTRAINT c",),
+    (CHECK, "ALTER TABLE orders ALTER CONSTRAINT c DEFERRABLE"),
+    (KEY, "ALTER TABLE orders ALTER CONSTRAINT f DEFERRABLE"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "ALTER TABLE orders ALTER CONSTRAINT u DEFERRABLE"),
+    (ID_KEY, ID_F, "ALTER TABLE customers ALTER CONSTRAINT f DEFERRABLE"),
+    ("DROP INDEX orders_total_idx", "DROP INDEX nothing, orders_total_idx"),
+    (KEY, "ALTER TABLE customers DROP COLUMN name CASCADE"),
+    (KEY, "ALTER TABLE customers DROP CONSTRAINT customers_pkey"),
     # Whose it is, too.
     (AS_GUEST, "DROP INDEX orders_total_idx"),
     (AS_GUEST, "DROP INDEX IF EXISTS orders_total_idx"),
@@ -260,6 +278,9 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders SET SCHEMA pg_temp"),
     (INDEX + "; ALTER TABLE orders DROP COLUMN email",),
     (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", CHECK),
+    (KEY, "ALTER TABLE customers DROP CONSTRAINT customers_pkey CASCADE"),
+    (KEY, "ALTER TABLE customers DROP COLUMN id CASCADE"),
+    (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "ALTER TABLE customers DROP COLUMN id CASCADE"),
     (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),
     ("ALTER TABLE orders ADD UNIQUE (id)", "ALTER TABLE customers ADD COLUMN o bigint REFERENCES orders (id)"),

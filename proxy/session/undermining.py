@@ -1,0 +1,82 @@
+"""What would pull the ground from under what waits for COMMIT: a column or a name of its own, or a key that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.catalog.facts import Relation
+from proxy.session.pending import Pending
+from proxy.sql.statements import (
+    AddConstraint,
+    AlterColumnType,
+    AlterTable,
+    ConstraintKind,
+    DropColumn,
+    DropConstraint,
+    DropNotNull,
+    OtherAction,
+    SetNotNull,
+    TableConstraint,
+)
+
+
+def undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
+    """Whether what waits would not find its column, or its table, under the name that it knows."""
+    match action:
+        case DropColumn(column=column):
+            constraints = relation.constraints.values() if relation is not None else ()
+            going = {c.name for c in constraints if column in c.columns}
+            if (one := next((one for one in here if one.made & going), None)) is not None:
+                return one.name or column, one.sql
+        case AlterColumnType(column=column, using=None):
+            # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
+            # Of a migration before that is rare, and told when it is done.
+            here = [one for one in here if column in one.later_words and not one.is_not_null and not one.left]
+        case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
+            here = [one for one in here if column in one.later_words]
+        case OtherAction(what="RENAME TO" | "SET SCHEMA"):
+            return next(((one.name, one.sql) for one in here if not one.drops), None)
+        case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
+            renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
+            return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
+        case DropNotNull(column=column):
+            here = [one for one in here if _proves(one, column)]
+        case _:
+            return None
+    for one in here:
+        if column in one.words:
+            return one.name or column, one.sql
+    return None
+
+
+def _proves(one: Pending, column: str) -> bool:
+    """Whether what waits ends in that column being NOT NULL."""
+    node = one.statement.node if one.statement is not None else None
+    actions = node.actions if isinstance(node, AlterTable) else ()
+    return any(
+        (isinstance(a, SetNotNull) and a.column == column)
+        or (isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY)
+        for a in actions
+    )
+
+
+def drops_key(action: object, pending: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
+    """Whether CASCADE would take a foreign key to that table along which is to be validated.
+
+    Those that are there are in the facts; one that is only tried so far is not.
+    """
+    match action:
+        case DropColumn(column=column, cascade=True) if relation is not None:
+            going = {index.name for index in relation.indexes.values() if index.unique and column in index.columns}
+        case DropConstraint(name=name, cascade=True) if relation is not None:
+            going = {name} & relation.indexes.keys()
+        case _:
+            return None
+    for one in pending if going else ():
+        keys = {key.name for key in relation.referring if key.table[1] in one.words}
+        if relation.name in one.referenced or not keys.isdisjoint(one.made):
+            return one.name or relation.name, one.sql
+    return None
+
+
+__all__ = ["drops_key", "undermines"]
