@@ -30,7 +30,7 @@ from proxy.sql.statements import (
 WRONG_OBJECT, WRONG_STATE = "42809", "55000"
 INVALID_TABLE, PRIMARY_KEY = "42P16", ConstraintKind.PRIMARY_KEY
 UNDEFINED_OBJECT, UNDEFINED_TABLE, DUPLICATE_OBJECT, DUPLICATE_TABLE = "42704", "42P01", "42710", "42P07"
-UNDEFINED_COLUMN = "42703"
+UNDEFINED_COLUMN, DEPENDED_ON = "42703", "2BP01"
 SET_CONSTRAINTS = "SET CONSTRAINTS"
 
 
@@ -42,12 +42,13 @@ class Fails:
     message: str
     position: int | None = None  # in the statement's text, from 0
     detail: str = ""
+    hint: str = ""
 
     @property
     def fields(self) -> dict[str, str]:
         place = {} if self.position is None else {"P": str(self.position + 1)}
-        detail = {"D": self.detail} if self.detail else {}
-        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **detail, **place}
+        more = {code: said for code, said in (("D", self.detail), ("H", self.hint)) if said}
+        return {"S": "ERROR", "V": "ERROR", "C": self.sqlstate, "M": self.message, **more, **place}
 
     @property
     def sql(self) -> str:
@@ -55,6 +56,8 @@ class Fails:
         raised = f"ERRCODE = '{self.sqlstate}', MESSAGE = {literal(self.message)}"
         if self.detail:
             raised += f", DETAIL = {literal(self.detail)}"
+        if self.hint:
+            raised += f", HINT = {literal(self.hint)}"
         return f"DO LANGUAGE plpgsql {literal(f'BEGIN RAISE EXCEPTION USING {raised}; END')}"
 
 
@@ -146,9 +149,12 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
     """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
     made: set[str] = set()  # indexes
     gone: set[str] = set()
+    backing: dict[str, str] = {}  # indexes that will be a constraint's, and their tables
     for one in pending:
-        gone = (gone | one.drops) - one.made
-        made = (made - one.drops) | one.indexes
+        gone = (gone | one.drops | one.renames) - one.made
+        made = (made - one.drops - one.renames) | one.indexes
+        backing = {name: table for name, table in backing.items() if name not in one.removed}
+        backing |= dict.fromkeys(one.backing, one.table)
     match statement.node:
         case CreateIndex(name=Name(name=name)) as create if name in made:
             return _once_more(create, name, facts)
@@ -162,6 +168,8 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             )  # of several, of which one waits, the server will not be asked about the others before
             if any(name.name in made | gone for name in names):
                 absent = {n.name for n in names if (r := facts.find(n)) is not None and not r.exists} - made
+            if (kept := next((name.name for name in names if name.name in backing), None)) is not None:
+                return _required(kept, backing[kept])
             missing = [name.name for name in names if name.name in gone | absent]
             if missing and not lenient:
                 return Fails(UNDEFINED_OBJECT, f'index "{missing[0]}" does not exist')
@@ -176,6 +184,10 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             relation = facts.find(table)
             if relation is not None and not relation.exists:
                 return None  # which is the first thing that the server says
+            for action in actions:
+                if isinstance(action, AddConstraint) and (index := action.constraint.using_index) in backing:
+                    said = f'index "{index}" is already associated with a constraint'
+                    return Fails(WRONG_STATE, said, action.constraint.span.start - statement.span.start)
             if relation is not None and _is_second_key(actions, relation, pending):
                 return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
             oid = relation.oid if relation is not None else 0
@@ -245,6 +257,12 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
         if not (usable if key.using_index is not None else set(key.columns) <= relation.columns.keys()):
             return False
     return any(relation.oid in one.tables and one.makes_primary_key for one in pending)
+
+
+def _required(index: str, table: str) -> Fails:
+    constraint = f"constraint {index} on table {table}"
+    hint = f"You can drop {constraint} instead."
+    return Fails(DEPENDED_ON, f"cannot drop index {index} because {constraint} requires it", hint=hint)
 
 
 def _constraint_taken(constraint: str, table: str) -> Fails:

@@ -26,6 +26,7 @@ from proxy.sql.statements import (
     OtherAction,
     SetNotNull,
     Statement,
+    TableConstraint,
     ValidateConstraint,
 )
 
@@ -110,8 +111,22 @@ class Pending:
             case Statement(node=CreateIndex()) | Statement(node=AlterTable(object_type="INDEX")):
                 return frozenset(name for name in self.made if not is_own(name))
             case _:
-                added = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
-                return frozenset(c.name for c in added if c.name is not None and c.kind in INDEXED)
+                return frozenset(c.name for c in self._over_indexes if c.name is not None)
+
+    @cached_property
+    def _over_indexes(self) -> list[TableConstraint]:
+        adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
+        return [c for c in adds if c.kind in INDEXED]
+
+    @cached_property
+    def backing(self) -> frozenset[str]:
+        """Names of indexes that a constraint will have only then."""
+        return frozenset(name for c in self._over_indexes if (name := c.name or c.using_index))
+
+    @cached_property
+    def renames(self) -> frozenset[str]:
+        """Names that indexes lose by becoming those of a constraint."""
+        return frozenset(c.using_index for c in self._over_indexes if c.using_index is not None) - self.backing
 
     @cached_property
     def drops(self) -> frozenset[str]:
@@ -145,6 +160,12 @@ class Pending:
         if relation is None or not isinstance(node, AlterTable | CreateTable) or node.relation.name != relation.name:
             return False
         return node.relation.schema in (None, relation.schema) and (not self.tables or relation.oid in self.tables)
+
+    @property
+    def table(self) -> str:
+        """The bare name of the table that its ALTER TABLE, CREATE TABLE or CREATE INDEX is about; empty if it is none."""
+        node = self.statement.node if self.statement is not None else None
+        return node.relation.name if isinstance(node, AlterTable | CreateTable | CreateIndex) else ""
 
     @property
     def name(self) -> str:
