@@ -10,7 +10,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of hundreds of processes would compile all of our source again
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions same-pairs cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -81,6 +81,9 @@ truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 repor
 
 same-transactions: $(READY) ## random transactions, direct and through Interlock (N=5000 on each of 13 and 18), a tenth of them on tables in use
 	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py tests/live/test_same_when_busy.py -s $(ARGS)
+
+same-pairs: $(READY) ## what is put off in a transaction, with whatever may come before or behind it: 13 and 18, an hour each
+	INTERLOCK_SAME_PAIRS=all $(BIN)/python -m pytest tests/live/test_same_pairs.py -s $(ARGS)
 
 cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
 	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)

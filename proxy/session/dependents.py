@@ -268,7 +268,8 @@ def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pe
     """What drops a unique index is refused while a foreign key waits that needs it (directly: 2BP01)."""
     for name in names:
         for one in pending:
-            if name in made and one is not made[name] and one.needs(made[name]):
+            itself = name in made and one is made[name]  # its key and one that points to it stand in one statement
+            if name in made and one.needs(made[name]) and (not itself or name in one.backing):
                 return Refused(one.name, one.sql)
     return None
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from tests.live.pairs import ABOUT, DEFERRED
+
 TABLES = """
 CREATE TABLE customers (id bigint PRIMARY KEY, name text, code int);
 CREATE TABLE orders (id bigint NOT NULL, customer_id bigint, email text, total numeric, note text);
@@ -195,6 +197,17 @@ class Author:
                     )
         return found
 
+    def focused(self) -> list[str]:
+        """A transaction about what it has put off."""
+        body = [self.one(*DEFERRED)]
+        body += [
+            self.one(*ABOUT) if self.maybe("about", 2) else self.statement()
+            for _ in range(self._draw(st.integers(1, 4)))
+        ]
+        if self.maybe("savepoint", 4):
+            body.insert(self._draw(st.integers(0, len(body))), "SAVEPOINT a")
+        return [self.one(*BEGINS[:4]), *body, self.one(*ENDS[:5], PREPARES)]
+
     def statement(self) -> str:
         match self._draw(st.integers(0, 19)):
             case 0 | 1 | 2:
@@ -334,7 +347,8 @@ class Author:
 
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
-    statements = Author(draw).transactions()
+    author = Author(draw)
+    statements = author.focused() if draw(st.booleans()) else author.transactions()
     flights: list[Flight] = []
     one_way = draw(st.sampled_from(WAYS))
     mixed = draw(st.booleans())

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import hypothesis
 import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -112,6 +111,7 @@ class Twins:
     names: tuple[str, str]
     seen: Counter[str] = field(default_factory=Counter)
     number: int = 0
+    sent: str = ""  # of the story, so far
 
     def __post_init__(self) -> None:
         self.urls = (self.server.url(self.names[0]), self.server.url(self.names[1]))
@@ -132,6 +132,7 @@ class Twins:
 
     def play(self, story: Story) -> None:
         """Both hear the same; what was refused fails directly, too."""
+        self.sent = ""
         with Raw(self.urls[0]) as direct, Raw(self.proxy.url(self.names[1])) as through:
             try:
                 for flight in story.flights:
@@ -150,6 +151,7 @@ class Twins:
                 raise
 
     def _same(self, direct: Raw, through: Raw, flight: Flight) -> str:
+        self.sent += "; ".join(flight.statements)
         got = send(through, flight, self.gids[1])
         refused = [fields for fields in got.errors if fields["C"] in ("IL001", "IL002")]
         wanted = send(direct, self._instead(flight, got) if refused else flight, self.gids[0])
@@ -209,6 +211,10 @@ class Twins:
         if other_kind == "E" and isinstance(other, dict) and kind != "E":
             if other["C"] == "23505":
                 raise Different("a duplicate after the look is found after COMMIT")
+            if other["C"] == "23503" and "REFERENCES orders" in self.sent:
+                raise Different(
+                    "orphans of a key that waits, for what it points to is not unique yet, are found after COMMIT"
+                )
             if other["C"] == "23503" and any("VALIDATE CONSTRAINT" in s for s in flight.statements):
                 raise Different("orphans of a key that is validated while others are kept out are found after COMMIT")
             if other["C"] == "55006":
@@ -274,7 +280,6 @@ def check(twins: Twins, story: Story) -> None:
         twins.play(story)
     except Different as why:
         twins.seen[f"not compared: {why}"] += 1
-        hypothesis.event(f"not compared: {why}")
         return
     except Ended as ended:
         raise AssertionError((ended.said, twins.proxy.stderr_text(since=before))) from None
