@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from proxy.catalog.facts import Column, Constraint, Facts, Relation
+from proxy.catalog.naming import named
 from proxy.records import replace
 from proxy.sql.statements import (
     Action,
@@ -58,6 +59,10 @@ def inside(statement: Statement, facts: Facts) -> Iterator[tuple[Statement, Fact
 
 def after(statement: Statement, facts: Facts) -> Facts:
     """The facts for what follows ``statement`` in the same text."""
+    return named(statement, _after(statement, facts))
+
+
+def _after(statement: Statement, facts: Facts) -> Facts:
     for one in statement.inner:
         left = after(one, facts)
         # Names stay taken: a name that is not free after all would fail.
@@ -110,6 +115,8 @@ def _dropped(relation: Relation, action: Action) -> set[str]:
     match action:
         case DropConstraint(name=str(name)) if name in relation.constraints:
             return {name}
+        case DropNotNull(column=column):
+            return {name for name, c in relation.constraints.items() if c.kind == "n" and column in c.columns}
         case DropColumn(column=column):
             constraints = {name for name, c in relation.constraints.items() if column in c.columns}
             return constraints | {name for name, i in relation.indexes.items() if column in (*i.columns, *i.mentions)}

@@ -7,6 +7,7 @@ temporary one would forbid PREPARE TRANSACTION, and is gone before the statement
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
@@ -27,6 +28,7 @@ from proxy.sql.statements import (
     Name,
     Other,
     Statement,
+    ValidateConstraint,
 )
 
 MOST_COLUMNS = 32  # INDEX_MAX_KEYS
@@ -49,6 +51,10 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             if relation is None or _names_table(statement, name.span.end, statement.span.end, relation):
                 return (run(*first),)
             return (run(*first, _tried(relation, name, onto_copy(statement, node, relation)[0])),)
+        case AlterTable(object_type="TABLE", actions=actions) as alter if all(
+            isinstance(action, ValidateConstraint) for action in actions
+        ):
+            return (run(*_validated(alter, awaited)),)
         case AlterTable(object_type="TABLE", relation=name) as alter:
             return tuple(_added(statement, alter, action, _plain(name, facts)) for action in _indexed(alter))
         case DropIndex() as drop:
@@ -72,6 +78,24 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
     if alter.if_exists:
         lines = [f"IF {oid(name)} IS NOT NULL THEN", *lines, "END IF;"]
     return run(*lines)
+
+
+def _validated(alter: AlterTable, awaited: frozenset[str]) -> Iterator[str]:
+    name = alter.relation
+    if alter.if_exists:
+        yield f"IF {oid(name)} IS NOT NULL THEN"
+    yield from (there(name), owned(name))
+    for action in alter.actions:
+        if isinstance(action, ValidateConstraint) and action.name not in awaited:
+            lacking = fails("42704", f'constraint "{action.name}" of relation "{name.name}" does not exist')
+            yield f"IF NOT {_has_constraint(name, action.name)} THEN {lacking} END IF;"
+    if alter.if_exists:
+        yield "END IF;"
+
+
+def _has_constraint(table: Name, name: str) -> str:
+    own = f"k.conrelid {EQ} {oid(table)} AND k.conname {EQ} {literal(name)}"
+    return f"EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE {own})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +254,7 @@ def _stands_nothing_in_the_way(alter: AlterTable, action: AddConstraint) -> str:
             f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {of_class(name, 'relnamespace')}"
             f" AND x.relname {EQ} {called}"
         )
-        used = f"SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} {oid(name)} AND k.conname {EQ} {called}"
-        free += [f"NOT EXISTS ({taken})", f"NOT EXISTS ({used})"]
+        free += [f"NOT EXISTS ({taken})", f"NOT {_has_constraint(name, wanted.name)}"]
     if other := _other_key(alter, action):
         free.append(f"NOT {other}")
     return " AND ".join(free)

@@ -1,6 +1,7 @@
 """What a foreign key that waits for COMMIT as a whole would meet at once: it is added between empty copies of its tables.
 
-It waits because what it points to is not unique yet; the copy of that is.  See ``rehearsal``.
+It waits because what it points to is not unique yet, which the copy of that is, or because its column is to be filled first.
+See ``rehearsal``.
 
 Source: ATExecAddConstraint, ATAddForeignKeyConstraint, checkFkeyPermissions (commands/tablecmds.c).
 """
@@ -50,12 +51,16 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
     for text, action in added:
         parent, columns = action.constraint.references, action.constraint.referenced_columns
         assert parent is not None
-        found = keys(parent)
-        if not referable.serves(found, columns) or any(known is None for known, _ in found):
-            return ""
         copy = _copy(parent, facts)
+        found = keys(parent)
+        if any(known is None for known, _ in found):
+            return ""
+        served = referable.serves(found, columns)
         made = copies.setdefault(copy, [_make(parent, facts)])
-        made += [one for one in _unique(copy, found) if one not in made]
+        if served:
+            made += [one for one in _unique(copy, found) if one not in made]
+        else:  # it waits for something else, and what it points to is there
+            made[0] = _make(parent, facts, "INDEXES")
         onto = (Edit(parent.span.start, parent.span.end, copy),)
         tries.append(f"ALTER TABLE {child} {edit.apply(action.span.of(text), onto, action.span.start)}")
         lines += [there(parent), _may_refer(parent, columns)]
@@ -90,11 +95,12 @@ def _copy(name: Name, facts: Facts) -> str:
     return copy_of(relation) if relation is not None and relation.schema else own_name("re", "0")
 
 
-def _make(name: Name, facts: Facts) -> str:
+def _make(name: Name, facts: Facts, more: str = "") -> str:
     """As lasting as the table itself: one that is UNLOGGED may point to others than one that is not."""
     relation = _known(name, facts)
     kind = "UNLOGGED TABLE" if relation is not None and relation.persistence == "u" else "TABLE"
-    return f"CREATE {kind} {_copy(name, facts)} (LIKE {name.quoted} INCLUDING GENERATED)"
+    like = f"LIKE {name.quoted} INCLUDING GENERATED" + (f" INCLUDING {more}" if more else "")
+    return f"CREATE {kind} {_copy(name, facts)} ({like})"
 
 
 def _known(name: Name, facts: Facts) -> Relation | None:

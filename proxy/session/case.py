@@ -143,7 +143,11 @@ def _tables(case: Case) -> set[int]:
     match case.statement.node:
         case AlterTable(relation=name) | CreateIndex(relation=name):
             found = case.facts.find(name)
-            return {found.oid} if found is not None and found.exists else set()
+            if found is None or not found.exists:
+                return set()
+            return {
+                found.index.table_oid if found.index is not None else found.oid
+            }  # REINDEX makes another of an index
         case CreateTable(partition_of=Name() as name):
             found = case.facts.find(name)
             return {found.oid} if found is not None and found.exists else set()

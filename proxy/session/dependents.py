@@ -75,9 +75,9 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
         if one.drops and one.statement is not None:
             facts = after(one.statement, facts)
     relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
-    names = frozenset(name for one in pending for name in one.made)
-    if not names:
+    if not any(one.made for one in pending):
         return replace(facts, relations=relations)
+    names = frozenset(name for one in pending for name in one.indexes)
     constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
     return replace(
         facts,
@@ -150,16 +150,16 @@ def dependent(
 ) -> Verdict | GivesUp | Refused | None:
     """What becomes of a statement while ``pending`` waits; None: it has nothing to do with it."""
     node = statement.node
-    made = {name: one for one in pending for name in one.made}
+    made = {name: one for one in pending for name in one.indexes}
     match node:
         case Other(kind="COMMENT", relations=relations):
             about = commented(statement)
             tables = {name.name for name in relations} - {about}  # of a constraint; others may have some by that name
-            known = any(about in one.made and tables <= one.words for one in pending)
+            known = any(about in (one.made if tables else one.indexes) and tables <= one.words for one in pending)
             return _behind(statement, facts, verdict) if known else None
         case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
             return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
-        case AlterTable(object_type="INDEX", relation=name) if name.name in made:
+        case AlterTable(object_type="INDEX", relation=name) if name.name in made or _is_reindexed(name, pending):
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):
             if (needed := _needed([name.name for name in names], made, pending)) is not None:
@@ -182,12 +182,20 @@ def dependent(
             return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
-        case Drop(object_type="TABLE", cascade=True, names=names):  # keys to them go, which are to be validated
+        case Drop(object_type="TABLE", cascade=cascade, names=names):  # keys to them go, or have nothing to point to
             dropped = {name.name for name in names}
-            keyed = next((one for one in pending if not one.referenced.isdisjoint(dropped)), None)
+            keyed = next(
+                (p for p in pending if (cascade or p.will_refer) and not p.referenced.isdisjoint(dropped)), None
+            )
             return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql) if keyed is not None else None
         case _:
             return None
+
+
+def _is_reindexed(name: Name, pending: Sequence[Pending]) -> bool:
+    """Whether a REINDEX of that index waits, which would not find it by another name."""
+    reindexes = (one for one in pending if one.statement is not None and one.statement.node.kind == "REINDEX")
+    return any(name.name in one.words for one in reindexes)
 
 
 def _alter(
@@ -207,9 +215,8 @@ def _alter(
         one for one in pending if not oid or (oid in one.tables if one.tables else alter.relation.name in one.words)
     ]
     dropped = [action.name for action in alter.actions if isinstance(action, DropConstraint)]
-    own = {
-        name: one for name, one in made.items() if one in here
-    }  # constraints of other tables may have the same names
+    # Constraints: those of other tables may have the same names, and so may indexes, about which the server knows no constraint.
+    own = {name: one for one in here if not one.is_plain_index for name in one.made}
     if (needed := _needed(dropped, own, pending)) is not None:
         return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, own, pending)):
@@ -222,8 +229,9 @@ def _alter(
     if not waits:
         return None
     if len(waits) < len(alter.actions):
-        name = next(iter(words(waits[0].span.of(statement.text)) & set(made)), alter.relation.name)
-        return Refused(name, made[name].sql if name in made else statement.sql)
+        known = made | own
+        name = next(iter(words(waits[0].span.of(statement.text)) & set(known)), alter.relation.name)
+        return Refused(name, known[name].sql if name in known else statement.sql)
     if verdict.action is Action.REJECT and not all(_is_proven(action, made, relation) for action in waits):
         return None
     if verdict.plan is None and relation is not None and relation.is_new and relation.kind == "p" and _keys(alter):
@@ -277,16 +285,16 @@ def _needed(names: Sequence[str], made: dict[str, Pending], pending: Sequence[Pe
 def _waits(
     action: object, made: dict[str, Pending], own: dict[str, Pending], pending: Sequence[Pending], facts: Facts | None
 ) -> bool:
-    """``own``: of what is ``made``, that of the same table; ``facts``: None if the table takes no foreign key."""
+    """``made``: indexes that wait, ``own``: constraints of the table; ``facts``: None if the table takes no foreign key."""
     match action:
         case OtherAction(what=what, name=name) if name in made and what.startswith(("CLUSTER", "REPLICA IDENTITY")):
             return True
         case OtherAction(what="ALTER CONSTRAINT", name=str(name)):  # what waits to be VALID only may be altered before
             return name in own and name in own[name].added
         case OtherAction(what="RENAME CONSTRAINT", name=str(name)):
-            return _is_constraint(name, own)
+            return name in own
         case ValidateConstraint(name=name) | DropConstraint(name=name):
-            return _is_constraint(name, own)
+            return name in own
         case AddConstraint(constraint=c) if c.using_index is not None:
             return c.using_index in made
         case AddConstraint(constraint=c) if c.references is not None and facts is not None:
@@ -295,19 +303,14 @@ def _waits(
             return False
 
 
-def _is_constraint(name: str, made: dict[str, Pending]) -> bool:
-    """Whether it waits, and is not an index of that name: of such a constraint the server knows nothing, now or then."""
-    return name in made and not made[name].is_plain_index
-
-
 def _takes_back(
-    action: object, here: Sequence[Pending], made: dict[str, Pending], pending: Sequence[Pending]
+    action: object, here: Sequence[Pending], own: dict[str, Pending], pending: Sequence[Pending]
 ) -> GivesUp | None:
     match action:
-        case DropConstraint(name=name) if _is_constraint(name, made):
-            given = _given_up(made[name], pending)
+        case DropConstraint(name=name) if name in own:
+            given = _given_up(own[name], pending)
             # A constraint that was there before, and was only to be validated, has to go.
-            return replace(given, as_written=True) if given is not None and made[name].only_validates else given
+            return replace(given, as_written=True) if given is not None and own[name].only_validates else given
         case DropNotNull(column=column):
             for one in here:
                 node = one.statement.node if one.statement else None

@@ -153,6 +153,8 @@ class Examiner:
                     earlier.append(statement)
                 elif moves_path(statement):
                     earlier.append(replace(statement, node=SetVariable("search_path")))
+                elif statement.node.kind in ("CREATE VIEW", "CREATE SEQUENCE"):  # the name is taken from then on
+                    earlier.append(statement)
                 if isinstance(statement.node, Transaction) and statement.node.kind in ("COMMIT", "ROLLBACK"):
                     held = ()
                 read_only = _is_read_only(statement, before=read_only)

@@ -151,7 +151,13 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
     gone: set[str] = set()
     backing: dict[str, str] = {}  # indexes that will be a constraint's, and their tables
     for one in pending:
-        gone = (gone | one.drops | one.renames) - one.made
+        if one.renamed is not None and not one.is_plain_index:  # a constraint, and its index if it has one
+            old, new = one.renamed
+            if old in backing:
+                gone, made = (gone | {old}) - {new}, (made - {old}) | {new}
+                backing[new] = backing.pop(old)
+            continue
+        gone = (gone | one.drops | one.renames) - one.indexes
         made = (made - one.drops - one.renames) | one.indexes
         backing = {name: table for name, table in backing.items() if name not in one.removed}
         backing |= dict.fromkeys(one.backing, one.table)
@@ -192,9 +198,8 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
                 return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
             oid = relation.oid if relation is not None else 0
             foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
-            renamed = {n for one in pending if oid in one.tables and one.renamed is not None for n in one.drops & gone}
+            waiting, renamed = _constraints(relation, pending)
             unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
-            waiting = _constraints(relation, pending)
             for action in actions:
                 match action:
                     case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in renamed:
@@ -233,14 +238,15 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return None
 
 
-def _constraints(relation: Relation | None, pending: Sequence[Pending]) -> set[str]:
-    """Names of constraints that a table will have only then."""
+def _constraints(relation: Relation | None, pending: Sequence[Pending]) -> tuple[set[str], set[str]]:
+    """Names of constraints that a table will have only then, and of those that it will have lost."""
     found: set[str] = set()
+    lost: set[str] = set()
     for one in pending:
         if one.adds_to(relation):
-            renamed = {one.renamed[1]} if one.renamed is not None else set()
-            found = (found - one.removed) | one.added | renamed
-    return found
+            added = one.added | ({one.renamed[1]} if one.renamed is not None else set())
+            found, lost = (found - one.removed) | added, (lost | one.removed) - added
+    return found, lost
 
 
 def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Sequence[Pending]) -> bool:

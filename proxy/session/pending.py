@@ -94,6 +94,11 @@ class Pending:
         return frozenset(name.name for name in keys if name is not None)
 
     @cached_property
+    def will_refer(self) -> bool:
+        """Whether its foreign keys are added, by the names of their tables, only then."""
+        return any(isinstance(a, AddConstraint) and a.constraint.references is not None for a in self._actions)
+
+    @cached_property
     def makes_primary_key(self) -> bool:
         adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
         return any(c.kind is ConstraintKind.PRIMARY_KEY for c in adds)

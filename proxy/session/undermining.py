@@ -61,20 +61,23 @@ def _proves(one: Pending, column: str) -> bool:
 
 
 def drops_key(action: object, pending: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
-    """Whether CASCADE would take a foreign key to that table along which is to be validated.
+    """Whether a foreign key to that table that waits would be taken along by CASCADE, or not find what it points to.
 
-    Those that are there are in the facts; one that is only tried so far is not.
+    Keys that are there are in the facts; one that is only tried so far is not.
     """
+    cascade = getattr(action, "cascade", False)
     match action:
-        case DropColumn(column=column, cascade=True) if relation is not None:
+        case DropColumn(column=column) if relation is not None:
             going = {index.name for index in relation.indexes.values() if index.unique and column in index.columns}
-        case DropConstraint(name=name, cascade=True) if relation is not None:
+        case DropConstraint(name=name) if relation is not None:
             going = {name} & relation.indexes.keys()
+        case OtherAction(what="RENAME TO" | "SET SCHEMA") if relation is not None:
+            going = {relation.name}
         case _:
             return None
     for one in pending if going else ():
-        keys = {key.name for key in relation.referring if key.table[1] in one.words}
-        if relation.name in one.referenced or not keys.isdisjoint(one.made):
+        keys = {key.name for key in relation.referring if key.table[1] in one.words} if cascade else set()
+        if (relation.name in one.referenced and (cascade or one.will_refer)) or not keys.isdisjoint(one.made):
             return one.name or relation.name, one.sql
     return None
 

@@ -54,13 +54,13 @@ _CONSTRAINTS = ("c1", "k1", "u1", "old_check", "orders_id_check", "orders_pkey")
 _OF_CONSTRAINT = (
     "COMMENT ON CONSTRAINT {0} ON orders IS 'x'",
     "ALTER TABLE orders RENAME CONSTRAINT {0} TO c4",
-    "ALTER TABLE orders RENAME CONSTRAINT old_key TO {0}",
+    "ALTER TABLE orders RENAME CONSTRAINT old_check TO {0}",
     "ALTER TABLE orders DROP CONSTRAINT {0}",
     "ALTER TABLE orders DROP CONSTRAINT IF EXISTS {0}",
     "ALTER TABLE orders VALIDATE CONSTRAINT {0}",
     "ALTER TABLE orders ALTER CONSTRAINT {0} DEFERRABLE",
     "ALTER TABLE orders ADD CONSTRAINT {0} CHECK (total < 1000)",
-    "ALTER TABLE orders ADD CONSTRAINT {0} FOREIGN KEY (customer_id) REFERENCES customers",
+    "ALTER TABLE orders ADD CONSTRAINT {0} FOREIGN KEY (customer_id) REFERENCES customers ON DELETE CASCADE",
     "ALTER TABLE orders DROP CONSTRAINT {0}, ADD CONSTRAINT {0} CHECK (id > 1)",
     "ALTER TABLE customers DROP CONSTRAINT {0}",
 )

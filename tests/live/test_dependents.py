@@ -23,6 +23,7 @@ NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
+FILLED = "ALTER TABLE orders ADD COLUMN v bigint DEFAULT 1 REFERENCES customers"
 CUSTOMERS_C = "ALTER TABLE customers ADD CONSTRAINT c CHECK (id > 0) NOT VALID"
 ID_KEY = "ALTER TABLE orders ADD PRIMARY KEY (id)"
 ID_F = "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders (id)"
@@ -265,6 +266,33 @@ SAME: list[Sequence[str]] = [
     (UNIQUE, "ALTER TABLE orders ADD UNIQUE USING INDEX i", "DROP INDEX i"),
     (UNIQUE, "ALTER TABLE orders ADD CONSTRAINT k UNIQUE USING INDEX i", "ALTER TABLE orders ADD CONSTRAINT l UNIQUE USING INDEX i"),
     (UNIQUE, "ALTER TABLE orders ADD CONSTRAINT k UNIQUE USING INDEX i", "ALTER INDEX k RENAME TO l", "COMMENT ON INDEX l IS 'x'"),
+    # An index may have the name of a constraint that waits, or loses it.
+    ("ALTER TABLE customers ADD CONSTRAINT orders_total_idx CHECK (id > 0)", "DROP INDEX orders_total_idx"),
+    ("ALTER TABLE customers ADD CONSTRAINT orders_total_idx CHECK (id > 0)", "ALTER INDEX orders_total_idx RENAME TO j"),
+    (CHECK, "CREATE INDEX c ON orders (id)", "ALTER TABLE orders RENAME CONSTRAINT c TO d", "DROP INDEX c"),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", "CREATE INDEX c ON orders (id)"),
+    ("ALTER TABLE orders ADD CONSTRAINT orders_email_idx CHECK (id > 0)", "CREATE INDEX ON orders (email)"),
+    ("REINDEX INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO j"),
+    ("REINDEX INDEX orders_total_idx; ALTER INDEX orders_total_idx RENAME TO j; COMMENT ON INDEX j IS 'x'",),
+    # The default name is the one that is free where the statement stands in its string.
+    ("CREATE VIEW orders_id_key AS SELECT 1; ALTER TABLE orders ADD UNIQUE (id)",),
+    ("CREATE TABLE orders_email_idx (a int); CREATE INDEX ON orders (email)",),
+    ("CREATE TABLE t (a int CONSTRAINT orders_id_check CHECK (a > 0)); ALTER TABLE orders ADD CHECK (id > 0)",),
+    ("ALTER INDEX orders_total_idx RENAME TO orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id)",),
+    ("ALTER INDEX orders_total_idx RENAME TO orders_email_idx; ALTER INDEX orders_email_idx RENAME TO j; CREATE INDEX ON orders (email)",),
+    ("ALTER TABLE orders ADD CONSTRAINT orders_customer_id_fkey CHECK (id > 0) NOT VALID; ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers",),
+    ("ALTER TABLE orders ADD CONSTRAINT orders_id_check CHECK (id > 0) NOT VALID; ALTER TABLE orders RENAME CONSTRAINT orders_id_check TO x; ALTER TABLE orders ADD CHECK (id > 0)",),
+    ("ALTER TABLE orders ALTER id DROP NOT NULL; ALTER TABLE orders ADD PRIMARY KEY (id)",),
+    # A key that waits because its column is filled first, and VALIDATE of what a string has dropped.
+    ("ALTER TABLE orders ADD COLUMN v text DEFAULT 'x' REFERENCES customers",),
+    ("ALTER TABLE orders ADD COLUMN v bigint DEFAULT 1 REFERENCES customers (name)",),
+    ("ALTER TABLE orders ADD COLUMN v bigint DEFAULT (random() * 0)::int + 1 REFERENCES orders (id)",),
+    ("ALTER TABLE orders ADD COLUMN v bigint DEFAULT (random() * 0)::int + 1 REFERENCES customers",),
+    ("ALTER TABLE customers DROP CONSTRAINT customers_pkey; ALTER TABLE orders ADD COLUMN v bigint DEFAULT 1 REFERENCES customers",),
+    (f"{KEY} NOT VALID; ALTER TABLE orders RENAME TO o; ALTER TABLE orders VALIDATE CONSTRAINT f",),
+    (f"{KEY} NOT VALID; ALTER TABLE orders DROP CONSTRAINT f; ALTER TABLE orders VALIDATE CONSTRAINT f",),
+    (f"{KEY} NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f, VALIDATE CONSTRAINT nothing"),
+    (f"{KEY} NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f",),
     # Whose it is, too.
     (AS_GUEST, "DROP INDEX orders_total_idx"),
     (AS_GUEST, "DROP INDEX IF EXISTS orders_total_idx"),
@@ -294,6 +322,9 @@ REFUSED: list[Sequence[str]] = [
     (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", CHECK),
     (KEY, "ALTER TABLE customers DROP CONSTRAINT customers_pkey CASCADE"),
     (KEY, "ALTER TABLE customers DROP COLUMN id CASCADE"),
+    (FILLED, "ALTER TABLE customers RENAME TO clients"),
+    (FILLED, "DROP TABLE customers"),
+    (FILLED, "ALTER TABLE customers DROP CONSTRAINT customers_pkey"),
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "ALTER TABLE customers DROP COLUMN id CASCADE"),
     (NOT_NULL + ", ALTER total SET DEFAULT 0", "ALTER TABLE orders ALTER email DROP NOT NULL"),
     ("ALTER TABLE orders ADD PRIMARY KEY (id)", "ALTER TABLE orders ALTER id DROP NOT NULL"),

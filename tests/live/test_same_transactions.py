@@ -192,6 +192,8 @@ class Twins:
         if theirs["C"] == "23502" and mine["C"] == "23514" and "_interlock_nn_" in mine["M"]:
             self.seen["NOT NULL was still a CHECK"] += 1
             return
+        if mine["C"] == theirs["C"] == "2BP01":  # a key that waits depends on nothing yet
+            mine, theirs = ({k: v for k, v in fields.items() if k != "D"} for fields in (mine, theirs))
         if mine["C"] == theirs["C"] and mine["C"] in ("23503", "23505"):  # of several rows any one is named
             mine, theirs = ({**fields, "D": fields.get("D", "").split(")=(")[0]} for fields in (mine, theirs))
         if "put off till after COMMIT" in mine.get("D", ""):  # it says more
@@ -219,10 +221,6 @@ class Twins:
                 raise Different("orphans of a key that is validated while others are kept out are found after COMMIT")
             if other["C"] == "55006":
                 raise Different("an open cursor is in nobody's way after COMMIT")
-            if other["C"] in ("42830", "42804", "42704") and any(
-                "ADD COLUMN" in s and "REFERENCES" in s and "random()" in s for s in flight.statements
-            ):
-                raise Different("a key of a column that is filled after COMMIT is made after it")
         if isinstance(what, dict) and what.get("C") == "23514" and what.get("n") == "old_check":  # docs/limits.md
             raise Different("a fill meets a check that is not valid")
         if kind == other_kind == "D" and flight.way == "string" and "SHOW lock_timeout" in flight.statements:
