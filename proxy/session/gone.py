@@ -63,7 +63,7 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """IF EXISTS of what is gone, IF NOT EXISTS of what waits, or SET CONSTRAINTS of what nothing is to be checked by yet: nothing is done."""
+    """IF EXISTS of what is gone, IF NOT EXISTS or REINDEX of what waits, or SET CONSTRAINTS of what nothing is to be checked by yet: nothing is done."""
 
     sql = "DO LANGUAGE plpgsql 'BEGIN END'"
 
@@ -184,6 +184,10 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return Fails(UNDEFINED_TABLE, f'relation "{about}" does not exist')
         case Other(kind=kind) if kind == SET_CONSTRAINTS and coming(statement, pending):
             return Skips() if len(coming(statement, pending)) == len(constraints(statement)) else None
+        case Other(kind="REINDEX", relations=(name,), options=options, concurrently=False) if (
+            "INDEX" in options and name.name in made
+        ):
+            return Skips()  # it is built by then
         case Other(kind="REINDEX", relations=(name,), options=options) if "INDEX" in options and name.name in gone:
             return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
         case AlterTable(object_type="TABLE", relation=table, actions=actions):

@@ -293,6 +293,9 @@ SAME: list[Sequence[str]] = [
     (f"{KEY} NOT VALID; ALTER TABLE orders DROP CONSTRAINT f; ALTER TABLE orders VALIDATE CONSTRAINT f",),
     (f"{KEY} NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f, VALIDATE CONSTRAINT nothing"),
     (f"{KEY} NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f",),
+    (INDEX, "REINDEX INDEX i"),
+    (ID_KEY, "REINDEX INDEX orders_pkey", "COMMENT ON INDEX orders_pkey IS 'x'"),
+    (f"{INDEX}; REINDEX INDEX i",),
     # Whose it is, too.
     (AS_GUEST, "DROP INDEX orders_total_idx"),
     (AS_GUEST, "DROP INDEX IF EXISTS orders_total_idx"),
