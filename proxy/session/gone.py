@@ -145,22 +145,36 @@ def _once_more(create: CreateIndex, name: str, facts: Facts) -> Fails | Skips | 
     return Skips() if columns and lacking is None and create.where is None and None not in create.columns else None
 
 
-def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> Fails | Skips | None:
-    """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
-    made: set[str] = set()  # indexes
-    gone: set[str] = set()
-    backing: dict[str, str] = {}  # indexes that will be a constraint's, and their tables
+@dataclass(slots=True)
+class _Indexes:
+    """Names of indexes, once what waits is done: those that are new, those that are gone, and of those that a constraint has its table."""
+
+    made: set[str]
+    gone: set[str]
+    backing: dict[str, str]
+
+
+def _indexes(pending: Sequence[Pending]) -> _Indexes:
+    found = _Indexes(set(), set(), {})
     for one in pending:
         if one.renamed is not None and not one.is_plain_index:  # a constraint, and its index if it has one
             old, new = one.renamed
-            if old in backing:
-                gone, made = (gone | {old}) - {new}, (made - {old}) | {new}
-                backing[new] = backing.pop(old)
+            if old in found.backing:
+                found.gone = (found.gone | {old}) - {new}
+                found.made = (found.made - {old}) | {new}
+                found.backing[new] = found.backing.pop(old)
             continue
-        gone = (gone | one.drops | one.renames) - one.indexes
-        made = (made - one.drops - one.renames) | one.indexes
-        backing = {name: table for name, table in backing.items() if name not in one.removed}
-        backing |= dict.fromkeys(one.backing, one.table)
+        found.gone = (found.gone | one.drops | one.renames) - one.indexes
+        found.made = (found.made - one.drops - one.renames) | one.indexes
+        found.backing = {name: table for name, table in found.backing.items() if name not in one.removed}
+        found.backing |= dict.fromkeys(one.backing, one.table)
+    return found
+
+
+def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> Fails | Skips | None:
+    """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
+    indexes = _indexes(pending)
+    made, gone = indexes.made, indexes.gone
     match statement.node:
         case CreateIndex(name=Name(name=name)) as create if name in made:
             return _once_more(create, name, facts)
@@ -168,78 +182,104 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
         case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:
             return Skips() if lenient else Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
-        case DropIndex(names=names, if_exists=lenient):
-            absent: set[str] = (
-                set()
-            )  # of several, of which one waits, the server will not be asked about the others before
-            if any(name.name in made | gone for name in names):
-                absent = {n.name for n in names if (r := facts.find(n)) is not None and not r.exists} - made
-            if (kept := next((name.name for name in names if name.name in backing), None)) is not None:
-                return _required(kept, backing[kept])
-            missing = [name.name for name in names if name.name in gone | absent]
-            if missing and not lenient:
-                return Fails(UNDEFINED_OBJECT, f'index "{missing[0]}" does not exist')
-            return Skips() if missing and len(missing) == len(names) else None
-        case Other(kind="COMMENT") if (about := commented(statement)) in gone:
-            return Fails(UNDEFINED_TABLE, f'relation "{about}" does not exist')
+        case DropIndex() as drop:
+            return _dropped(drop, facts, indexes)
+        case Other(kind="COMMENT", relations=relations):
+            return _commented(commented(statement), relations, facts, pending, gone)
         case Other(kind=kind) if kind == SET_CONSTRAINTS and coming(statement, pending):
             return Skips() if len(coming(statement, pending)) == len(constraints(statement)) else None
-        case Other(kind="REINDEX", relations=(name,), options=options, concurrently=False) if (
-            "INDEX" in options and name.name in made
-        ):
-            return Skips()  # it is built by then
-        case Other(kind="REINDEX", relations=(name,), options=options) if "INDEX" in options and name.name in gone:
-            return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
-        case AlterTable(object_type="TABLE", relation=table, actions=actions):
-            relation = facts.find(table)
+        case Other(kind="REINDEX", relations=(name,), options=options, concurrently=at_ease) if "INDEX" in options:
+            if name.name in made and not at_ease:
+                return Skips()  # it is built by then
+            return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist') if name.name in gone else None
+        case AlterTable(object_type="TABLE") as alter:
+            relation = facts.find(alter.relation)
             if relation is not None and not relation.exists:
                 return None  # which is the first thing that the server says
-            for action in actions:
-                if isinstance(action, AddConstraint) and (index := action.constraint.using_index) in backing:
-                    said = f'index "{index}" is already associated with a constraint'
-                    return Fails(WRONG_STATE, said, action.constraint.span.start - statement.span.start)
-            if relation is not None and _is_second_key(actions, relation, pending):
-                return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
-            oid = relation.oid if relation is not None else 0
-            foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes}
-            waiting, renamed = _constraints(relation, pending)
-            unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
-            for action in actions:
-                match action:
-                    case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in renamed:
-                        return Fails(UNDEFINED_OBJECT, f'constraint "{name}" of relation "{table.name}" does not exist')
-                    case OtherAction(what="RENAME CONSTRAINT", name=str(name)) if name in renamed:
-                        return Fails(UNDEFINED_OBJECT, f'constraint "{name}" for table "{table.name}" does not exist')
-                    case OtherAction(what="ALTER CONSTRAINT", name=str(name)) if name in unique:
-                        said = f'constraint "{name}" of relation "{table.name}" is not a foreign key constraint'
-                        return Fails(WRONG_OBJECT, said)
-                    case ValidateConstraint(name=name) if name in unique:
-                        return _not_to_be_validated(name, table.name, facts.major)
-                    case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if (
-                        index in foreign & made
-                    ):
-                        return Fails(WRONG_OBJECT, f'"{index}" is not an index for table "{table.name}"')
-                    case AddConstraint(constraint=c) if c.using_index in foreign & made:
-                        said = f'index "{c.using_index}" does not belong to table "{table.name}"'
-                        return Fails(WRONG_STATE, said, c.span.start - statement.span.start)
-                    case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in gone:
-                        return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
-                    case AddConstraint(constraint=c) if (
-                        c.name in made and c.using_index != c.name and c.kind in INDEXED
-                    ):
-                        return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
-                    case AddConstraint(constraint=TableConstraint(name=str(name))) if name in waiting:
-                        return _constraint_taken(name, table.name)
-                    case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
-                        return _constraint_taken(name, table.name)
-                    case AddConstraint(constraint=c) if c.using_index in gone:
-                        place = c.span.start - statement.span.start
-                        return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
-                    case _:
-                        pass
-            return None
+            return _altered(statement, alter, relation, facts, pending, indexes)
         case _:
             return None
+
+
+def _dropped(drop: DropIndex, facts: Facts, indexes: _Indexes) -> Fails | Skips | None:
+    made, gone = indexes.made, indexes.gone
+    names = [name.name for name in drop.names]
+    if (kept := next((name for name in names if name in indexes.backing), None)) is not None:
+        return _required(kept, indexes.backing[kept])
+    absent: set[str] = set()
+    if any(name in made | gone for name in names):  # the server will not be asked about the others before
+        absent = {n.name for n in drop.names if (r := facts.find(n)) is not None and not r.exists} - made
+    missing = [name for name in names if name in gone | absent]
+    if missing and not drop.if_exists:
+        return Fails(UNDEFINED_OBJECT, f'index "{missing[0]}" does not exist')
+    return Skips() if missing and len(missing) == len(names) else None
+
+
+def _commented(
+    about: str, relations: Sequence[Name], facts: Facts, pending: Sequence[Pending], gone: set[str]
+) -> Fails | None:
+    """Of a COMMENT; ``relations``: the index itself, or the table of the constraint."""
+    table = next((name for name in relations if name.name != about), None)
+    if table is None:
+        return Fails(UNDEFINED_TABLE, f'relation "{about}" does not exist') if about in gone else None
+    _, lost = _constraints(facts.find(table), pending)
+    return _no_constraint(about, table.name) if about in lost else None
+
+
+def _altered(
+    statement: Statement,
+    alter: AlterTable,
+    relation: Relation | None,
+    facts: Facts,
+    pending: Sequence[Pending],
+    indexes: _Indexes,
+) -> Fails | None:
+    table, actions = alter.relation, alter.actions
+    made, gone = indexes.made, indexes.gone
+    for action in actions:
+        if isinstance(action, AddConstraint) and (index := action.constraint.using_index) in indexes.backing:
+            said = f'index "{index}" is already associated with a constraint'
+            return Fails(WRONG_STATE, said, action.constraint.span.start - statement.span.start)
+    if relation is not None and _is_second_key(actions, relation, pending):
+        return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
+    oid = relation.oid if relation is not None else 0
+    foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes} & made
+    waiting, lost = _constraints(relation, pending)
+    unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
+    for action in actions:
+        match action:
+            case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in lost:
+                return Fails(UNDEFINED_OBJECT, f'constraint "{name}" of relation "{table.name}" does not exist')
+            case OtherAction(what="RENAME CONSTRAINT", name=str(name)) if name in lost:
+                return _no_constraint(name, table.name)
+            case OtherAction(what="ALTER CONSTRAINT", name=str(name)) if name in unique:
+                said = f'constraint "{name}" of relation "{table.name}" is not a foreign key constraint'
+                return Fails(WRONG_OBJECT, said)
+            case ValidateConstraint(name=name) if name in unique:
+                return _not_to_be_validated(name, table.name, facts.major)
+            case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in foreign:
+                return Fails(WRONG_OBJECT, f'"{index}" is not an index for table "{table.name}"')
+            case AddConstraint(constraint=c) if c.using_index in foreign:
+                said = f'index "{c.using_index}" does not belong to table "{table.name}"'
+                return Fails(WRONG_STATE, said, c.span.start - statement.span.start)
+            case OtherAction(what="CLUSTER ON" | "REPLICA IDENTITY", name=str(index)) if index in gone:
+                return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
+            case AddConstraint(constraint=c) if c.name in made and c.using_index != c.name and c.kind in INDEXED:
+                return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
+            case AddConstraint(constraint=TableConstraint(name=str(name))) if name in waiting:
+                return _constraint_taken(name, table.name)
+            case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
+                return _constraint_taken(name, table.name)
+            case AddConstraint(constraint=c) if c.using_index in gone:
+                place = c.span.start - statement.span.start
+                return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
+            case _:
+                pass
+    return None
+
+
+def _no_constraint(constraint: str, table: str) -> Fails:
+    return Fails(UNDEFINED_OBJECT, f'constraint "{constraint}" for table "{table}" does not exist')
 
 
 def _constraints(relation: Relation | None, pending: Sequence[Pending]) -> tuple[set[str], set[str]]:

@@ -294,6 +294,9 @@ SAME: list[Sequence[str]] = [
     (f"{KEY} NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f, VALIDATE CONSTRAINT nothing"),
     (f"{KEY} NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f",),
     (INDEX, "REINDEX INDEX i"),
+    ("DROP INDEX orders_total_idx", "ALTER TABLE orders ADD CONSTRAINT orders_total_idx CHECK (id > 0) NOT VALID", "COMMENT ON CONSTRAINT orders_total_idx ON orders IS 'x'"),
+    (CHECK, "ALTER TABLE orders RENAME CONSTRAINT c TO d", "COMMENT ON CONSTRAINT c ON orders IS 'x'"),
+    (ID_KEY, "COMMENT ON INDEX orders_pkey IS 'x'", "ALTER TABLE orders DROP CONSTRAINT orders_pkey", "DROP INDEX IF EXISTS orders_pkey"),
     (ID_KEY, "REINDEX INDEX orders_pkey", "COMMENT ON INDEX orders_pkey IS 'x'"),
     (f"{INDEX}; REINDEX INDEX i",),
     # Whose it is, too.
