@@ -44,9 +44,10 @@ def swapping(keyed: str, share_proxy: Callable[[str], Proxy]) -> str:
 
 
 def until_there_is_the_trigger(url: str) -> None:
-    """Which keeps the second column like the first: from then on its rows are filled."""
-    count = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
-    until(lambda: one(url, count) == 1, "the trigger should be there")
+    """Which keeps the second column like the first: from then on its rows are filled, for a moment in which to look."""
+    with psycopg.connect(url, autocommit=True) as watcher:
+        count = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        until(lambda: watcher.execute(count).fetchone() == (1,), "the trigger should be there")
 
 
 def type_of(url: str, table: str, column: str) -> object:
@@ -443,7 +444,7 @@ def test_an_interrupted_swap_goes_on(
     client = psycopg.connect(through(proxy, keyed), autocommit=True, application_name="migrator")
     with psycopg.connect(keyed) as holder, ThreadPoolExecutor(1) as pool:
         running = pool.submit(client.execute, sql)
-        until(lambda: one(keyed, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 1, "it should have begun")
+        until_there_is_the_trigger(keyed)
         holder.execute("SELECT FROM items WHERE id IN (1, 4000) FOR UPDATE")
         if how == "proxy":
             proxy.kill()
