@@ -46,7 +46,11 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
     child = _copy(node.relation, facts)
     copies = {child: [_make(node.relation, facts)]}
     tries: list[str] = []
-    lines = [there(node.relation), owned(node.relation), *_taken(node, free)]
+    lines = [
+        there(node.relation),
+        owned(node.relation),
+        *_taken(node, {action.constraint.name for _, action in added} - free),
+    ]
     names = [node.relation]
     for text, action in added:
         parent, columns = action.constraint.references, action.constraint.referenced_columns
@@ -114,17 +118,17 @@ def _unique(copy: str, keys: Sequence[referable.Key]) -> Iterator[str]:
         yield f"ALTER TABLE {copy} ADD {'PRIMARY KEY' if primary else 'UNIQUE'} ({listed})"
 
 
-def _taken(node: AlterTable | CreateTable, free: frozenset[str]) -> Iterator[str]:
-    """Fails if the table has a constraint by the name of a key already, which the copy has not."""
+def _taken(node: AlterTable | CreateTable, waiting: set[str | None]) -> Iterator[str]:
+    """Fails if the table has a constraint by the name that the author gave to one of these keys, which the copy has not."""
     if isinstance(node, AlterTable):
         adds = [a.constraint for a in node.actions if isinstance(a, AddConstraint)]
         names = [c.name for c in adds if c.references is not None]
-        free |= {a.name for a in node.actions if isinstance(a, DropConstraint)}
+        waiting = waiting - {a.name for a in node.actions if isinstance(a, DropConstraint)}
     else:
         names = [c.name for c in node.constraints if c.references is not None]
         names += [c.name for column in node.columns for c in column.constraints if c.references is not None]
     for name in names:
-        if name is None or name in free:
+        if name is None or name not in waiting:
             continue
         used = (
             f"SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} {oid(node.relation)}"

@@ -178,10 +178,10 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
     match statement.node:
         case CreateIndex(name=Name(name=name)) as create if name in made:
             return _once_more(create, name, facts)
-        case AlterTable(actions=(OtherAction(what="RENAME TO", name=str(new)),)) if new in made:
-            return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
         case AlterTable(object_type="INDEX", relation=name, if_exists=lenient) if name.name in gone:
             return Skips() if lenient else Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist')
+        case AlterTable(actions=(OtherAction(what="RENAME TO", name=str(new)),)) if new in made:
+            return Fails(DUPLICATE_TABLE, f'relation "{new}" already exists')
         case DropIndex() as drop:
             return _dropped(drop, facts, indexes)
         case Other(kind="COMMENT", relations=relations):
@@ -237,9 +237,12 @@ def _altered(
     table, actions = alter.relation, alter.actions
     made, gone = indexes.made, indexes.gone
     for action in actions:
-        if isinstance(action, AddConstraint) and (index := action.constraint.using_index) in indexes.backing:
-            said = f'index "{index}" is already associated with a constraint'
-            return Fails(WRONG_STATE, said, action.constraint.span.start - statement.span.start)
+        if isinstance(action, AddConstraint) and (index := action.constraint.using_index) is not None:
+            place = action.constraint.span.start - statement.span.start
+            if index in gone:
+                return Fails(UNDEFINED_OBJECT, f'index "{index}" does not exist', place)
+            if index in indexes.backing:
+                return Fails(WRONG_STATE, f'index "{index}" is already associated with a constraint', place)
     if relation is not None and _is_second_key(actions, relation, pending):
         return Fails(INVALID_TABLE, f'multiple primary keys for table "{table.name}" are not allowed')
     oid = relation.oid if relation is not None else 0
@@ -270,9 +273,6 @@ def _altered(
                 return _constraint_taken(name, table.name)
             case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
                 return _constraint_taken(name, table.name)
-            case AddConstraint(constraint=c) if c.using_index in gone:
-                place = c.span.start - statement.span.start
-                return Fails(UNDEFINED_OBJECT, f'index "{c.using_index}" does not exist', place)
             case _:
                 pass
     return None
