@@ -27,6 +27,7 @@ from proxy.sql.statements import (
     DropIndex,
     Name,
     Other,
+    OtherAction,
     Statement,
     ValidateConstraint,
 )
@@ -55,6 +56,9 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             isinstance(action, ValidateConstraint) for action in actions
         ):
             return (run(*_validated(alter, awaited)),)
+        case AlterTable(relation=name, actions=(OtherAction(what="RENAME CONSTRAINT", to=str(new)),)):
+            taken = fails("42710", f'constraint "{new}" for relation "{name.name}" already exists')
+            return (run(there(name), owned(name), f"IF {_has_constraint(name, new)} THEN {taken} END IF;"),)
         case AlterTable(object_type="TABLE", relation=name) as alter:
             return tuple(_added(statement, alter, action, _plain(name, facts)) for action in _indexed(alter))
         case DropIndex() as drop:
