@@ -37,6 +37,12 @@ def there(name: Name) -> str:
     return f"IF {oid(name)} IS NULL THEN {_absent(name)} END IF;"
 
 
+def has_constraint(table: Name, name: str) -> str:
+    """Whether the table has a constraint of that name."""
+    own = f"k.conrelid {EQ} {oid(table)} AND k.conname {EQ} {literal(name)}"
+    return f"EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE {own})"
+
+
 def owned(name: Name, kind: str = "table") -> str:
     """A copy of it, or a note of a job, is ours whosever it is.  If it is not there, nothing."""
     denied = fails("42501", f"must be owner of {kind} {name.name}")
@@ -97,4 +103,4 @@ def _kind(name: Name, kinds: str, what: str, *, hint: str = "") -> str:
     return f"IF NOT {kind} {EQ} ANY ('{kinds}'::pg_catalog.text[]) THEN {failing} END IF;"
 
 
-__all__ = ["dropped", "fails", "of_class", "oid", "owned", "reindexed", "there"]
+__all__ = ["dropped", "fails", "has_constraint", "of_class", "oid", "owned", "reindexed", "there"]

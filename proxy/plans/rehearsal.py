@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
-from proxy.plans.first_checks import dropped, fails, of_class, oid, owned, reindexed, there
+from proxy.plans.first_checks import dropped, fails, has_constraint, of_class, oid, owned, reindexed, there
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
 from proxy.plans.target import OWN, literal, own_name
@@ -58,7 +58,7 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             return (run(*_validated(alter, awaited)),)
         case AlterTable(relation=name, actions=(OtherAction(what="RENAME CONSTRAINT", to=str(new)),)):
             taken = fails("42710", f'constraint "{new}" for relation "{name.name}" already exists')
-            return (run(there(name), owned(name), f"IF {_has_constraint(name, new)} THEN {taken} END IF;"),)
+            return (run(there(name), owned(name), f"IF {has_constraint(name, new)} THEN {taken} END IF;"),)
         case AlterTable(object_type="TABLE", relation=name) as alter:
             return tuple(_added(statement, alter, action, _plain(name, facts)) for action in _indexed(alter))
         case DropIndex() as drop:
@@ -92,14 +92,9 @@ def _validated(alter: AlterTable, awaited: frozenset[str]) -> Iterator[str]:
     for action in alter.actions:
         if isinstance(action, ValidateConstraint) and action.name not in awaited:
             lacking = fails("42704", f'constraint "{action.name}" of relation "{name.name}" does not exist')
-            yield f"IF NOT {_has_constraint(name, action.name)} THEN {lacking} END IF;"
+            yield f"IF NOT {has_constraint(name, action.name)} THEN {lacking} END IF;"
     if alter.if_exists:
         yield "END IF;"
-
-
-def _has_constraint(table: Name, name: str) -> str:
-    own = f"k.conrelid {EQ} {oid(table)} AND k.conname {EQ} {literal(name)}"
-    return f"EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE {own})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +253,7 @@ def _stands_nothing_in_the_way(alter: AlterTable, action: AddConstraint) -> str:
             f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {of_class(name, 'relnamespace')}"
             f" AND x.relname {EQ} {called}"
         )
-        free += [f"NOT EXISTS ({taken})", f"NOT {_has_constraint(name, wanted.name)}"]
+        free += [f"NOT EXISTS ({taken})", f"NOT {has_constraint(name, wanted.name)}"]
     if other := _other_key(alter, action):
         free.append(f"NOT {other}")
     return " AND ".join(free)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import referable
-from proxy.plans.done import EQ
-from proxy.plans.first_checks import fails, of_class, oid, owned, there
+from proxy.plans.first_checks import fails, has_constraint, of_class, oid, owned, there
 from proxy.plans.on_copy import copy_of
 from proxy.plans.plan import Edit, Plan
 from proxy.plans.rehearsal import run, taken_back
@@ -41,7 +40,7 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
     that will be free by then.
     """
     node = statement.node
-    if not isinstance(node, AlterTable | CreateTable) or (added := _added(plan, node.relation)) is None:
+    if not isinstance(node, AlterTable | CreateTable) or not (added := _added(plan, node.relation)):
         return ""
     child = _copy(node.relation, facts)
     copies = {child: [_make(node.relation, facts)]}
@@ -69,8 +68,6 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
         tries.append(f"ALTER TABLE {child} {edit.apply(action.span.of(text), onto, action.span.start)}")
         lines += [there(parent), _may_refer(parent, columns)]
         names.append(parent)
-    if not tries:
-        return ""
     lines.append(f"IF {' AND '.join(dict.fromkeys(map(_may_copy, names)))} THEN")
     lines += [taken_back(*(sql for made in copies.values() for sql in made), *tries), "END IF;"]
     if isinstance(node, AlterTable) and node.if_exists:
@@ -130,12 +127,8 @@ def _taken(node: AlterTable | CreateTable, waiting: set[str | None]) -> Iterator
     for name in names:
         if name is None or name not in waiting:
             continue
-        used = (
-            f"SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} {oid(node.relation)}"
-            f" AND k.conname {EQ} {literal(name)}"
-        )
         taken = fails("42710", f'constraint "{name}" for relation "{node.relation.name}" already exists')
-        yield f"IF EXISTS ({used}) THEN {taken} END IF;"
+        yield f"IF {has_constraint(node.relation, name)} THEN {taken} END IF;"
 
 
 def _may_refer(parent: Name, columns: Sequence[str]) -> str:
