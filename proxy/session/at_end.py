@@ -16,6 +16,7 @@ from proxy.run.savepoint import KEPT, LEFT_OPEN, TAKEN_BACK
 from proxy.session.case import Case, moved
 from proxy.session.late import Late, lateable
 from proxy.session.voice import Voice
+from proxy.sql.statements import AlterTable, OtherAction
 from proxy.wire import messages
 
 Reword = Callable[[dict[str, str]], dict[str, str] | None]
@@ -49,6 +50,8 @@ class AtEnd:
         """Whether a statement can tell nothing of what waits for the end."""
         plan = case.verdict.plan
         if not in_block or case.dependent is not None or case.foreseen is not None:
+            return False
+        if case.keys or _renames_constraint(case):  # it is asked which constraints there are
             return False
         waits = case.verdict.action is Action.DEFER and plan is not None and plan.later and not plan.now
         return (waits or self.step(case, self.runner(case, policy, True)) is not None) and self.late.takes(case)
@@ -136,3 +139,8 @@ class _Answer:
 
     async def drain(self) -> None:
         await self._client.drain()
+
+
+def _renames_constraint(case: Case) -> bool:
+    actions = case.statement.node.actions if isinstance(case.statement.node, AlterTable) else ()
+    return any(isinstance(action, OtherAction) and action.what == "RENAME CONSTRAINT" for action in actions)
