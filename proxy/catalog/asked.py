@@ -124,6 +124,21 @@ def named(node: Node) -> tuple[str, ...] | None:
     return None
 
 
+def is_given(node: Node) -> bool:
+    """Whether the author gives all of those names: then one is chosen for a partition at most."""
+    if not isinstance(node, AlterTable):
+        return isinstance(node, CreateIndex) and node.name is not None
+    return not any(
+        isinstance(a, SetNotNull)
+        or _is_more(a)
+        or (isinstance(a, AddConstraint) and (a.constraint.name is None or a.constraint.kind not in NAMED_ALONE))
+        for a in node.actions
+    )
+
+
+NAMED_ALONE = (ConstraintKind.CHECK, ConstraintKind.FOREIGN_KEY)  # the others may need a helper, or an index
+
+
 def names_relation(node: Node) -> bool:
     """Whether what gets that name may be a relation, which an index is and a sequence."""
     if not isinstance(node, AlterTable):

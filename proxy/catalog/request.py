@@ -61,6 +61,7 @@ class Request:
 
     wanted: tuple[asked.Wanted, ...] = ()
     taken: tuple[str, ...] | None = None  # the table for which a name is to be chosen
+    given: bool = False  # none has to be, unless for a partition
     relation_names: bool = True  # of relations that might be in its way
     constraint_names: bool = True  # of constraints, likewise
     referencing: bool = False  # also find the tables whose foreign keys point here: no index helps with that
@@ -98,7 +99,7 @@ class Request:
         alike = self.shared and not self.retypes and not (self.again and self.parts)
         fully = alike and self.again
         asked = {
-            "taken": self.taken is not None or self.shared,
+            "taken": self.chosen or self.shared,
             "relation_names": self.relation_names or self.shared,
             "constraint_names": self.constraint_names or self.shared,
             "referencing": self.referencing or alike,
@@ -133,6 +134,11 @@ class Request:
             "computed": self.sources.computed or alike,
         }
         return sections(frozenset(name for name, yes in asked.items() if yes))
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a name may have to be chosen, among those that are taken."""
+        return self.taken is not None and (self.again or not self.given)
 
     @property
     def described(self) -> bool:
@@ -223,6 +229,7 @@ def request(statement: Statement, *, in_transaction: bool = True, roles: bool = 
     return Request(
         wanted=tuple(wanted.values()),
         taken=named if named in wanted else None,
+        given=asked.is_given(node),
         relation_names=asked.names_relation(node),
         constraint_names=not isinstance(node, CreateIndex),
         referencing=referencing,

@@ -22,7 +22,11 @@ PLANNED_ALIKE = (
     "REINDEX TABLE orders", "ALTER INDEX orders_total_idx RENAME TO o", "DROP TABLE orders", "ALTER TABLE orders RENAME TO o", "CREATE TABLE n (a int REFERENCES orders)",
     "ALTER TABLE orders ADD COLUMN x int DEFAULT random()", "ALTER TABLE orders ADD COLUMN x timestamptz CHECK (x < now())", "ALTER TABLE orders DROP COLUMN total",
 )  # fmt: skip
-OTHERS = ('CREATE INDEX ON "ÿ" (a)', "ALTER TABLE orders ALTER total TYPE text")
+OTHERS = (
+    'CREATE INDEX ON "ÿ" (a)',
+    "ALTER TABLE orders ALTER total TYPE text",
+    "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)",
+)
 ASKED_MORE = (
     "ALTER TABLE orders ADD COLUMN x int DEFAULT random()", "UPDATE orders SET email = 'x'", "DELETE FROM orders", "DROP TABLE orders",
     "ALTER TABLE orders DROP CONSTRAINT c", "CREATE TABLE n (a int REFERENCES orders)",
@@ -39,8 +43,8 @@ def _asked(facts: Facts, request: Request) -> Facts:
     """Without names that nothing would get."""
     return replace(
         facts,
-        taken_relations=facts.taken_relations if request.relation_names else {},
-        taken_constraints=facts.taken_constraints if request.constraint_names else {},
+        taken_relations=facts.taken_relations if request.chosen and request.relation_names else {},
+        taken_constraints=facts.taken_constraints if request.chosen and request.constraint_names else {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -68,6 +69,25 @@ def test_the_names_that_are_looked_up(sql: str, wanted: tuple[Wanted, ...]) -> N
 def test_taken_names_are_asked_for_where_a_name_is_to_be_chosen(sql: str, taken: tuple[str, ...] | None) -> None:
     (statement,) = read(sql)
     assert lookup.request(statement).taken == taken
+
+
+@pytest.mark.parametrize(
+    ("sql", "chosen"),
+    [
+        ("CREATE INDEX ON t (a)", True),
+        ("CREATE INDEX i ON t (a)", False),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", False),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ADD CHECK (b > 0)", True),
+        ("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES o", False),
+        ("ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY (a)", True),  # a helper for NOT NULL
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ALTER a SET NOT NULL", True),
+        ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ADD b int UNIQUE", True),
+    ],
+)
+def test_but_not_where_the_author_names_it_unless_it_has_partitions(sql: str, chosen: bool) -> None:
+    request = lookup.request(read(sql)[0])
+    assert request.chosen == chosen
+    assert replace(request, again=True).chosen
 
 
 @pytest.mark.parametrize(
