@@ -22,10 +22,12 @@ from proxy.sql.statements import (
     AddColumn,
     AddConstraint,
     AlterTable,
+    ColumnConstraint,
     CreateTable,
     DropConstraint,
     Name,
     Statement,
+    TableConstraint,
     quote_identifier,
 )
 
@@ -40,7 +42,9 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
     that will be free by then.
     """
     node = statement.node
-    if not isinstance(node, AlterTable | CreateTable) or not (added := _added(plan, node.relation)):
+    if not isinstance(node, AlterTable | CreateTable) or not (own := _own(node)):
+        return ""
+    if not (added := _added(plan, node.relation)):
         return ""
     child = _copy(node.relation, facts)
     copies = {child: [_make(node.relation, facts)]}
@@ -48,7 +52,7 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
     lines = [
         there(node.relation),
         owned(node.relation),
-        *_taken(node, {action.constraint.name for _, action in added} - free),
+        *_taken(node, own, {action.constraint.name for _, action in added} - free),
     ]
     names = [node.relation]
     for text, action in added:
@@ -115,16 +119,28 @@ def _unique(copy: str, keys: Sequence[referable.Key]) -> Iterator[str]:
         yield f"ALTER TABLE {copy} ADD {'PRIMARY KEY' if primary else 'UNIQUE'} ({listed})"
 
 
-def _taken(node: AlterTable | CreateTable, waiting: set[str | None]) -> Iterator[str]:
+def _own(node: AlterTable | CreateTable) -> list[TableConstraint | ColumnConstraint]:
+    """The foreign keys that the author adds."""
+    if isinstance(node, AlterTable):
+        every: list[TableConstraint | ColumnConstraint] = []
+        for action in node.actions:
+            match action:
+                case AddConstraint(constraint=c):
+                    every.append(c)
+                case AddColumn(column=column):
+                    every += column.constraints
+    else:
+        every = [*node.constraints, *(c for column in node.columns for c in column.constraints)]
+    return [c for c in every if c.references is not None]
+
+
+def _taken(
+    node: AlterTable | CreateTable, own: Sequence[TableConstraint | ColumnConstraint], waiting: set[str | None]
+) -> Iterator[str]:
     """Fails if the table has a constraint by the name that the author gave to one of these keys, which the copy has not."""
     if isinstance(node, AlterTable):
-        adds = [a.constraint for a in node.actions if isinstance(a, AddConstraint)]
-        names = [c.name for c in adds if c.references is not None]
         waiting = waiting - {a.name for a in node.actions if isinstance(a, DropConstraint)}
-    else:
-        names = [c.name for c in node.constraints if c.references is not None]
-        names += [c.name for column in node.columns for c in column.constraints if c.references is not None]
-    for name in names:
+    for name in (c.name for c in own):
         if name is None or name not in waiting:
             continue
         taken = fails("42710", f'constraint "{name}" for relation "{node.relation.name}" already exists')

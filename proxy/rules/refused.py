@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from proxy.catalog.facts import Relation
 from proxy.plans.mark import any_resumed
+from proxy.plans.staged_not_null import NATIVE
 from proxy.sql.statements import (
     Action,
     AddColumn,
@@ -20,8 +23,10 @@ from proxy.sql.statements import (
     Statement,
 )
 
+NAMED = ("CHECK", "UNIQUE", "PRIMARY KEY", "REFERENCES")
 
-def refused(statement: Statement, relation: Relation | None) -> bool:
+
+def refused(statement: Statement, relation: Relation | None, major: int) -> bool:
     """Whether one of the actions of an ALTER TABLE is certain to fail.  Errs towards False."""
     alter = statement.node
     assert isinstance(alter, AlterTable)
@@ -31,23 +36,32 @@ def refused(statement: Statement, relation: Relation | None) -> bool:
         return False  # an interrupted run of it has done a part
     added = [a.constraint for a in alter.actions if isinstance(a, AddConstraint)]
     names = [c.name for c in added if c.name]
+    inline = [name for action in alter.actions for name in _inline(action, major)]
+    names += inline
     if len(set(names)) < len(names) or sum(c.kind is ConstraintKind.PRIMARY_KEY for c in added) > 1:
         return True
     made = {a.column.name for a in alter.actions if isinstance(a, AddColumn)}
     gone = {a.column for a in alter.actions if isinstance(a, DropColumn)}
     freed = {a.name for a in alter.actions if isinstance(a, DropConstraint)}
-    if any(_is_taken(name, relation, gone) for name in names if name not in freed):
+    if any(_is_taken(name, relation, gone, begun=name not in inline) for name in names if name not in freed):
         return True
     return any(_fails(action, relation, made, gone) for action in alter.actions)
 
 
-def _is_taken(name: str, relation: Relation, gone: set[str]) -> bool:
+def _inline(action: Action, major: int) -> Iterator[str]:
+    """The names of the constraints of a new column.  Before 18, nothing becomes of that of a NOT NULL."""
+    if isinstance(action, AddColumn) and not action.if_not_exists:
+        named = (*NAMED, "NOT NULL") if major >= NATIVE else NAMED
+        yield from (c.name for c in action.column.constraints if c.name is not None and c.kind in named)
+
+
+def _is_taken(name: str, relation: Relation, gone: set[str], *, begun: bool) -> bool:
+    """``begun``: one that is NOT VALID, or whose index is, may be what an interrupted run of this very ALTER left behind."""
     found = relation.constraints.get(name)
-    # One that is NOT VALID, or whose index is, may be what an interrupted run of this very ALTER left behind.
-    if found is None or not found.validated or not gone.isdisjoint(found.columns):
+    if found is None or not gone.isdisjoint(found.columns):
         return False
     index = relation.indexes.get(found.index or "")
-    return index is None or index.valid
+    return not begun or (found.validated and (index is None or index.valid))
 
 
 def _fails(action: Action, relation: Relation, made: set[str], gone: set[str]) -> bool:

@@ -79,9 +79,9 @@ def _altered(context: Context) -> Subject | None:
     alter: AlterTable = context.table
     # ALTER VIEW, ALTER FOREIGN TABLE … refuse a table, and what they take has no rows of its own.
     about = subject(alter.relation, context) if alter.object_type == "TABLE" else None
-    if about is None or about.kind not in (None, "r", "p") or refused(context.statement, about.relation):
+    if about is None or about.kind not in (None, "r", "p"):
         return None
-    return about
+    return None if refused(context.statement, about.relation, context.facts.major) else about
 
 
 def _measures(relation: Relation | None) -> list[str]:

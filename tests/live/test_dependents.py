@@ -209,6 +209,7 @@ SAME: list[Sequence[str]] = [
     (ID_KEY, "CREATE TEMP TABLE t (o bigint)", "ALTER TABLE t ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (ID_KEY, "CREATE UNLOGGED TABLE t (o bigint)", "ALTER TABLE t ADD FOREIGN KEY (o) REFERENCES orders (id)"),
     (ID_KEY, "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD CONSTRAINT f CHECK (id > 0)"),
+    (CHECK, "ALTER TABLE orders ADD COLUMN z bigint DEFAULT 1 CONSTRAINT c REFERENCES customers"),
     (ID_KEY, "ALTER TABLE customers ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers RENAME CONSTRAINT customers_pkey TO f"),
     (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD CONSTRAINT customers_id_fkey FOREIGN KEY (id) REFERENCES orders"),
     (ID_KEY, "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders", "ALTER TABLE customers ADD FOREIGN KEY (id) REFERENCES orders"),
