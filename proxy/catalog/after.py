@@ -18,9 +18,11 @@ from proxy.sql.statements import (
     AddConstraint,
     AlterColumnType,
     AlterTable,
+    AttachPartition,
     ConstraintKind,
     CreateTable,
     CreateTableAs,
+    DetachPartition,
     Drop,
     DropColumn,
     DropConstraint,
@@ -81,7 +83,7 @@ def _after(statement: Statement, facts: Facts) -> Facts:
         case Drop(object_type="TABLE", names=names):
             for known in filter(None, map(facts.find, names)):
                 facts = _free(facts, known.schema, {*known.indexes, *known.constraints})
-            return facts
+            return _regrown(facts, {name.name for name in names})
         case AlterTable() as node:
             return _altered(node, facts)
         case Transaction():  # COMMIT in a body: what was new is there for everybody, and nobody knows how large
@@ -97,9 +99,12 @@ def _altered(node: AlterTable, facts: Facts) -> Facts:
     if moves:
         # Under a name that was nobody's there may be anything now; SET SCHEMA takes indexes and sequences along.
         names = {action.name if action.what == "RENAME TO" else None for action in moves}
+        facts = _regrown(facts, {node.relation.name})
         facts = _keeping(facts, lambda parts, known: known.exists or names.isdisjoint({parts[-1], None}))
         return _without_indexes(facts, (node.relation,)) if node.object_type in ("INDEX", "TABLE") else facts
     known = facts.find(node.relation)
+    if any(isinstance(action, AttachPartition | DetachPartition) for action in node.actions):
+        return _regrown(facts, {node.relation.name})
     if known is None or not known.exists:
         return facts
     changed = known
@@ -163,6 +168,18 @@ def _changed(relation: Relation, action: Action) -> Relation:
 def _keeping(facts: Facts, keep: Callable[[tuple[str, ...], Relation], bool]) -> Facts:
     """Nothing is known any more of the other relations."""
     return replace(facts, relations={parts: known for parts, known in facts.relations.items() if keep(parts, known)})
+
+
+def _regrown(facts: Facts, names: set[str]) -> Facts:
+    """Of the partitioned tables that have one of these names, or a partition by one of them, nobody knows all partitions any more."""
+    trees = {one.qualified for one in facts.relations.values() if one.name in names}
+    while above := {p for one in facts.relations.values() if one.qualified in trees for p in one.parents} - trees:
+        trees |= above
+
+    def regrown(one: Relation) -> Relation:
+        return replace(one, partitions=-1, has_children=True) if one.kind == "p" and one.qualified in trees else one
+
+    return replace(facts, relations={parts: regrown(one) for parts, one in facts.relations.items()})
 
 
 def _shared(facts: Facts) -> Facts:

@@ -166,6 +166,7 @@ def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Re
         detach_pending=oid in rows.pending,
         has_children=has_children,
         partitions=leaves if kind in "pI" else 0,
+        below=frozenset(row.get("below") or ()),
         size_bytes=size,
         rows=_estimate(size, rows.block_size, analyzed_size, analyzed_pages, analyzed_rows),
         being_built=table in rows.building,

@@ -87,6 +87,7 @@ class Index:
     attributes: tuple[str, ...] = ()  # names of its own columns, which go into the default names of its parts
     tablespace: str = ""  # empty: the database's own
     shape: str = ""  # what makes it serve as a part of another index: equal for both; empty: not known
+    waits: bool = False  # it is to get its parts after the COMMIT of this very transaction: nobody was interrupted
     plain: bool = False  # its definition is all there is: no comment, tablespace or statistics target of its own …
 
 
@@ -175,7 +176,8 @@ class Relation:
     is_partition: bool = False
     has_children: bool = False  # inheritance or partitions
     populated: bool = True  # False: a materialized view WITH NO DATA, which nobody can read
-    partitions: int = 0  # leaves below a partitioned table
+    partitions: int = 0  # leaves below a partitioned table; -1: not known
+    below: frozenset[int] = frozenset()  # oids of its partitions and heirs at any remove; asked in a transaction
     size_bytes: int | None = None  # heap, with all partitions; None if not known (somebody holds it locked)
     rows: int | None = None  # estimate; None if never analysed
     being_built: bool = False  # another session holds SHARE UPDATE EXCLUSIVE on it (a build, VALIDATE, VACUUM …)

@@ -1082,6 +1082,14 @@ SELECT pg_catalog.concat(
                     WHERE f.root OPERATOR(pg_catalog.=) c.oid
                 ),
                 -- end referencing
+                -- if trees
+                -- if inside
+                'below', ARRAY(
+                    SELECT CAST(u.oid AS pg_catalog.int8) FROM tree AS u
+                    WHERE u.root OPERATOR(pg_catalog.=) c.oid AND u.oid OPERATOR(pg_catalog.<>) c.oid
+                ),
+                -- end inside
+                -- end trees
                 -- if detail
                 'partition_key', CASE
                     WHEN c.relkind OPERATOR(pg_catalog.=) 'p' THEN pg_catalog.pg_get_partkeydef(c.oid)

@@ -79,7 +79,9 @@ def default_name(statement: Statement, node: CreateIndex, facts: Facts, relation
     if relation is None or None in node.columns:
         return None
     columns = distinct([*(c for c in node.columns if c), *include_list(statement)])
-    leftovers = {i.name for i in relation.indexes.values() if not i.valid} if not relation.being_built else set()
+    leftovers = (
+        {i.name for i in relation.indexes.values() if not (i.valid or i.waits)} if not relation.being_built else set()
+    )
     taken = facts.taken_relations.get(relation.schema, frozenset()) - leftovers
     return choose_name(relation.name, join_columns(columns), "idx", taken)
 

@@ -124,7 +124,7 @@ def begun(statement: Statement, node: CreateIndex, root: Relation) -> Index | No
     """The index on the partitioned table that an interrupted run of the same statement has left without all its parts."""
     for index in root.indexes.values():
         named = node.name is None or node.name.name == index.name
-        open_ = not index.valid and index.above is None and index.constraint is None
+        open_ = not (index.valid or index.waits) and index.above is None and index.constraint is None
         if named and open_ and same_index(statement, node, index.definition) and same_order(statement, node, index):
             return index
     return None

@@ -109,7 +109,7 @@ def _left_behind(statement: Statement, alter: AlterTable, facts: Facts) -> set[s
         and any(is_leftover(statement, constraint, found, facts, validated=resumed) for constraint in adds)
     }
     if not relation.being_built:
-        names |= {index.name for index in relation.indexes.values() if not index.valid}
+        names |= {index.name for index in relation.indexes.values() if not (index.valid or index.waits)}
     return names
 
 

@@ -19,7 +19,8 @@ def copy_of(relation: Relation) -> str:
 def make_copy(relation: Relation, words: str = "") -> str:
     """``words`` are the table's name as the author has it, where an error about it is to say that."""
     original = words or qualify(relation.schema, relation.name)
-    return f"CREATE TABLE {copy_of(relation)} (LIKE {original} INCLUDING GENERATED)"
+    partitioned = f" PARTITION BY {relation.partition_key}" if relation.kind == "p" else ""
+    return f"CREATE TABLE {copy_of(relation)} (LIKE {original} INCLUDING GENERATED){partitioned}"
 
 
 def onto_copy(statement: Statement, node: CreateIndex, relation: Relation) -> tuple[str, Edit]:

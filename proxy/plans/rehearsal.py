@@ -15,7 +15,7 @@ from proxy.plans.done import EQ
 from proxy.plans.first_checks import dropped, fails, has_constraint, of_class, oid, owned, reindexed, there
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
-from proxy.plans.target import OWN, literal, own_name
+from proxy.plans.target import OWN, literal, own_name, qualify
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
@@ -30,6 +30,7 @@ from proxy.sql.statements import (
     OtherAction,
     Statement,
     ValidateConstraint,
+    quote_identifier,
 )
 
 MOST_COLUMNS = 32  # INDEX_MAX_KEYS
@@ -116,21 +117,31 @@ class Behind:
 def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None:
     """An ALTER TABLE that uses an index, where the copy has got that index by the statement that makes it."""
     node = statement.node
-    if not isinstance(node, AlterTable) or (relation := _plain(node.relation, facts)) is None:
+    if not isinstance(node, AlterTable) or (relation := _plain(node.relation, facts, "rmp")) is None:
+        return None
+    if relation.kind == "p" and not relation.partition_key:
         return None
     match made.node:
-        case CreateIndex(name=Name()) as index if not _names_table(
+        case CreateIndex(name=Name(name=name)) as index if not _names_table(
             made, index.relation.span.end, made.span.end, relation
         ):
-            first = [onto_copy(made, index, relation)[0]]
+            names, first = [name], [onto_copy(made, index, relation)[0]]
         case AlterTable() as alter if (actions := _indexed(alter)) and all(a.constraint.name for a in actions):
+            names = [action.constraint.name or "" for action in actions]
             first = [_head(relation) + action.span.of(made.text) for action in actions]
         case _:
             return None
+    if relation.kind == "p":  # the index of the whole table is there, without its parts
+        first = [_put_aside(name, relation) for name in names] + first
     start = statement.span.start
     onto = Edit(node.relation.span.start - start, node.relation.span.end - start, copy_of(relation))
     text = edit.apply(statement.sql, (onto,))
     return Behind(run(_tried(relation, node.relation, *first, text)), text, onto)
+
+
+def _put_aside(index: str, relation: Relation) -> str:
+    aside = quote_identifier(own_name("was", index))
+    return f"ALTER INDEX IF EXISTS {qualify(relation.schema, index)} RENAME TO {aside}"
 
 
 def name_taken(name: str, table: int) -> Behind:
@@ -184,10 +195,13 @@ def _head(relation: Relation) -> str:
     return f"ALTER TABLE {copy_of(relation)} "
 
 
-def _plain(name: Name, facts: Facts) -> Relation | None:
-    """The table, if an empty copy of it says what it would."""
+def _plain(name: Name, facts: Facts, kinds: str = "rm") -> Relation | None:
+    """The table, if an empty copy of it says what it would.
+
+    CREATE INDEX and ADD UNIQUE on a partitioned one need none: of the whole table they are run at once, without the parts.
+    """
     relation = facts.find(name)
-    if relation is None or not relation.exists or relation.kind not in ("r", "m") or not relation.schema:
+    if relation is None or not relation.exists or relation.kind not in kinds or not relation.schema:
         return None
     return relation
 

@@ -62,7 +62,9 @@ def unfinished(statement: Statement, c: TableConstraint, root: Relation) -> Cons
     for there in root.constraints.values():
         index = root.indexes.get(there.index or "")
         named = c.name is None or c.name == there.name
-        if named and index is not None and not index.valid and _is_same(statement, c, there) is True:
+        if there.waits or index is None or index.valid:
+            continue
+        if named and _is_same(statement, c, there) is True:
             return there
     return None
 

@@ -58,7 +58,8 @@ def _partitioned(node: CreateIndex, context: Context, about: Subject) -> Finding
     if begun(context.statement, node, relation) is None and builds_nothing(context.statement, node, context.facts):
         return None
     rewrite = build_parts(context.statement, node, context.facts)
-    number = f"{relation.partitions} partitions" if relation.partitions != 1 else "its partition"
+    few = {-1: "its partitions", 1: "its partition"}
+    number = few.get(relation.partitions, f"{relation.partitions} partitions")
     return Finding(
         rule="index-not-concurrent",
         at=node.keyword,

@@ -6,33 +6,31 @@ from under it is refused.  Pure: what waits is told by the rows of the transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from proxy.catalog.after import after
-from proxy.catalog.facts import Constraint, Facts, Relation
+from proxy.catalog.facts import Facts, Relation
 from proxy.plans.compose import defer
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
-from proxy.plans.mark import UNFINISHED
 from proxy.plans.plan import Lock, Plan, Step
-from proxy.plans.staged_not_null import helper_name
-from proxy.plans.target import is_own
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
-from proxy.session.undermining import drops_key, undermines
+from proxy.session.undermining import drops_key, loses_partition, undermines, would_adopt
 from proxy.session.waiting_keys import needs_at_once, serves
-from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
     AddConstraint,
+    AlterColumnType,
     AlterTable,
+    AttachPartition,
     ConstraintKind,
     CreateIndex,
     CreateTable,
     Drop,
+    DropColumn,
     DropConstraint,
     DropIndex,
     DropNotNull,
@@ -41,9 +39,7 @@ from proxy.sql.statements import (
     OtherAction,
     SetNotNull,
     Statement,
-    TableConstraint,
     ValidateConstraint,
-    quote_identifier,
 )
 
 
@@ -66,85 +62,6 @@ class Refused:
     itself: bool = False  # it is the statement's own key
 
 
-def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
-    """Facts in which names that will be taken are taken, for the next default name, and those that will be free are free.
-
-    What is not finished yet was not interrupted either: the same statement once more is another one.
-    """
-    for one in pending:
-        if one.drops and one.statement is not None:
-            facts = after(one.statement, facts)
-    relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
-    if not any(one.made for one in pending):
-        return replace(facts, relations=relations)
-    names = frozenset(name for one in pending for name in one.indexes)
-    constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
-    return replace(
-        facts,
-        relations=relations,
-        taken_relations={schema: taken | names for schema, taken in facts.taken_relations.items()},
-        taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
-    )
-
-
-def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
-    about = [one for one in pending if relation.oid in one.tables]
-    if not about:
-        return relation
-    marks = {name for one in about for name in one.marks}
-    made = {name for one in about for name in one.made}
-    kept = {
-        name: replace(c, waits=True) if name in made else c
-        for name, c in relation.constraints.items()
-        if not (name in marks and c.definition == UNFINISHED)
-    }
-    for one in about:
-        relation, kept = _proved(one, relation, kept)
-    return replace(relation, constraints=kept)
-
-
-def _proved(
-    one: Pending, relation: Relation, constraints: dict[str, Constraint]
-) -> tuple[Relation, dict[str, Constraint]]:
-    """With the constraints that stand, or will, before the rest of SET NOT NULL or PRIMARY KEY: said again they are not made again."""
-    node = one.statement.node if one.statement is not None else None
-    for name in _to_be_not_null(node) if isinstance(node, AlterTable) else ():
-        column = relation.columns.get(name)
-        made = _proof(one, relation.name, name)
-        if column is None or column.not_null or made is None or made in constraints:
-            continue
-        if is_own(made):
-            words = f"CHECK (({quote_identifier(name)} IS NOT NULL))"
-            proof = Constraint(made, "c", False, (name,), words, waits=True)
-        else:  # from 18 on it is the NOT NULL itself
-            proof = Constraint(made, "n", False, (name,), "NOT NULL", waits=True)
-            known = replace(column, not_null=True, not_null_valid=False)
-            relation = replace(relation, columns={**relation.columns, name: known})
-        constraints = {**constraints, made: proof}
-    return relation, constraints
-
-
-def _to_be_not_null(alter: AlterTable) -> Iterator[str]:
-    """Columns that an ALTER TABLE makes NOT NULL."""
-    for action in alter.actions:
-        match action:
-            case SetNotNull(column=column):
-                yield column
-            case AddConstraint(constraint=TableConstraint(kind=ConstraintKind.PRIMARY_KEY, columns=columns)):
-                yield from columns
-
-
-def _proof(one: Pending, table: str, column: str) -> str | None:
-    """The constraint, NOT VALID until then, by which a column will be known to hold no null."""
-    if (helper := helper_name(column)) in one.validated:
-        return helper
-    usual = constraint_name(table, [column], "not_null", ())
-    found = [
-        name for name in one.validated if name.startswith(usual) and (name == usual or name[len(usual) :].isdigit())
-    ]
-    return found[0] if len(found) == 1 else None
-
-
 def dependent(
     statement: Statement, facts: Facts, verdict: Verdict, pending: Sequence[Pending]
 ) -> Verdict | GivesUp | Refused | None:
@@ -155,10 +72,17 @@ def dependent(
         case Other(kind="COMMENT", relations=relations):
             about = commented(statement)
             tables = {name.name for name in relations} - {about}  # of a constraint; others may have some by that name
-            known = any(about in (one.made if tables else one.indexes) and tables <= one.words for one in pending)
+            known = any(
+                about in one.indexes
+                if not tables
+                else about in one.made and not one.is_plain_index and tables <= one.words
+                for one in pending
+            )
             return _behind(statement, facts, verdict) if known else None
         case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
             return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
+        case AlterTable(object_type="INDEX", relation=name, actions=(AttachPartition(),)) if name.name in made:
+            return Refused(name.name, made[name.name].sql)
         case AlterTable(object_type="INDEX", relation=name) if name.name in made or _is_reindexed(name, pending):
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):
@@ -172,6 +96,8 @@ def dependent(
             return _behind(statement, facts, verdict)
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return None  # the server says that the name is taken: ``gone``
+        case CreateIndex() as create if (part := would_adopt(create, pending, facts)) is not None:
+            return Refused(*part)
         case CreateTable() as create if verdict.action is not Action.REJECT:
             later = key_behind(
                 statement,
@@ -187,7 +113,10 @@ def dependent(
             keyed = next(
                 (p for p in pending if (cascade or p.will_refer) and not p.referenced.isdisjoint(dropped)), None
             )
-            return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql) if keyed is not None else None
+            if keyed is not None:
+                return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql)
+            lost = loses_partition(node, pending, facts)
+            return Refused(*lost) if lost is not None else None
         case _:
             return None
 
@@ -224,7 +153,7 @@ def _alter(
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
     waits = [action for action in alter.actions if _waits(action, made, own, pending, facts if keyed else None)]
     for action in alter.actions:
-        if (under := _ground(action, here, pending, facts, relation)) is not None:
+        if (under := _ground(action, _around(action, here, pending, relation), pending, facts, relation)) is not None:
             return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
     if not waits:
         return None
@@ -239,6 +168,19 @@ def _alter(
             alter.relation.name, statement.sql
         )  # such a table takes no key NOT VALID, and by then it is everybody's
     return _behind(statement, facts, verdict)
+
+
+def _around(
+    action: object, here: list[Pending], pending: Sequence[Pending], relation: Relation | None
+) -> list[Pending]:
+    """With what waits for a table above, and knows this one by its name, or for those below, whose columns go with its own."""
+    match action:
+        case DropColumn() | AlterColumnType() | OtherAction(what="RENAME COLUMN") if relation is not None:
+            return here + [p for p in pending if p not in here and not relation.below.isdisjoint(p.tables)]
+        case _ if relation is not None and relation.is_partition:
+            return here + [p for p in pending if p not in here and relation.qualified in p.touched]
+        case _:
+            return here
 
 
 def _ground(

@@ -23,7 +23,7 @@ from proxy.run.errors import QUERY_CANCELED
 from proxy.run.kept import Kept
 from proxy.session import aside, many
 from proxy.session.case import Case, changed_tables, is_refused_read_only, version_number
-from proxy.session.dependents import GivesUp, Refused, dependent, needs_own_key, with_pending
+from proxy.session.dependents import GivesUp, Refused, dependent, needs_own_key
 from proxy.session.gone import SET_CONSTRAINTS, coming, foreseen, renames_tables, without
 from proxy.session.ledger import Who
 from proxy.session.pending import Pending
@@ -31,6 +31,7 @@ from proxy.session.reading import Reading
 from proxy.session.rehearsing import rehearse
 from proxy.session.routines import Functions, Routines
 from proxy.session.voice import Voice
+from proxy.session.with_pending import with_pending
 from proxy.sql.gate import may_change_many
 from proxy.sql.inside import moves_path
 from proxy.sql.interest import is_decided_about, matters

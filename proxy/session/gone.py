@@ -147,15 +147,18 @@ def _once_more(create: CreateIndex, name: str, facts: Facts) -> Fails | Skips | 
 
 @dataclass(slots=True)
 class _Indexes:
-    """Names of indexes, once what waits is done: those that are new, those that are gone, and of those that a constraint has its table."""
+    """Names of indexes, once what waits is done: those that are new, those that are gone, of those that a constraint has its table,
+    and of those of partitions what they are part of.
+    """
 
     made: set[str]
     gone: set[str]
     backing: dict[str, str]
+    parts: dict[str, str]
 
 
 def _indexes(pending: Sequence[Pending]) -> _Indexes:
-    found = _Indexes(set(), set(), {})
+    found = _Indexes(set(), set(), {}, {})
     for one in pending:
         if one.renamed is not None and not one.is_plain_index:  # a constraint, and its index if it has one
             old, new = one.renamed
@@ -167,7 +170,8 @@ def _indexes(pending: Sequence[Pending]) -> _Indexes:
         found.gone = (found.gone | one.drops | one.renames) - one.indexes
         found.made = (found.made - one.drops - one.renames) | one.indexes
         found.backing = {name: table for name, table in found.backing.items() if name not in one.removed}
-        found.backing |= dict.fromkeys(one.backing, one.table)
+        found.backing |= one.backing
+        found.parts |= one.parts
     return found
 
 
@@ -204,8 +208,10 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
 def _dropped(drop: DropIndex, facts: Facts, indexes: _Indexes) -> Fails | Skips | None:
     made, gone = indexes.made, indexes.gone
     names = [name.name for name in drop.names]
+    if (part := next((name for name in names if indexes.parts.get(name, name) not in names), None)) is not None:
+        return _required(part, f"index {indexes.parts[part]}")
     if (kept := next((name for name in names if name in indexes.backing), None)) is not None:
-        return _required(kept, indexes.backing[kept])
+        return _required(kept, f"constraint {kept} on table {indexes.backing[kept]}")
     absent: set[str] = set()
     if any(name in made | gone for name in names):  # the server will not be asked about the others before
         absent = {n.name for n in drop.names if (r := facts.find(n)) is not None and not r.exists} - made
@@ -309,10 +315,9 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
     return any(relation.oid in one.tables and one.makes_primary_key for one in pending)
 
 
-def _required(index: str, table: str) -> Fails:
-    constraint = f"constraint {index} on table {table}"
-    hint = f"You can drop {constraint} instead."
-    return Fails(DEPENDED_ON, f"cannot drop index {index} because {constraint} requires it", hint=hint)
+def _required(index: str, what: str) -> Fails:
+    said = f"cannot drop index {index} because {what} requires it"
+    return Fails(DEPENDED_ON, said, hint=f"You can drop {what} instead.")
 
 
 def _constraint_taken(constraint: str, table: str) -> Fails:

@@ -17,6 +17,7 @@ from proxy.sql.statements import (
     AddColumn,
     AddConstraint,
     AlterTable,
+    AttachPartition,
     ConstraintKind,
     CreateIndex,
     CreateTable,
@@ -59,7 +60,7 @@ class Pending:
                 names |= {a.name for a in actions if isinstance(a, ValidateConstraint)}
         if self.renamed is not None:
             names.add(self.renamed[1])
-        return frozenset(names) | self.validated | self.added
+        return frozenset(names) | self.validated | self.added | frozenset(self.parts.values())
 
     @cached_property
     def validated(self) -> frozenset[str]:
@@ -81,8 +82,12 @@ class Pending:
     @cached_property
     def _actions(self) -> list[Action]:
         """What ALTERs that are still to be run do."""
+        return [action for alter in self._alters for action in alter.actions]
+
+    @cached_property
+    def _alters(self) -> list[AlterTable]:
         statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
-        return [a for s in statements if isinstance(s.node, AlterTable) for a in s.node.actions]
+        return [s.node for s in statements if isinstance(s.node, AlterTable)]
 
     @cached_property
     def referenced(self) -> frozenset[str]:
@@ -116,22 +121,46 @@ class Pending:
             case Statement(node=CreateIndex()) | Statement(node=AlterTable(object_type="INDEX")):
                 return frozenset(name for name in self.made if not is_own(name))
             case _:
-                return frozenset(c.name for c in self._over_indexes if c.name is not None)
+                names = frozenset(c.name for c, _ in self._over_indexes if c.name is not None)
+                return names | frozenset(self.parts.values())
 
     @cached_property
-    def _over_indexes(self) -> list[TableConstraint]:
-        adds = [a.constraint for a in self._actions if isinstance(a, AddConstraint)]
-        return [c for c in adds if c.kind in INDEXED]
+    def _over_indexes(self) -> list[tuple[TableConstraint, str]]:
+        """The constraints with an index that are to be added, each with its table."""
+        return [
+            (a.constraint, alter.relation.name)
+            for alter in self._alters
+            for a in alter.actions
+            if isinstance(a, AddConstraint) and a.constraint.kind in INDEXED
+        ]
 
     @cached_property
-    def backing(self) -> frozenset[str]:
-        """Names of indexes that a constraint will have only then."""
-        return frozenset(name for c in self._over_indexes if (name := c.name or c.using_index))
+    def backing(self) -> dict[str, str]:
+        """The indexes that a constraint will have only then, each with its table."""
+        wholes = set() if self.is_plain_index else set(self.parts.values()) - self.parts.keys()
+        found = {name: table for c, table in self._over_indexes if (name := c.name or c.using_index)}
+        return dict.fromkeys(wholes, self.table) | found
 
     @cached_property
     def renames(self) -> frozenset[str]:
         """Names that indexes lose by becoming those of a constraint."""
-        return frozenset(c.using_index for c in self._over_indexes if c.using_index is not None) - self.backing
+        used = frozenset(c.using_index for c, _ in self._over_indexes if c.using_index is not None)
+        return used - self.backing.keys()
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """The indexes of partitions that will be there only then, each with the one that it will be part of."""
+        return {
+            action.partition.name: alter.relation.name
+            for alter in self._alters
+            for action in alter.actions
+            if isinstance(action, AttachPartition) and alter.object_type == "INDEX"
+        }
+
+    @cached_property
+    def touched(self) -> frozenset[tuple[str, str]]:
+        """What its steps know by its name, partitions among them: (schema, name)."""
+        return frozenset(key for step in self.steps for key in step.relations)
 
     @cached_property
     def drops(self) -> frozenset[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.catalog.facts import Relation
+from proxy.catalog.facts import Facts, Relation
 from proxy.session.pending import Pending
 from proxy.sql.statements import (
     AddConstraint,
     AlterColumnType,
     AlterTable,
     ConstraintKind,
+    CreateIndex,
+    DetachPartition,
+    Drop,
     DropColumn,
     DropConstraint,
     DropNotNull,
@@ -34,7 +37,7 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
             here = [one for one in here if column in one.later_words and not one.is_not_null and not one.left]
         case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
             here = [one for one in here if column in one.later_words]
-        case OtherAction(what="RENAME TO" | "SET SCHEMA"):
+        case OtherAction(what="RENAME TO" | "SET SCHEMA") | DetachPartition():
             return next(((one.name, one.sql) for one in here if not one.drops), None)
         case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
             renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
@@ -82,4 +85,27 @@ def drops_key(action: object, pending: Sequence[Pending], relation: Relation | N
     return None
 
 
-__all__ = ["drops_key", "undermines"]
+def loses_partition(drop: Drop, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a partition goes that what waits for the whole table would look for."""
+    found = [relation for name in drop.names if (relation := facts.find(name)) is not None and relation.exists]
+    dropped = {relation.oid for relation in found}
+    for one in pending:
+        if not dropped.issuperset(one.tables) and any(r.is_partition and r.qualified in one.touched for r in found):
+            return one.name, one.sql
+    return None
+
+
+def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """An index of a partition that waits, and that Postgres would make a part of the new one instead of building another."""
+    root = facts.find(create.relation)
+    if root is None or root.kind != "p" or create.only:
+        return None
+    partitions = {one.oid for one in facts.relations.values() if one.is_partition}
+    for one in pending:
+        node = one.statement.node if one.statement is not None else None
+        if isinstance(node, CreateIndex) and node.columns == create.columns and not partitions.isdisjoint(one.tables):
+            return one.name, one.sql
+    return None
+
+
+__all__ = ["drops_key", "loses_partition", "undermines", "would_adopt"]

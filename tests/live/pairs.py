@@ -63,6 +63,12 @@ _OF_CONSTRAINT = (
     "ALTER TABLE orders ADD CONSTRAINT {0} FOREIGN KEY (customer_id) REFERENCES customers ON DELETE CASCADE",
     "ALTER TABLE orders DROP CONSTRAINT {0}, ADD CONSTRAINT {0} CHECK (id > 1)",
     "ALTER TABLE customers DROP CONSTRAINT {0}",
+    "ALTER TABLE orders ADD COLUMN z int CONSTRAINT {0} UNIQUE",
+    "ALTER TABLE orders ADD COLUMN z int DEFAULT 1 CONSTRAINT {0} CHECK (z > 0)",
+    "ALTER TABLE orders ADD COLUMN z bigint DEFAULT 1 CONSTRAINT {0} REFERENCES customers",
+    "ALTER TABLE orders ADD COLUMN z int DEFAULT (random() * 0)::int CONSTRAINT {0} NOT NULL",
+    "CREATE TABLE lines (o bigint CONSTRAINT {0} REFERENCES orders (id), id bigint)",
+    "CREATE TABLE lines (o bigint CONSTRAINT {0} UNIQUE, id bigint CHECK (id > 0))",
 )
 ABOUT = (
     *(sql.format(name) for name in _INDEXES for sql in _OF_INDEX),
@@ -95,12 +101,115 @@ ABOUT = (
     "CREATE TRIGGER t BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
 )
 
+OF_PARTS = (  # of partitioned tables, of partitions, of one that may become one, and of a materialized view
+    "CREATE INDEX e1 ON events (kind)",
+    "CREATE INDEX ON events (kind)",
+    "CREATE INDEX ON events_1 (kind)",
+    "CREATE INDEX e1 ON ONLY events (kind)",
+    "CREATE UNIQUE INDEX e1 ON events (id, at)",
+    "ALTER TABLE events ADD PRIMARY KEY (id, at)",
+    "ALTER TABLE events ADD CONSTRAINT e1 UNIQUE (id, at)",
+    "ALTER TABLE events ADD CHECK (total > 0)",
+    "ALTER TABLE events ADD CONSTRAINT c1 CHECK (total > 0)",
+    "ALTER TABLE events ADD CONSTRAINT k1 FOREIGN KEY (id) REFERENCES customers",
+    "ALTER TABLE events ALTER kind SET NOT NULL",
+    "ALTER TABLE events_1 ALTER kind SET NOT NULL",
+    "ALTER TABLE events ADD COLUMN v int DEFAULT 1 CHECK (v > 0)",
+    "ALTER TABLE events ADD COLUMN v int NOT NULL DEFAULT (random() * 0)::int",
+    "ALTER TABLE events_1 ADD CONSTRAINT c1 CHECK (total > 0)",
+    "DROP INDEX events_total_idx",
+    "REINDEX TABLE events_1",
+    "REINDEX INDEX events_1_total_idx",
+    "CREATE UNIQUE INDEX m1 ON sums (c)",
+    "CREATE INDEX ON sums (s)",
+    "ALTER TABLE past ADD CONSTRAINT c1 CHECK (at >= 1000 AND at < 2000)",
+    "CREATE UNIQUE INDEX p1 ON past (id, at)",
+    "ALTER TABLE past ADD PRIMARY KEY (id, at)",
+    "CREATE INDEX ON past (total)",
+)
+ABOUT_PARTS = (
+    "ALTER TABLE events ATTACH PARTITION past FOR VALUES FROM (1000) TO (2000)",
+    "ALTER TABLE events DETACH PARTITION events_1",
+    "ALTER TABLE events DETACH PARTITION events_d",
+    "CREATE TABLE events_3 PARTITION OF events FOR VALUES FROM (3000) TO (4000)",
+    "CREATE TABLE events_3 (LIKE events)",
+    "CREATE TABLE events_3 (LIKE events INCLUDING ALL)",
+    "DROP TABLE events_1",
+    "DROP TABLE events_2 CASCADE",
+    "DROP TABLE events",
+    "DROP TABLE past",
+    "TRUNCATE events",
+    "TRUNCATE events_1",
+    "REFRESH MATERIALIZED VIEW sums",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY sums",
+    "DROP MATERIALIZED VIEW sums",
+    "ALTER MATERIALIZED VIEW sums RENAME TO s",
+    "CLUSTER sums USING m1",
+    "ALTER INDEX e1 RENAME TO e2",
+    "ALTER INDEX events_total_idx RENAME TO e2",
+    "ALTER INDEX events_1_total_idx RENAME TO e2",
+    "ALTER INDEX e1 ATTACH PARTITION events_1_total_idx",
+    "ALTER INDEX e1 ATTACH PARTITION events_1_kind_idx",
+    "DROP INDEX e1",
+    "DROP INDEX events_1_kind_idx",
+    "DROP INDEX events_1_total_idx",
+    "DROP INDEX IF EXISTS e1",
+    "COMMENT ON INDEX e1 IS 'x'",
+    "COMMENT ON INDEX events_1_kind_idx IS 'x'",
+    "COMMENT ON CONSTRAINT c1 ON events IS 'x'",
+    "COMMENT ON CONSTRAINT e1 ON events IS 'x'",
+    "ALTER TABLE events DROP CONSTRAINT c1",
+    "ALTER TABLE events DROP CONSTRAINT e1",
+    "ALTER TABLE events DROP CONSTRAINT k1",
+    "ALTER TABLE events DROP CONSTRAINT events_pkey",
+    "ALTER TABLE events_1 DROP CONSTRAINT c1",
+    "ALTER TABLE events VALIDATE CONSTRAINT c1",
+    "ALTER TABLE events_1 VALIDATE CONSTRAINT c1",
+    "ALTER TABLE events VALIDATE CONSTRAINT k1",
+    "ALTER TABLE events RENAME CONSTRAINT c1 TO c2",
+    "ALTER TABLE events RENAME CONSTRAINT e1 TO c2",
+    "ALTER TABLE events RENAME COLUMN kind TO sort",
+    "ALTER TABLE events RENAME COLUMN total TO sum",
+    "ALTER TABLE events RENAME TO happenings",
+    "ALTER TABLE events_1 RENAME TO e1",
+    "ALTER TABLE events DROP COLUMN kind",
+    "ALTER TABLE events DROP COLUMN total",
+    "ALTER TABLE events DROP COLUMN at",
+    "ALTER TABLE events ALTER kind DROP NOT NULL",
+    "ALTER TABLE events_1 ALTER kind DROP NOT NULL",
+    "ALTER TABLE ONLY events ALTER kind SET NOT NULL",
+    "ALTER TABLE events ALTER total TYPE numeric(20,2)",
+    "ALTER TABLE events REPLICA IDENTITY USING INDEX e1",
+    "ALTER TABLE events CLUSTER ON e1",
+    "ALTER TABLE events ADD CONSTRAINT e1 UNIQUE USING INDEX e1",
+    "ALTER TABLE events ADD PRIMARY KEY USING INDEX e1",
+    "ALTER TABLE past ADD PRIMARY KEY USING INDEX p1",
+    "ALTER TABLE customers ADD COLUMN e bigint, ADD COLUMN a int, ADD FOREIGN KEY (e, a) REFERENCES events (id, at)",
+    "CREATE TABLE lines (e bigint, a int, FOREIGN KEY (e, a) REFERENCES events (id, at))",
+    "INSERT INTO events VALUES (1, 50, NULL, 5)",
+    "INSERT INTO events VALUES (1, 7, 'k1', -5)",
+    "INSERT INTO events VALUES (1, 7, 'k1', 5) ON CONFLICT (id, at) DO NOTHING",
+    "INSERT INTO events VALUES (900, 7, 'k1', 5)",
+    "INSERT INTO past VALUES (900, 5000, NULL, 5)",
+    "UPDATE events SET at = at + 100",
+    "UPDATE events SET kind = NULL WHERE id = 3",
+    "DELETE FROM events WHERE id > 20",
+    "CREATE VIEW v AS SELECT kind FROM events",
+    "ALTER TABLE events INHERIT past",
+    "CREATE TABLE heirs () INHERITS (past)",
+    "LOCK TABLE events IN SHARE MODE",
+)
+
 
 def pairs(others: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Everything that is put off with everything that may come behind it, and the other way round."""
-    every = tuple(dict.fromkeys((*DEFERRED, *ABOUT, *others)))
-    for first in DEFERRED:
-        for second in every:
+    yield from _pairs(DEFERRED, (*ABOUT, *others))
+    yield from _pairs(OF_PARTS, ABOUT_PARTS)
+
+
+def _pairs(deferred: tuple[str, ...], others: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for first in deferred:
+        for second in dict.fromkeys((*deferred, *others)):
             yield first, second
-            if second not in DEFERRED:
+            if second not in deferred:
                 yield second, first

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.live.pairs import ABOUT, DEFERRED
+from tests.live.pairs import ABOUT, ABOUT_PARTS, DEFERRED, OF_PARTS
 
 TABLES = """
 CREATE TABLE customers (id bigint PRIMARY KEY, name text, code int);
@@ -17,6 +17,15 @@ CREATE TABLE schema_migrations (version text PRIMARY KEY);
 CREATE INDEX orders_total_idx ON orders (total);
 ALTER TABLE orders ADD CONSTRAINT old_check CHECK (total > 0) NOT VALID;
 ALTER TABLE orders ADD CONSTRAINT old_key FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;
+CREATE TABLE events (id bigint NOT NULL, at int NOT NULL, kind text, total numeric) PARTITION BY RANGE (at);
+CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200);
+CREATE TABLE events_d PARTITION OF events DEFAULT;
+CREATE INDEX events_total_idx ON events (total);
+INSERT INTO events SELECT g, g * 7, 'k' || g, g FROM generate_series(1, 40) g;
+CREATE TABLE past (id bigint NOT NULL, at int NOT NULL, kind text, total numeric);
+INSERT INTO past SELECT g, 1000 + g, 'k', 1 FROM generate_series(1, 10) g;
+CREATE MATERIALIZED VIEW sums AS SELECT g AS c, g * 2 AS s FROM generate_series(1, 20) g;
 """
 
 WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush", "limited", "portals")
@@ -199,9 +208,10 @@ class Author:
 
     def focused(self) -> list[str]:
         """A transaction about what it has put off."""
-        body = [self.one(*DEFERRED)]
+        deferred, about = (OF_PARTS, ABOUT_PARTS) if self.rarely(4) else (DEFERRED, ABOUT)
+        body = [self.one(*deferred)]
         body += [
-            self.one(*ABOUT) if self.maybe("about", 2) else self.statement()
+            self.one(*about, *deferred) if self.maybe("about", 2) else self.statement()
             for _ in range(self._draw(st.integers(1, 4)))
         ]
         if self.maybe("savepoint", 4):

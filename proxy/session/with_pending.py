@@ -1,0 +1,105 @@
+"""The facts of a statement as what waits for COMMIT leaves them: names that are taken then, what nobody has interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from proxy.catalog.after import after
+from proxy.catalog.facts import Constraint, Facts, Relation
+from proxy.plans.mark import UNFINISHED
+from proxy.plans.staged_not_null import helper_name
+from proxy.plans.target import is_own
+from proxy.records import replace
+from proxy.session.pending import Pending
+from proxy.sql.names import constraint_name
+from proxy.sql.statements import (
+    AddConstraint,
+    AlterTable,
+    ConstraintKind,
+    SetNotNull,
+    TableConstraint,
+    quote_identifier,
+)
+
+
+def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
+    """Facts in which names that will be taken are taken, for the next default name, and those that will be free are free.
+
+    What is not finished yet was not interrupted either: the same statement once more is another one.
+    """
+    for one in pending:
+        if one.drops and one.statement is not None:
+            facts = after(one.statement, facts)
+    relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
+    if not any(one.made for one in pending):
+        return replace(facts, relations=relations)
+    names = frozenset(name for one in pending for name in one.indexes)
+    constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
+    return replace(
+        facts,
+        relations=relations,
+        taken_relations={schema: taken | names for schema, taken in facts.taken_relations.items()},
+        taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
+    )
+
+
+def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
+    about = [one for one in pending if relation.oid in one.tables]
+    if not about:
+        return relation
+    marks = {name for one in about for name in one.marks}
+    made = {name for one in about for name in one.made}
+    kept = {
+        name: replace(c, waits=True) if name in made else c
+        for name, c in relation.constraints.items()
+        if not (name in marks and c.definition == UNFINISHED)
+    }
+    indexes = {name: replace(i, waits=True) if name in made else i for name, i in relation.indexes.items()}
+    for one in about:
+        relation, kept = _proved(one, relation, kept)
+    return replace(relation, constraints=kept, indexes=indexes)
+
+
+def _proved(
+    one: Pending, relation: Relation, constraints: dict[str, Constraint]
+) -> tuple[Relation, dict[str, Constraint]]:
+    """With the constraints that stand, or will, before the rest of SET NOT NULL or PRIMARY KEY: said again they are not made again."""
+    node = one.statement.node if one.statement is not None else None
+    for name in _to_be_not_null(node) if isinstance(node, AlterTable) else ():
+        column = relation.columns.get(name)
+        made = _proof(one, relation.name, name)
+        if column is None or column.not_null or made is None or made in constraints:
+            continue
+        if is_own(made):
+            words = f"CHECK (({quote_identifier(name)} IS NOT NULL))"
+            proof = Constraint(made, "c", False, (name,), words, waits=True)
+        else:  # from 18 on it is the NOT NULL itself
+            proof = Constraint(made, "n", False, (name,), "NOT NULL", waits=True)
+            known = replace(column, not_null=True, not_null_valid=False)
+            relation = replace(relation, columns={**relation.columns, name: known})
+        constraints = {**constraints, made: proof}
+    return relation, constraints
+
+
+def _to_be_not_null(alter: AlterTable) -> Iterator[str]:
+    """Columns that an ALTER TABLE makes NOT NULL."""
+    for action in alter.actions:
+        match action:
+            case SetNotNull(column=column):
+                yield column
+            case AddConstraint(constraint=TableConstraint(kind=ConstraintKind.PRIMARY_KEY, columns=columns)):
+                yield from columns
+
+
+def _proof(one: Pending, table: str, column: str) -> str | None:
+    """The constraint, NOT VALID until then, by which a column will be known to hold no null."""
+    if (helper := helper_name(column)) in one.validated:
+        return helper
+    usual = constraint_name(table, [column], "not_null", ())
+    found = [
+        name for name in one.validated if name.startswith(usual) and (name == usual or name[len(usual) :].isdigit())
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+__all__ = ["with_pending"]
