@@ -29,6 +29,7 @@ class Column:
     has_default: bool = False  # or is generated
     identity: str = ""  # pg_attribute.attidentity: a, d
     stored: bool = False  # GENERATED … STORED
+    waits: bool = False  # its rows are to be filled after the COMMIT of this very transaction
     adjusted: bool = False  # its storage or compression is not the type's own
     # The rest is asked where it may get another type.
     default: str | None = None  # pg_get_expr()

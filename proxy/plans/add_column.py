@@ -223,11 +223,12 @@ def _joined(
     text = edit.apply(action.span.of(statement.text), edits, action.span.start - statement.span.start)
     if resumed:
         text, edits = f"DROP CONSTRAINT {marked}, ADD CONSTRAINT {marked} {UNFINISHED}", ()
-    default = action.column.constraint("DEFAULT")
-    free = (
-        default is not None and default.expression is not None and is_free(default.expression.of(statement.text), facts)
-    )
-    steps = [fill(table, action.column.name, alter, strict=parts.not_null, repeatable=free)] if fills else []
+    steps: list[Step] = []
+    if fills:
+        default = action.column.constraint("DEFAULT")
+        given = default.expression.of(statement.text) if default is not None and default.expression else None
+        value, free = ("DEFAULT", False) if given is None else (f"({given})", is_free(given, facts))
+        steps.append(fill(table, action.column.name, value, alter, strict=parts.not_null, repeatable=free))
     if parts.statement is not None:
         steps += [_ours(step) for step in prepared(parts.statement, demanded, facts)]
     back = f"DROP COLUMN IF EXISTS {name}, DROP CONSTRAINT IF EXISTS {marked}"

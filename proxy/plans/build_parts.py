@@ -19,7 +19,7 @@ from proxy.plans.target import Target, qualify
 from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.lexer import LexError, lex
-from proxy.sql.names import choose_name, join_columns
+from proxy.sql.names import choose_name, is_default_name, join_columns
 from proxy.sql.statements import CreateIndex, Statement, quote_identifier
 
 Key = tuple[str, str]
@@ -122,8 +122,12 @@ def _invalid(member: Relation) -> list[Index]:
 
 def begun(statement: Statement, node: CreateIndex, root: Relation) -> Index | None:
     """The index on the partitioned table that an interrupted run of the same statement has left without all its parts."""
+    columns = index_columns.names(statement, node)
     for index in root.indexes.values():
-        named = node.name is None or node.name.name == index.name
+        if node.name is not None:
+            named = node.name.name == index.name
+        else:  # not one that the author has made ON ONLY, by a name of their own
+            named = columns is not None and is_default_name(index.name, _default(root, columns, set()))
         open_ = not (index.valid or index.waits) and index.above is None and index.constraint is None
         if named and open_ and same_index(statement, node, index.definition) and same_order(statement, node, index):
             return index

@@ -93,7 +93,8 @@ def _of_action(
     table = target(alter.relation, relation, statement)
     match action:
         case SetNotNull(column=column):
-            return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
+            there = relation.columns.get(column)
+            return [_not_null(table, column, _only(alter.only))] if there is not None and not there.waits else []
         case ValidateConstraint(name=old):
             return _not_valid(old, table, relation, facts, alter.only)
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
@@ -134,7 +135,7 @@ def _constraint(
     match c.kind:
         case ConstraintKind.CHECK if c.expression is not None:
             return [_check(c.expression.of(statement.text), name, table, _only(only or c.no_inherit))]
-        case ConstraintKind.NOT_NULL if c.columns:
+        case ConstraintKind.NOT_NULL if c.columns and not relation.columns[c.columns[0]].waits:
             return [_not_null(table, c.columns[0], _only(only or c.no_inherit))]
         case ConstraintKind.FOREIGN_KEY:
             found = orphans.orphans(statement, c, name, table, relation, facts)
@@ -142,7 +143,8 @@ def _constraint(
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if not relation.partitioned:
             nulls: list[Probe] = []
             if c.kind is ConstraintKind.PRIMARY_KEY:
-                nullable = [column for column in c.columns if not relation.columns[column].not_null]
+                columns = {column: relation.columns[column] for column in c.columns}
+                nullable = [name for name, column in columns.items() if not (column.not_null or column.waits)]
                 nulls = [_not_null(table, column, _only(only)) for column in nullable]
             keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
             return [_unique(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]

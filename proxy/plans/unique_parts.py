@@ -22,7 +22,7 @@ from proxy.plans.unique_by_index import building, passing_name, using
 from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.lexer import lex
-from proxy.sql.names import constraint_name
+from proxy.sql.names import constraint_name, is_default_name
 from proxy.sql.statements import AddConstraint, AlterTable, ConstraintKind, Statement, TableConstraint, quote_identifier
 
 LABELS = {ConstraintKind.UNIQUE: ("u", "key"), ConstraintKind.PRIMARY_KEY: ("p", "pkey")}
@@ -59,9 +59,11 @@ def unique_parts(
 
 def unfinished(statement: Statement, c: TableConstraint, root: Relation) -> Constraint | None:
     """The constraint of the partitioned table that an interrupted run of the same statement has left without all its parts."""
+    columns = distinct([*c.columns, *included(c.include, statement)])
+    usual = constraint_name(root.name, columns, LABELS[c.kind][1], ())
     for there in root.constraints.values():
         index = root.indexes.get(there.index or "")
-        named = c.name is None or c.name == there.name
+        named = c.name == there.name if c.name is not None else is_default_name(there.name, usual)
         if there.waits or index is None or index.valid:
             continue
         if named and _is_same(statement, c, there) is True:

@@ -191,6 +191,9 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
         case Refused(itself=True):
             detail = "The index is built after COMMIT, and the foreign key of the column would need it at once."
             subject, remedy = "its own key", "Add the column by a statement of its own, in a migration after this one."
+        case Refused(name=name, what=what, unfilled=True):
+            detail = f"{' '.join(what.split())} gives the rows their values after COMMIT; until then they hold NULL."
+            subject = f'"{name}"'
         case Refused(name=name, what=what):
             detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
             subject = f'"{name}"'

@@ -96,6 +96,12 @@ class Deferral:
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
 
+    def unfilled(self) -> frozenset[bytes]:
+        """In lower case, columns that the open transaction has made and not filled yet; also those that a ROLLBACK TO has taken back."""
+        if not self._put_off or not self.has_deferred():
+            return frozenset()
+        return frozenset(name.lower().encode(errors="replace") for one in self._put_off for name in one.fills)
+
     @cached_property
     def token(self) -> str:
         """Of this session, in the jobs that it writes down."""

@@ -29,6 +29,7 @@ from proxy.sql.statements import (
     ConstraintKind,
     CreateIndex,
     CreateTable,
+    CreateTableAs,
     Drop,
     DropColumn,
     DropConstraint,
@@ -60,6 +61,7 @@ class Refused:
     what: str  # the statement that makes it wait
     left: bool = False  # it stood in a transaction before, which is committed
     itself: bool = False  # it is the statement's own key
+    unfilled: bool = False  # it is a column whose rows have no values yet
 
 
 def dependent(
@@ -98,6 +100,8 @@ def dependent(
             return None  # the server says that the name is taken: ``gone``
         case CreateIndex() as create if (part := would_adopt(create, pending, facts)) is not None:
             return Refused(*part)
+        case CreateTable(relation=name) | CreateTableAs(relation=name) if name.name in made:
+            return Refused(name.name, made[name.name].sql)
         case CreateTable() as create if verdict.action is not Action.REJECT:
             later = key_behind(
                 statement,
@@ -150,8 +154,14 @@ def _alter(
         return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, own, pending)):
         return given
+    filled = {name for one in here for name, fill in one.fills.items() if fill.not_null}
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
-    waits = [action for action in alter.actions if _waits(action, made, own, pending, facts if keyed else None)]
+    waits = [
+        action
+        for action in alter.actions
+        if _waits(action, made, own, pending, facts if keyed else None)
+        or (isinstance(action, SetNotNull) and action.column in filled)
+    ]
     for action in alter.actions:
         if (under := _ground(action, _around(action, here, pending, relation), pending, facts, relation)) is not None:
             return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))

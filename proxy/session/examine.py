@@ -30,6 +30,7 @@ from proxy.session.pending import Pending
 from proxy.session.reading import Reading
 from proxy.session.rehearsing import rehearse
 from proxy.session.routines import Functions, Routines
+from proxy.session.unfilled import reads_unfilled
 from proxy.session.voice import Voice
 from proxy.session.with_pending import with_pending
 from proxy.sql.gate import may_change_many
@@ -78,6 +79,7 @@ class Examiner:
         self.routines = Routines(own, policy, lambda: self.cannot_ask)
         self.walsender = False
         self.waits: Callable[[], bool] = lambda: False  # whether anything may wait for COMMIT
+        self.unfilled: frozenset[bytes] = frozenset()  # in lower case, columns that have no values before COMMIT
         self._known: Policy | None = None  # of which the next two are
         self._functions: Functions = "session"
         self._batches = False
@@ -87,6 +89,8 @@ class Examiner:
         policy = self.policy()
         if policy is not self._known:
             self._known, self._functions, self._batches = policy, policy.routines.functions, many.wanted(policy)
+        if self.unfilled and any(name in sql.lower() for name in self.unfilled):
+            return True
         return self.routines.mentioned(sql, self._functions) or (self._batches and may_change_many(sql))
 
     def awaited(self, sql: bytes) -> bool:
@@ -139,7 +143,8 @@ class Examiner:
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
-        ask = any(matters(s.node) or s.node.kind == SET_CONSTRAINTS for s in statements) and not self.cannot_ask
+        may = any(matters(s.node) or s.node.kind == SET_CONSTRAINTS for s in statements) or bool(self.unfilled)
+        ask = may and not self.cannot_ask
         pending = await self.pending() if ask else []
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
@@ -149,7 +154,8 @@ class Examiner:
         for statement, routines in await self.routines.opened(statements):
             passed.append(statement)
             batched = not in_transaction and many.wanted(policy) and many.change(statement) is not None
-            if not batched and not coming(statement, pending) and not is_decided_about(statement):
+            unfilled = reads_unfilled(statement, pending)
+            if not (batched or unfilled or coming(statement, pending) or is_decided_about(statement)):
                 if isinstance(statement.node, SetVariable):
                     earlier.append(statement)
                 elif moves_path(statement):
@@ -193,7 +199,7 @@ class Examiner:
             cases.append(case)
             if pending:
                 self._depend(case, pending)
-            case.dependent = case.dependent or needs_own_key(statement, facts, case.verdict)
+            case.dependent = case.dependent or unfilled or needs_own_key(statement, facts, case.verdict)
             rehearse(case, pending)
             pending = without(pending, statement, facts)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None

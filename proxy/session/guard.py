@@ -130,6 +130,7 @@ class Guard:
             )
         finally:
             self.own.settles(simple=False)
+            self.examiner.unfilled = self.deferral.unfilled()
         if relay.status != b"T":
             await self.put_away()
         self.attend()
@@ -189,7 +190,11 @@ class Guard:
             return Outcome.ANSWERED
         except JobsUnusable as error:
             return await self._refuse(answers.unseen(error), simple=simple)
-        cases = [c for c in cases if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW)]
+        cases = [
+            c
+            for c in cases
+            if not (isinstance(c.statement.node, Query) and c.verdict.action is Action.ALLOW and c.dependent is None)
+        ]
         if not cases:
             return Outcome.PASS
         if reason := self.ledger.refuses(policy):

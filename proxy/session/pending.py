@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from proxy.catalog.facts import Relation
+from proxy.catalog.type_names import SERIAL
 from proxy.plans import referable
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.plan import Step
@@ -18,6 +19,7 @@ from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
     AttachPartition,
+    ColumnDefinition,
     ConstraintKind,
     CreateIndex,
     CreateTable,
@@ -29,7 +31,15 @@ from proxy.sql.statements import (
     Statement,
     TableConstraint,
     ValidateConstraint,
+    quote_identifier,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    by_default: bool  # with what is its default then
+    not_null: bool  # and it is NOT NULL behind it
+    always: bool  # and takes no value but of its own from then on
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,19 @@ class Pending:
         }
 
     @cached_property
+    def fills(self) -> dict[str, Filled]:
+        """The new columns whose rows get their values only then."""
+        node, text = (self.statement.node, self.statement.text) if self.statement is not None else (None, "")
+        added = [a.column for a in node.actions if isinstance(a, AddColumn)] if isinstance(node, AlterTable) else []
+        given = [step.batch.assign for step in self.steps if step.batch is not None]
+        return {
+            column.name: Filled(assign.endswith(" = DEFAULT"), _is_not_null(column), _is_always(column, text))
+            for column in added
+            for assign in given
+            if assign.startswith(f"{quote_identifier(column.name)} = ")
+        }
+
+    @cached_property
     def touched(self) -> frozenset[tuple[str, str]]:
         """What its steps know by its name, partitions among them: (schema, name)."""
         return frozenset(key for step in self.steps for key in step.relations)
@@ -257,12 +280,22 @@ class Pending:
     def is_single(self) -> bool:
         """Whether it is about one thing only, so that it can be given up as a whole."""
         match self.statement:
-            case Statement(node=AlterTable(actions=actions)):
-                return len(actions) == 1
+            case Statement(node=AlterTable(actions=(action,))):
+                return not isinstance(action, AddColumn)
             case Statement(node=CreateIndex()):
                 return True
             case _:
                 return False
+
+
+def _is_not_null(column: ColumnDefinition) -> bool:
+    kinds = {c.kind for c in column.constraints}
+    return column.type.name in SERIAL or not kinds.isdisjoint({"NOT NULL", "PRIMARY KEY", "IDENTITY"})
+
+
+def _is_always(column: ColumnDefinition, text: str) -> bool:
+    identity = column.constraint("IDENTITY")
+    return identity is not None and "always" in words(identity.span.of(text))
 
 
 def words(sql: str) -> frozenset[str]:

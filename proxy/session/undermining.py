@@ -16,8 +16,10 @@ from proxy.sql.statements import (
     Drop,
     DropColumn,
     DropConstraint,
+    DropDefault,
     DropNotNull,
     OtherAction,
+    SetDefault,
     SetNotNull,
     TableConstraint,
 )
@@ -44,6 +46,10 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
             return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
         case DropNotNull(column=column):
             here = [one for one in here if _proves(one, column)]
+        case SetDefault(column=column) | DropDefault(column=column):
+            here = [one for one in here if column in one.fills and one.fills[column].by_default]
+        case OtherAction(what="ADD GENERATED" | "SET IDENTITY" | "DROP IDENTITY", column=str(column)):
+            here = [one for one in here if column in one.fills]
         case _:
             return None
     for one in here:
@@ -56,6 +62,8 @@ def _proves(one: Pending, column: str) -> bool:
     """Whether what waits ends in that column being NOT NULL."""
     node = one.statement.node if one.statement is not None else None
     actions = node.actions if isinstance(node, AlterTable) else ()
+    if column in one.fills and one.fills[column].not_null:
+        return True
     return any(
         (isinstance(a, SetNotNull) and a.column == column)
         or (isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY)

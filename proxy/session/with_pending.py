@@ -11,7 +11,7 @@ from proxy.plans.staged_not_null import helper_name
 from proxy.plans.target import is_own
 from proxy.records import replace
 from proxy.session.pending import Pending
-from proxy.sql.names import constraint_name
+from proxy.sql.names import constraint_name, is_default_name
 from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
@@ -45,10 +45,11 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
 
 def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
     about = [one for one in pending if relation.oid in one.tables]
-    if not about:
+    above = {parent for _, parent in relation.parents}  # whose constraints are its own
+    made = {name for one in pending if one in about or one.table in above for name in one.made}
+    if not about and made.isdisjoint(relation.constraints):
         return relation
     marks = {name for one in about for name in one.marks}
-    made = {name for one in about for name in one.made}
     kept = {
         name: replace(c, waits=True) if name in made else c
         for name, c in relation.constraints.items()
@@ -56,12 +57,22 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
     }
     indexes = {name: replace(i, waits=True) if name in made else i for name, i in relation.indexes.items()}
     for one in about:
-        relation, kept = _proved(one, relation, kept)
+        relation, kept = _proved(_filled(relation, one), one, kept)
     return replace(relation, constraints=kept, indexes=indexes)
 
 
+def _filled(relation: Relation, one: Pending) -> Relation:
+    """With the columns whose rows get their values only then."""
+    columns = {
+        name: replace(column, waits=True, not_null=column.not_null or one.fills[name].not_null)
+        for name, column in relation.columns.items()
+        if name in one.fills
+    }
+    return replace(relation, columns={**relation.columns, **columns}) if columns else relation
+
+
 def _proved(
-    one: Pending, relation: Relation, constraints: dict[str, Constraint]
+    relation: Relation, one: Pending, constraints: dict[str, Constraint]
 ) -> tuple[Relation, dict[str, Constraint]]:
     """With the constraints that stand, or will, before the rest of SET NOT NULL or PRIMARY KEY: said again they are not made again."""
     node = one.statement.node if one.statement is not None else None
@@ -96,9 +107,7 @@ def _proof(one: Pending, table: str, column: str) -> str | None:
     if (helper := helper_name(column)) in one.validated:
         return helper
     usual = constraint_name(table, [column], "not_null", ())
-    found = [
-        name for name in one.validated if name.startswith(usual) and (name == usual or name[len(usual) :].isdigit())
-    ]
+    found = [name for name in one.validated if is_default_name(name, usual)]
     return found[0] if len(found) == 1 else None
 
 

@@ -60,6 +60,11 @@ def choose_name(name1: str, name2: str | None, label: str, taken: Container[str]
     return name
 
 
+def is_default_name(name: str, first: str) -> bool:
+    """Whether it is the first default name, or that with a number behind it."""
+    return name.startswith(first) and (name == first or name[len(first) :].isdigit())
+
+
 def join_columns(columns: Sequence[str]) -> str:
     """Column names as they go into a default name: joined by ``_`` until 64 bytes are full."""
     joined = ""

@@ -1,0 +1,33 @@
+"""Queries about a new column whose rows get their values only behind COMMIT: they would find NULL in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.session.dependents import Refused
+from proxy.session.pending import Pending, words
+from proxy.sql.statements import Query, Statement
+from proxy.sql.written import written
+
+
+def reads_unfilled(statement: Statement, pending: Sequence[Pending]) -> Refused | None:
+    """Refuses a query that names such a column and its table; rows that it only adds have values of their own."""
+    filling = [one for one in pending if one.fills and not one.left]
+    if not filling or not isinstance(statement.node, Query):
+        return None
+    named = words(statement.sql)
+    for one in filling:
+        column = next((name for name in one.fills if name in named), None)
+        if column is None or one.table not in named:
+            continue
+        if one.fills[column].always or not _only_adds(statement, named):
+            return Refused(column, one.sql, unfilled=True)
+    return None
+
+
+def _only_adds(statement: Statement, named: frozenset[str]) -> bool:
+    writes = written(statement)
+    return len(writes) == 1 and writes[0].verb == "INSERT" and not writes[0].is_query and "conflict" not in named
+
+
+__all__ = ["reads_unfilled"]
