@@ -252,7 +252,10 @@ class _Alter:
                 for a in columns
                 if isinstance(a, AddColumn) and any(step.batch is not None for step in self.rewrites[a].steps)
             }
-            return [head, *closing.keys_but_of(batched)], [*filling, *closing.steps()]
+            # Where no row is to be filled, nothing stands in the way of a NOT VALID constraint of the new column.
+            parts = [_parted(self.rewrites[a].steps) for a in columns] if not batched else [([], filling)]
+            soon, filling = ([step for part in parts for step in part[n]] for n in (0, 1))
+            return [head, *soon, *closing.keys_but_of(batched)], [*filling, *closing.steps()]
         if any(r.before for r in self.rewrites.values()):
             return [], list(self.steps())
         indexes = [a for a in self.rewrites if is_indexed(a)]

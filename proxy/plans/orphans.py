@@ -17,9 +17,16 @@ MIXED = "MATCH FULL does not allow mixing of null and nonnull key values."
 
 
 def orphans(
-    statement: Statement, c: TableConstraint, name: str, table: Target, relation: Relation, facts: Facts
+    statement: Statement,
+    c: TableConstraint,
+    name: str,
+    table: Target,
+    relation: Relation,
+    facts: Facts,
+    *,
+    rows: str = "",
 ) -> Probe | None:
-    """None where it cannot be told what the key will compare with what, and how."""
+    """None where it cannot be told what the key will compare with what, and how; ``rows`` is a query for the table's as they will be."""
     assert c.references is not None
     parent = facts.find(c.references)
     if parent is None or not parent.exists:
@@ -42,10 +49,10 @@ def orphans(
     if full:
         mixed = " OR ".join(f"{column} IS NOT DISTINCT FROM NULL" for column in own)
         about = f"CASE WHEN {mixed} THEN {literal(MIXED)} ELSE {about} END"
-    only = "" if relation.partitioned else "ONLY "
+    own_rows = f"({rows})" if rows else f"{'' if relation.partitioned else 'ONLY '}{table.sql}"
     only_parent = "" if parent.partitioned else "ONLY "
     return Probe(
-        f"SELECT {place_of('fk.tableoid')}, {about} FROM {only}{table.sql} fk"
+        f"SELECT {place_of('fk.tableoid')}, {about} FROM {own_rows} fk"
         f" LEFT JOIN {only_parent}{of.sql} pk ON {' AND '.join(there)}"
         f" WHERE {other[0]} IS NOT DISTINCT FROM NULL AND ({some}) LIMIT 1",
         "23503",

@@ -7,16 +7,17 @@ comparetup_index_btree (utils/sort/tuplesortvariants.c).  Where such a query can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import elements, orphans, referable
 from proxy.plans.build_index import default_name, is_leftover
+from proxy.plans.column_probes import of_column
 from proxy.plans.default_names import name_of
 from proxy.plans.done import EQ
+from proxy.plans.duplicates import duplicates
 from proxy.plans.on_copy import INDEXED, index_on_copy
 from proxy.plans.probe import Probe, place_of
-from proxy.plans.target import Target, literal, target
+from proxy.plans.target import Target, target
+from proxy.plans.violations import violations
 from proxy.sql.read import read
 from proxy.sql.statements import (
     Action,
@@ -62,6 +63,12 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
                 if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
                 and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
+            ]
+            every += [
+                probe
+                for action in node.actions
+                if isinstance(action, AddColumn)
+                for probe in of_column(statement, node, action, relation, facts)
             ]
             return tuple(sorted(every, key=lambda probe: ORDER[probe.sqlstate]))
         case _:
@@ -134,7 +141,8 @@ def _constraint(
 ) -> list[Probe]:
     match c.kind:
         case ConstraintKind.CHECK if c.expression is not None:
-            return [_check(c.expression.of(statement.text), name, table, _only(only or c.no_inherit))]
+            rows = f"{_only(only or c.no_inherit)}{table.sql}"
+            return [violations(c.expression.of(statement.text), name, table, rows)]
         case ConstraintKind.NOT_NULL if c.columns and not relation.columns[c.columns[0]].waits:
             return [_not_null(table, c.columns[0], _only(only or c.no_inherit))]
         case ConstraintKind.FOREIGN_KEY:
@@ -147,7 +155,7 @@ def _constraint(
                 nullable = [name for name, column in columns.items() if not (column.not_null or column.waits)]
                 nulls = [_not_null(table, column, _only(only)) for column in nullable]
             keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
-            return [_unique(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]
+            return [duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]
         case _:
             return []
 
@@ -166,18 +174,6 @@ def _not_null(table: Target, column: str, only: str) -> Probe:
     )
 
 
-def _check(expression: str, name: str, table: Target, only: str) -> Probe:
-    """IS FALSE, for NOT would be worked into the expression, whose parts may then be tried in another order."""
-    return Probe(
-        f"SELECT {place_of(f'{quote_identifier(table.name)}.tableoid')}, '' FROM {only}{table.sql}"
-        f" WHERE ({expression}\n) IS FALSE LIMIT 1",
-        "23514",
-        (f'check constraint "{name}" of relation "', '" is violated by some row'),
-        constraint=name,
-        evaluates=True,
-    )
-
-
 def _unique_index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:
     """An index is of the table alone; each partition of one has its own."""
     relation = facts.find(node.relation)
@@ -190,39 +186,13 @@ def _unique_index(statement: Statement, node: CreateIndex, facts: Facts) -> Prob
     name = node.name.name if node.name else default_name(statement, node, facts, relation)
     if name is None:
         return None
-    return _unique(
+    return duplicates(
         target(node.relation, relation, statement),
         name,
         keys,
         where=node.where.of(statement.text) if node.where else "",
         nulls_not_distinct=elements.says(statement, node.relation.span.end, "nulls", "not", "distinct"),
         made=index_on_copy(statement, node, relation) if None in node.columns else (),
-    )
-
-
-def _unique(
-    table: Target,
-    name: str,
-    keys: Sequence[tuple[str, str]],
-    *,
-    where: str = "",
-    nulls_not_distinct: bool = False,
-    made: tuple[str, ...] = (),
-) -> Probe:
-    """``keys`` are expressions with the words for each in the DETAIL; OFFSET has the predicate come before them."""
-    values = [f"k{n}" for n in range(len(keys))]
-    listed = ", ".join(f"({expression}\n) AS k{n}" for n, (expression, _) in enumerate(keys))
-    some = "" if nulls_not_distinct else " WHERE " + " AND ".join(f"{value} IS DISTINCT FROM NULL" for value in values)
-    inner = f"SELECT {listed} FROM ONLY {table.sql}" + (f" WHERE ({where}\n) IS TRUE OFFSET 0" if where else "")
-    return Probe(
-        f"SELECT {literal(table.schema)}, {literal(table.name)}, {orphans.shown(values)} FROM ({inner}) q{some}"
-        f" GROUP BY {', '.join(values)} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
-        "23505",
-        (f'could not create unique index "{name}"',),
-        constraint=name,
-        detail=("Key (", ", ".join(words for _, words in keys), ")=(", ") is duplicated."),
-        made=made,
-        evaluates=True,
     )
 
 

@@ -19,7 +19,7 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
-from proxy.session.undermining import drops_key, loses_partition, undermines, would_adopt
+from proxy.session.undermining import drops_key, loses_partition, proves, undermines, would_adopt
 from proxy.session.waiting_keys import needs_at_once, serves
 from proxy.sql.statements import (
     AddConstraint,
@@ -154,13 +154,16 @@ def _alter(
         return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, own, pending)):
         return given
-    filled = {name for one in here for name, fill in one.fills.items() if fill.not_null}
+    above = {parent for _, parent in relation.parents} if relation is not None else set()
+    filling = [one for one in pending if one in here or one.table in above]
+    filled = {name for one in filling for name, fill in one.fills.items() if fill.not_null}
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
     waits = [
         action
         for action in alter.actions
         if _waits(action, made, own, pending, facts if keyed else None)
         or (isinstance(action, SetNotNull) and action.column in filled)
+        or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
     for action in alter.actions:
         if (under := _ground(action, _around(action, here, pending, relation), pending, facts, relation)) is not None:
@@ -185,8 +188,13 @@ def _around(
 ) -> list[Pending]:
     """With what waits for a table above, and knows this one by its name, or for those below, whose columns go with its own."""
     match action:
-        case DropColumn() | AlterColumnType() | OtherAction(what="RENAME COLUMN") if relation is not None:
+        case DropColumn() | AlterColumnType() | SetNotNull() | OtherAction(what="RENAME COLUMN") if (
+            relation is not None
+        ):
             return here + [p for p in pending if p not in here and not relation.below.isdisjoint(p.tables)]
+        case DropNotNull() if relation is not None:
+            above = {parent for _, parent in relation.parents}
+            return here + [p for p in pending if p not in here and p.table in above]
         case _ if relation is not None and relation.is_partition:
             return here + [p for p in pending if p not in here and relation.qualified in p.touched]
         case _:

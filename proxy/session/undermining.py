@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
+from proxy.plans.staged_not_null import helper_name
 from proxy.session.pending import Pending
 from proxy.sql.statements import (
     AddConstraint,
@@ -44,8 +45,12 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
         case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
             renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
             return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
+        case SetNotNull(
+            column=column
+        ):  # our passing CHECK of a partition becomes that of the whole table, and is not to be dropped then
+            here = [p for p in here if relation and relation.oid not in p.tables and helper_name(column) in p.marks]
         case DropNotNull(column=column):
-            here = [one for one in here if _proves(one, column)]
+            here = [one for one in here if proves(one, column)]
         case SetDefault(column=column) | DropDefault(column=column):
             here = [one for one in here if column in one.fills and one.fills[column].by_default]
         case OtherAction(what="ADD GENERATED" | "SET IDENTITY" | "DROP IDENTITY", column=str(column)):
@@ -58,7 +63,7 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
     return None
 
 
-def _proves(one: Pending, column: str) -> bool:
+def proves(one: Pending, column: str) -> bool:
     """Whether what waits ends in that column being NOT NULL."""
     node = one.statement.node if one.statement is not None else None
     actions = node.actions if isinstance(node, AlterTable) else ()
@@ -116,4 +121,4 @@ def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -
     return None
 
 
-__all__ = ["drops_key", "loses_partition", "undermines", "would_adopt"]
+__all__ = ["drops_key", "loses_partition", "proves", "undermines", "would_adopt"]

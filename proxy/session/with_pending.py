@@ -46,9 +46,10 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
 def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
     about = [one for one in pending if relation.oid in one.tables]
     above = {parent for _, parent in relation.parents}  # whose constraints are its own
-    made = {name for one in pending if one in about or one.table in above for name in one.made}
-    if not about and made.isdisjoint(relation.constraints):
+    around = [one for one in pending if one in about or one.table in above]
+    if not around:
         return relation
+    made = {name for one in around for name in one.made}
     marks = {name for one in about for name in one.marks}
     kept = {
         name: replace(c, waits=True) if name in made else c
@@ -56,7 +57,7 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
         if not (name in marks and c.definition == UNFINISHED)
     }
     indexes = {name: replace(i, waits=True) if name in made else i for name, i in relation.indexes.items()}
-    for one in about:
+    for one in around:
         relation, kept = _proved(_filled(relation, one), one, kept)
     return replace(relation, constraints=kept, indexes=indexes)
 
@@ -78,7 +79,7 @@ def _proved(
     node = one.statement.node if one.statement is not None else None
     for name in _to_be_not_null(node) if isinstance(node, AlterTable) else ():
         column = relation.columns.get(name)
-        made = _proof(one, relation.name, name)
+        made = _proof(one, one.table, name)
         if column is None or column.not_null or made is None or made in constraints:
             continue
         if is_own(made):
