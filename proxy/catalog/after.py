@@ -73,6 +73,8 @@ def _after(statement: Statement, facts: Facts) -> Facts:
         case CreateTable(relation=name, if_not_exists=lenient) | CreateTableAs(relation=name, if_not_exists=lenient):
             known = facts.find(name)
             missing = not known.exists if known is not None else not facts.live and not lenient
+            if isinstance(statement.node, CreateTable) and (root := statement.node.partition_of) is not None:
+                facts = _regrown(facts, {root.name})
             return facts.with_new(name) if missing else facts
         case SetVariable(name=name) if name in PATHS:
             return _keeping(facts, lambda parts, known: len(parts) > 1)

@@ -19,7 +19,7 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
-from proxy.session.undermining import drops_key, loses_partition, proves, undermines, would_adopt
+from proxy.session.undermining import copies, drops_key, loses_partition, misses_part, proves, undermines, would_adopt
 from proxy.session.waiting_keys import needs_at_once, serves
 from proxy.sql.statements import (
     AddConstraint,
@@ -102,6 +102,10 @@ def dependent(
             return Refused(*part)
         case CreateTable(relation=name) | CreateTableAs(relation=name) if name.name in made:
             return Refused(name.name, made[name.name].sql)
+        case CreateTable() as create if (
+            under := misses_part(create, pending, facts) or copies(statement, create, pending)
+        ) is not None:
+            return Refused(*under)
         case CreateTable() as create if verdict.action is not Action.REJECT:
             later = key_behind(
                 statement,

@@ -168,6 +168,11 @@ class Pending:
         }
 
     @cached_property
+    def makes_whole(self) -> bool:
+        """Whether the key of a partitioned table is made only then: a partition that comes before does not get its part."""
+        return any(isinstance(a, AddConstraint) for alter in self._alters if alter.only for a in alter.actions)
+
+    @cached_property
     def fills(self) -> dict[str, Filled]:
         """The new columns whose rows get their values only then."""
         node, text = (self.statement.node, self.statement.text) if self.statement is not None else (None, "")

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.staged_not_null import helper_name
-from proxy.session.pending import Pending
+from proxy.session.pending import Pending, words
 from proxy.sql.statements import (
     AddConstraint,
     AlterColumnType,
     AlterTable,
+    AttachPartition,
     ConstraintKind,
     CreateIndex,
+    CreateTable,
     DetachPartition,
     Drop,
     DropColumn,
@@ -22,6 +24,7 @@ from proxy.sql.statements import (
     OtherAction,
     SetDefault,
     SetNotNull,
+    Statement,
     TableConstraint,
 )
 
@@ -45,6 +48,8 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
         case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
             renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
             return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
+        case AttachPartition():
+            return next(((one.name, one.sql) for one in here if one.makes_whole), None)
         case SetNotNull(
             column=column
         ):  # our passing CHECK of a partition becomes that of the whole table, and is not to be dropped then
@@ -108,6 +113,36 @@ def loses_partition(drop: Drop, pending: Sequence[Pending], facts: Facts) -> tup
     return None
 
 
+def misses_part(create: CreateTable, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a new partition would not get its part of a key that waits."""
+    root = facts.find(create.partition_of) if create.partition_of is not None else None
+    if root is None:
+        return None
+    return next(((one.name, one.sql) for one in pending if root.oid in one.tables and one.makes_whole), None)
+
+
+def copies(statement: Statement, create: CreateTable, pending: Sequence[Pending]) -> tuple[str, str] | None:
+    """Whether a table is made LIKE one of which something waits: it would get our passing objects, or not what waits."""
+    named = words(statement.sql) - {create.relation.name}
+    if "like" not in named:
+        return None
+    for one in pending:
+        lacks = one.added or one.indexes or one.drops or one.marks
+        if one.table in named and (("including" in named and lacks) or _makes_not_null(one)):
+            return one.name or one.table, one.sql
+    return None
+
+
+def _makes_not_null(one: Pending) -> bool:
+    node = one.statement.node if one.statement is not None else None
+    actions = node.actions if isinstance(node, AlterTable) else ()
+    return (
+        one.makes_primary_key
+        or any(isinstance(a, SetNotNull) for a in actions)
+        or any(f.not_null for f in one.fills.values())
+    )
+
+
 def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
     """An index of a partition that waits, and that Postgres would make a part of the new one instead of building another."""
     root = facts.find(create.relation)
@@ -121,4 +156,4 @@ def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -
     return None
 
 
-__all__ = ["drops_key", "loses_partition", "proves", "undermines", "would_adopt"]
+__all__ = ["copies", "drops_key", "loses_partition", "misses_part", "proves", "undermines", "would_adopt"]
