@@ -52,7 +52,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdr
 UNION ALL
 SELECT 'constraint', conrelid::regclass::text, conname, concat_ws(' ', pg_get_constraintdef(oid), convalidated,
     CASE WHEN contype <> 'n' OR coninhcount = 0 THEN conislocal END, obj_description(oid)) -- docs/limits.md
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND (contype <> 'f' OR conparentid = 0) -- docs/limits.md
 UNION ALL
 SELECT 'index', c.relname, pg_get_indexdef(c.oid), concat_ws(' ', indisvalid, indisready, indislive, indisunique, indisprimary, indisclustered,
     indisreplident, indimmediate, c.reloptions, obj_description(c.oid))
