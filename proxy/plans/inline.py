@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from proxy.plans.staged_not_null import NATIVE
 from proxy.plans.target import Target
 from proxy.sql import lexer
 from proxy.sql.read import read
-from proxy.sql.statements import AddColumn, AlterTable, ColumnConstraint, Statement, quote_identifier
+from proxy.sql.statements import AddColumn, AlterTable, ColumnConstraint, ColumnDefinition, Statement, quote_identifier
+
+NAMED = ("CHECK", "UNIQUE", "PRIMARY KEY", "REFERENCES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ def inline(
     made = _read(head + ", ".join(words))
     staged = bool(strict) or not_null
     return Inline(made, staged=staged, not_null=staged or key, not_null_name=given)
+
+
+def named(column: ColumnDefinition, major: int) -> Iterator[tuple[str, ColumnConstraint]]:
+    """The constraints of a column that get a name of the author's.  Before 18, nothing becomes of that of a NOT NULL."""
+    for c in column.constraints:
+        if c.name is not None and (c.kind in NAMED or (c.kind == "NOT NULL" and major >= NATIVE)):
+            yield c.name, c
 
 
 @lru_cache(maxsize=64)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from proxy.catalog.facts import Relation
+from proxy.plans.inline import named
 from proxy.plans.mark import any_resumed
-from proxy.plans.staged_not_null import NATIVE
 from proxy.sql.statements import (
     Action,
     AddColumn,
@@ -23,8 +21,6 @@ from proxy.sql.statements import (
     Statement,
 )
 
-NAMED = ("CHECK", "UNIQUE", "PRIMARY KEY", "REFERENCES")
-
 
 def refused(statement: Statement, relation: Relation | None, major: int) -> bool:
     """Whether one of the actions of an ALTER TABLE is certain to fail.  Errs towards False."""
@@ -36,7 +32,8 @@ def refused(statement: Statement, relation: Relation | None, major: int) -> bool
         return False  # an interrupted run of it has done a part
     added = [a.constraint for a in alter.actions if isinstance(a, AddConstraint)]
     names = [c.name for c in added if c.name]
-    inline = [name for action in alter.actions for name in _inline(action, major)]
+    columns = [a.column for a in alter.actions if isinstance(a, AddColumn) and not a.if_not_exists]
+    inline = [name for column in columns for name, _ in named(column, major)]
     names += inline
     if len(set(names)) < len(names) or sum(c.kind is ConstraintKind.PRIMARY_KEY for c in added) > 1:
         return True
@@ -46,13 +43,6 @@ def refused(statement: Statement, relation: Relation | None, major: int) -> bool
     if any(_is_taken(name, relation, gone, begun=name not in inline) for name in names if name not in freed):
         return True
     return any(_fails(action, relation, made, gone) for action in alter.actions)
-
-
-def _inline(action: Action, major: int) -> Iterator[str]:
-    """The names of the constraints of a new column.  Before 18, nothing becomes of that of a NOT NULL."""
-    if isinstance(action, AddColumn) and not action.if_not_exists:
-        named = (*NAMED, "NOT NULL") if major >= NATIVE else NAMED
-        yield from (c.name for c in action.column.constraints if c.name is not None and c.kind in named)
 
 
 def _is_taken(name: str, relation: Relation, gone: set[str], *, begun: bool) -> bool:

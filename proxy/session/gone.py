@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
+from proxy.plans.inline import named
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.reading import SYSTEM_COLUMNS
 from proxy.plans.target import literal
 from proxy.session.pending import Pending, commented, constraints
 from proxy.sql.statements import (
     Action,
+    AddColumn,
     AddConstraint,
     AlterTable,
     ConstraintKind,
@@ -275,8 +277,15 @@ def _altered(
                 return Fails(UNDEFINED_OBJECT, f'index "{index}" for table "{table.name}" does not exist')
             case AddConstraint(constraint=c) if c.name in made and c.using_index != c.name and c.kind in INDEXED:
                 return Fails(DUPLICATE_TABLE, f'relation "{c.name}" already exists')
-            case AddConstraint(constraint=TableConstraint(name=str(name))) if name in waiting:
-                return _constraint_taken(name, table.name)
+            case AddConstraint(constraint=TableConstraint(name=str(name), using_index=index)) if name in waiting:
+                there = index is None or index in made or relation is None or index in relation.indexes
+                return _constraint_taken(name, table.name) if there else None  # which is said first
+            case AddColumn(if_not_exists=False, column=column):
+                for name, inside in named(column, facts.major):
+                    if name in made and inside.kind in ("UNIQUE", "PRIMARY KEY"):
+                        return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
+                    if name in waiting:
+                        return _constraint_taken(name, table.name)
             case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
                 return _constraint_taken(name, table.name)
             case _:

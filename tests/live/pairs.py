@@ -284,12 +284,13 @@ ABOUT_COLUMNS = (
     "ALTER TABLE orders SET (fillfactor = 70)",
 )
 
+FAMILIES = ((DEFERRED, ABOUT), (OF_PARTS, ABOUT_PARTS), (OF_COLUMNS, ABOUT_COLUMNS))
+
 
 def pairs(others: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Everything that is put off with everything that may come behind it, and the other way round."""
-    yield from _pairs(DEFERRED, (*ABOUT, *others))
-    yield from _pairs(OF_PARTS, ABOUT_PARTS)
-    yield from _pairs(OF_COLUMNS, ABOUT_COLUMNS)
+    for deferred, about in FAMILIES:
+        yield from _pairs(deferred, (*about, *others) if deferred is DEFERRED else about)
 
 
 def _pairs(deferred: tuple[str, ...], others: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.live.pairs import ABOUT, ABOUT_PARTS, DEFERRED, OF_PARTS
+from tests.live.pairs import FAMILIES
 
 TABLES = """
 CREATE TABLE customers (id bigint PRIMARY KEY, name text, code int);
@@ -211,7 +211,7 @@ class Author:
 
     def focused(self) -> list[str]:
         """A transaction about what it has put off."""
-        deferred, about = (OF_PARTS, ABOUT_PARTS) if self.rarely(4) else (DEFERRED, ABOUT)
+        deferred, about = self._draw(st.sampled_from(FAMILIES))
         body = [self.one(*deferred)]
         body += [
             self.one(*about, *deferred) if self.maybe("about", 2) else self.statement()
