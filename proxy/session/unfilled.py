@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from proxy.session.dependents import Refused
 from proxy.session.pending import Pending, words
-from proxy.sql.statements import Query, Statement
+from proxy.sql.statements import CreateTableAs, Query, Statement
 from proxy.sql.written import written
+
+
+READ = frozenset({"COPY", "DECLARE CURSOR", "PREPARE"})
 
 
 def reads_unfilled(statement: Statement, pending: Sequence[Pending]) -> Refused | None:
     """Refuses a query that names such a column and its table; rows that it only adds have values of their own."""
     filling = [one for one in pending if one.fills and not one.left]
-    if not filling or not isinstance(statement.node, Query):
+    if not filling or not (isinstance(statement.node, Query | CreateTableAs) or statement.node.kind in READ):
         return None
     named = words(statement.sql)
+    if statement.node.kind == "COPY" and "to" not in named:
+        return None
     for one in filling:
         column = next((name for name in one.fills if name in named), None)
         if column is None or one.table not in named:

@@ -409,6 +409,10 @@ REFUSED: list[Sequence[str]] = [
     # Its rows would all be NULL.
     (VOLATILE, "UPDATE orders SET y = 5 WHERE y = 0"),
     (VOLATILE, "SELECT orders.Y FROM orders"),
+    (VOLATILE, "CREATE TABLE copied AS SELECT y FROM orders"),
+    (VOLATILE, "COPY (SELECT y FROM orders) TO STDOUT"),
+    (VOLATILE, "DECLARE c CURSOR FOR SELECT y FROM orders"),
+    (VOLATILE, "PREPARE p AS SELECT y FROM orders"),
     (VOLATILE, "INSERT INTO customers SELECT y, 'x' FROM orders"),
     (VOLATILE + "; DELETE FROM orders WHERE y = 0",),
     ("ALTER TABLE orders ADD y int GENERATED ALWAYS AS IDENTITY", "INSERT INTO orders (id, y) VALUES (900, 5)"),
