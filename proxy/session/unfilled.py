@@ -9,7 +9,6 @@ from proxy.session.pending import Pending, words
 from proxy.sql.statements import CreateTableAs, Query, Statement
 from proxy.sql.written import written
 
-
 READ = frozenset({"COPY", "DECLARE CURSOR", "PREPARE"})
 
 
