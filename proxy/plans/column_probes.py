@@ -32,6 +32,7 @@ DEMANDS = ("CHECK", "REFERENCES", "UNIQUE", "PRIMARY KEY")
 def of_column(
     statement: Statement, alter: AlterTable, action: AddColumn, relation: Relation, facts: Facts
 ) -> list[Probe]:
+    """Of one new column of a table that is there; none where its rows are filled later, or are not known to be alike."""
     demands = [c for c in action.column.constraints if c.kind in DEMANDS and not c.not_enforced]
     if not demands or relation.kind not in "rp" or action.column.name in relation.columns:
         return []

@@ -50,9 +50,8 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
             return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
         case AttachPartition():
             return next(((one.name, one.sql) for one in here if one.makes_whole), None)
-        case SetNotNull(
-            column=column
-        ):  # our passing CHECK of a partition becomes that of the whole table, and is not to be dropped then
+        case SetNotNull(column=column):
+            # Our passing CHECK of a partition would become part of that of the whole table, and could not be dropped.
             here = [p for p in here if relation and relation.oid not in p.tables and helper_name(column) in p.marks]
         case DropNotNull(column=column):
             here = [one for one in here if proves(one, column)]
