@@ -19,7 +19,17 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming
 from proxy.session.pending import Pending, commented, words
-from proxy.session.undermining import copies, drops_key, loses_partition, misses_part, proves, undermines, would_adopt
+from proxy.session.undermining import (
+    copies,
+    drops_key,
+    drops_part,
+    loses_partition,
+    misses_part,
+    proves,
+    refreshes_by,
+    undermines,
+    would_adopt,
+)
 from proxy.session.waiting_keys import needs_at_once, serves
 from proxy.sql.statements import (
     AddConstraint,
@@ -96,6 +106,11 @@ def dependent(
                 plan = Plan(node.kind, _dropped(statement, node, facts, made))
                 verdict = replace(verdict, action=Action.DEFER, plan=plan)
             return _behind(statement, facts, verdict)
+        case DropIndex() if (part := drops_part(node, pending, facts)) is not None:
+            return Refused(*part)
+        case Other(kind="REFRESH MATERIALIZED VIEW", concurrently=True):
+            index = refreshes_by(node, pending, facts)
+            return Refused(*index) if index is not None else None
         case CreateIndex(name=Name(name=name), if_not_exists=False) if name in made:
             return None  # the server says that the name is taken: ``gone``
         case CreateIndex() as create if (part := would_adopt(create, pending, facts)) is not None:

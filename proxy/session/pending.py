@@ -232,7 +232,9 @@ class Pending:
     @property
     def name(self) -> str:
         """What to call it in a message."""
-        return next(iter(sorted(name for name in self.made | self.drops if not is_own(name))), "")
+        return next(
+            iter((*sorted(name for name in self.made | self.drops if not is_own(name)), *self.fills, self.table))
+        )
 
     @cached_property
     def words(self) -> frozenset[str]:

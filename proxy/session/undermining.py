@@ -20,7 +20,9 @@ from proxy.sql.statements import (
     DropColumn,
     DropConstraint,
     DropDefault,
+    DropIndex,
     DropNotNull,
+    Other,
     OtherAction,
     SetDefault,
     SetNotNull,
@@ -142,6 +144,27 @@ def _makes_not_null(one: Pending) -> bool:
     )
 
 
+def drops_part(drop: DropIndex, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether an index of a partition goes with that of the whole table, and is to be built anew."""
+    found = [relation.index for name in drop.names if (relation := facts.find(name)) is not None]
+    tables = {index.table_oid for index in found if index is not None and index.partitioned}
+    below = {oid for one in facts.relations.values() if one.oid in tables for oid in one.below}
+    reindexes = (one for one in pending if one.statement is not None and one.statement.node.kind == "REINDEX")
+    return next(((one.name, one.sql) for one in reindexes if not below.isdisjoint(one.tables)), None)
+
+
+def refreshes_by(refresh: Other, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """The unique index without which a materialized view is not refreshed beside its readers."""
+    view = facts.find(refresh.relations[0]) if refresh.relations else None
+    if view is None or any(index.unique and index.valid for index in view.indexes.values()):
+        return None
+    for one in pending:
+        node = one.statement.node if one.statement is not None else None
+        if isinstance(node, CreateIndex) and node.unique and view.oid in one.tables:
+            return one.name, one.sql
+    return None
+
+
 def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
     """An index of a partition that waits, and that Postgres would make a part of the new one instead of building another."""
     root = facts.find(create.relation)
@@ -155,4 +178,14 @@ def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -
     return None
 
 
-__all__ = ["copies", "drops_key", "loses_partition", "misses_part", "proves", "undermines", "would_adopt"]
+__all__ = [
+    "copies",
+    "drops_key",
+    "drops_part",
+    "loses_partition",
+    "misses_part",
+    "proves",
+    "refreshes_by",
+    "undermines",
+    "would_adopt",
+]
