@@ -26,6 +26,7 @@ from proxy.sql.statements import (
     DropConstraint,
     DropIndex,
     Name,
+    Other,
     OtherAction,
     SetNotNull,
     Statement,
@@ -232,9 +233,10 @@ class Pending:
     @property
     def name(self) -> str:
         """What to call it in a message."""
-        return next(
-            iter((*sorted(name for name in self.made | self.drops if not is_own(name)), *self.fills, self.table))
-        )
+        node = self.statement.node if self.statement is not None else None
+        others = [name.name for name in node.relations] if isinstance(node, Other) else [self.table]
+        named = sorted(name for name in self.made | self.drops if not is_own(name))
+        return next(iter((*named, *self.fills, *others)), "")
 
     @cached_property
     def words(self) -> frozenset[str]:

@@ -428,6 +428,7 @@ REFUSED: list[Sequence[str]] = [
     ("CREATE INDEX ON events_1 (kind)", "CREATE INDEX e ON events (kind)"),
     ("CREATE INDEX ON events_1 (kind)", "ALTER TABLE events RENAME COLUMN kind TO sort"),
     ("CREATE INDEX ON events_1 (kind)", "ALTER TABLE events DROP COLUMN kind"),
+    ("REINDEX INDEX events_1_total_idx", "DROP INDEX events_total_idx"),
 ]
 
 
