@@ -284,7 +284,7 @@ def _altered(
                 for name, inside in named(column, facts.major):
                     if name in made and inside.kind in ("UNIQUE", "PRIMARY KEY"):
                         return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')
-                    if name in waiting:
+                    if name in waiting or any(name in one.validated for one in pending if one.adds_to(relation)):
                         return _constraint_taken(name, table.name)
             case OtherAction(what="RENAME CONSTRAINT", to=str(name)) if name in waiting:
                 return _constraint_taken(name, table.name)

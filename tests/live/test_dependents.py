@@ -350,6 +350,7 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD y bigint CHECK (y IS NOT NULL)",),
     ("ALTER TABLE orders ADD y bigint DEFAULT 1 UNIQUE",),
     ("ALTER TABLE orders ADD y bigint UNIQUE",),
+    ("ALTER TABLE orders ADD CHECK (id > 0); ALTER TABLE orders ADD y int DEFAULT (random() * 0)::int CONSTRAINT orders_id_check CHECK (y >= 0)",),
     ("ALTER TABLE orders ADD y bigint DEFAULT id CHECK (total > 30)",),
     ("ALTER TABLE orders ADD y bigint DEFAULT 3, ADD z int DEFAULT 2 CHECK (z > y)",),
     ("ALTER TABLE orders ADD y bigint DEFAULT 1 CHECK (y > 0 OR total > 30)",),
