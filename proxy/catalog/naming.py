@@ -34,6 +34,15 @@ def named(statement: Statement, facts: Facts) -> Facts:
     )
 
 
+def relations_of(create: CreateTable | CreateTableAs) -> list[str]:
+    """The names that the author gives to the new table, and to the indexes of its constraints."""
+    if isinstance(create, CreateTableAs):
+        return [create.relation.name]
+    inside: list[TableConstraint | ColumnConstraint] = [*create.constraints]
+    inside += [c for column in create.columns for c in column.constraints]
+    return [create.relation.name, *sorted(_of_constraints(inside)[0])]
+
+
 def _names(statement: Statement) -> tuple[set[str], set[str], set[str]]:
     """Of relations, which indexes are, and of constraints; and those that are free again."""
     match statement.node:
@@ -76,4 +85,4 @@ def _of_constraints(constraints: Iterable[TableConstraint | ColumnConstraint]) -
     return indexes, others
 
 
-__all__ = ["named"]
+__all__ = ["named", "relations_of"]

@@ -77,6 +77,10 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
         if other := _other_key(alter, action):
             second = fails("42P16", f'multiple primary keys for table "{name.name}" are not allowed')
             lines.append(f"IF {other} THEN {second} END IF;")
+        own = action.constraint.name
+        if own is not None and not any(isinstance(a, DropConstraint) and a.name == own for a in alter.actions):
+            taken = fails("42710", f'constraint "{own}" for relation "{name.name}" already exists')
+            lines.append(f"IF {has_constraint(name, own)} AND NOT {_has_relation(name, own)} THEN {taken} END IF;")
         lines.append(_tried(relation, name, _head(relation) + action.span.of(statement.text)))
         if _fits(alter, action, relation):
             lines = [f"IF ({_stands_nothing_in_the_way(alter, action)}) IS NOT TRUE THEN", *lines, "END IF;"]
@@ -262,15 +266,16 @@ def _stands_nothing_in_the_way(alter: AlterTable, action: AddConstraint) -> str:
         f"pg_catalog.current_setting('default_tablespace') {EQ} ''",
     ]
     if wanted.name is not None:
-        called = literal(wanted.name)
-        taken = (
-            f"SELECT FROM pg_catalog.pg_class x WHERE x.relnamespace {EQ} {of_class(name, 'relnamespace')}"
-            f" AND x.relname {EQ} {called}"
-        )
-        free += [f"NOT EXISTS ({taken})", f"NOT {has_constraint(name, wanted.name)}"]
+        free += [f"NOT {_has_relation(name, wanted.name)}", f"NOT {has_constraint(name, wanted.name)}"]
     if other := _other_key(alter, action):
         free.append(f"NOT {other}")
     return " AND ".join(free)
+
+
+def _has_relation(table: Name, name: str) -> str:
+    """Whether something in the table's schema has that name, which is said first."""
+    there = f"x.relnamespace {EQ} {of_class(table, 'relnamespace')} AND x.relname {EQ} {literal(name)}"
+    return f"EXISTS (SELECT FROM pg_catalog.pg_class x WHERE {there})"
 
 
 def _other_key(alter: AlterTable, action: AddConstraint) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.naming import relations_of
 from proxy.plans.compose import defer
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
@@ -115,8 +116,8 @@ def dependent(
             return None  # the server says that the name is taken: ``gone``
         case CreateIndex() as create if (part := would_adopt(create, pending, facts)) is not None:
             return Refused(*part)
-        case CreateTable(relation=name) | CreateTableAs(relation=name) if name.name in made:
-            return Refused(name.name, made[name.name].sql)
+        case CreateTable() | CreateTableAs() if taken := next((n for n in relations_of(node) if n in made), None):
+            return Refused(taken, made[taken].sql)
         case CreateTable() as create if (
             under := misses_part(create, pending, facts) or copies(statement, create, pending)
         ) is not None:
