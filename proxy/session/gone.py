@@ -256,6 +256,8 @@ def _altered(
     oid = relation.oid if relation is not None else 0
     foreign = {name for one in pending if oid and one.tables and oid not in one.tables for name in one.indexes} & made
     waiting, lost = _constraints(relation, pending)
+    columns = set(relation.columns if relation is not None else ())
+    columns |= {name for one in pending if one.adds_to(relation) for name in one.columns}
     unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
     for action in actions:
         match action:
@@ -280,7 +282,7 @@ def _altered(
             case AddConstraint(constraint=TableConstraint(name=str(name), using_index=index)) if name in waiting:
                 there = index is None or index in made or relation is None or index in relation.indexes
                 return _constraint_taken(name, table.name) if there else None  # which is said first
-            case AddColumn(if_not_exists=False, column=column):
+            case AddColumn(if_not_exists=False, column=column) if column.name not in columns:  # which is said first
                 for name, inside in named(column, facts.major):
                     if name in made and inside.kind in ("UNIQUE", "PRIMARY KEY"):
                         return Fails(DUPLICATE_TABLE, f'relation "{name}" already exists')

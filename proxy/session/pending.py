@@ -174,6 +174,13 @@ class Pending:
         return any(isinstance(a, AddConstraint) for alter in self._alters if alter.only for a in alter.actions)
 
     @cached_property
+    def columns(self) -> frozenset[str]:
+        """Names of the columns that its ALTER TABLE adds, at once."""
+        node = self.statement.node if self.statement is not None else None
+        actions = node.actions if isinstance(node, AlterTable) else ()
+        return frozenset(a.column.name for a in actions if isinstance(a, AddColumn))
+
+    @cached_property
     def fills(self) -> dict[str, Filled]:
         """The new columns whose rows get their values only then."""
         node, text = (self.statement.node, self.statement.text) if self.statement is not None else (None, "")
