@@ -82,7 +82,7 @@ truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 repor
 same-transactions: $(READY) ## random transactions, direct and through Interlock (N=5000 on each of 13 and 18), a tenth of them on tables in use
 	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py tests/live/test_same_when_busy.py -s $(ARGS)
 
-same-pairs: $(READY) ## what is put off in a transaction, with whatever may come before or behind it: 13 and 18, one and a half hours each
+same-pairs: $(READY) ## what is put off in a transaction, with whatever may come before or behind it: 13 and 18, for hours
 	INTERLOCK_SAME_PAIRS=all $(BIN)/python -m pytest tests/live/test_same_pairs.py -s $(ARGS)
 
 cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
