@@ -45,6 +45,7 @@ class _Rows:
     detaching: dict[Oid, list[Pair]] = field(default_factory=lambda: defaultdict(list))
     pending: set[Oid] = field(default_factory=set)
     defaults: dict[Oid, Oid] = field(default_factory=dict)
+    parent_oids: dict[Oid, set[Oid]] = field(default_factory=lambda: defaultdict(set))
     above: dict[Oid, Pair] = field(default_factory=dict)
     sequences: dict[Oid, list[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(list))
     fresh: frozenset[Oid] = frozenset()
@@ -110,6 +111,7 @@ def _rows(answer: Mapping[str, Any]) -> _Rows:
 
 def _inherited(answer: Mapping[str, Any], rows: _Rows) -> None:
     for child, parent, pending, above, below, _ in sorted(answer["kin"] or (), key=itemgetter(0, 5)):
+        rows.parent_oids[child].add(parent)
         if child in rows.relations and above is not None:
             rows.parents[child].append(_identified(above, rows))
             if pending:
@@ -167,6 +169,7 @@ def _relation(row: Row, rows: _Rows, bases: Mapping[Oid, tuple[str, Oid]]) -> Re
         has_children=has_children,
         partitions=leaves if kind in "pI" else 0,
         below=frozenset(row.get("below") or ()),
+        above=frozenset(rows.parent_oids.get(oid, ())) | frozenset(row.get("ancestors") or ()),
         size_bytes=size,
         rows=_estimate(size, rows.block_size, analyzed_size, analyzed_pages, analyzed_rows),
         being_built=table in rows.building,

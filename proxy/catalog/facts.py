@@ -179,6 +179,7 @@ class Relation:
     populated: bool = True  # False: a materialized view WITH NO DATA, which nobody can read
     partitions: int = 0  # leaves below a partitioned table; -1: not known
     below: frozenset[int] = frozenset()  # oids of its partitions and heirs at any remove; asked in a transaction
+    above: frozenset[int] = frozenset()  # of what it inherits from; of a partition at any remove, in a transaction
     size_bytes: int | None = None  # heap, with all partitions; None if not known (somebody holds it locked)
     rows: int | None = None  # estimate; None if never analysed
     being_built: bool = False  # another session holds SHARE UPDATE EXCLUSIVE on it (a build, VALIDATE, VACUUM …)

@@ -1012,6 +1012,13 @@ SELECT pg_catalog.concat(
                 'is_partition', c.relispartition,
                 'populated', c.relispopulated,
                 'has_subclass', c.relhassubclass,
+                -- if inside
+                'ancestors', CASE WHEN c.relispartition THEN ARRAY(
+                    SELECT CAST(CAST(u.relid AS pg_catalog.oid) AS pg_catalog.int8)
+                    FROM pg_catalog.pg_partition_ancestors(CAST(c.oid AS pg_catalog.regclass)) AS u
+                    WHERE CAST(u.relid AS pg_catalog.oid) OPERATOR(pg_catalog.<>) c.oid
+                ) END,
+                -- end inside
                 'heap', z.heap,
                 'toast', z.toast,
                 'pages', c.relpages,

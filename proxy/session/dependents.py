@@ -41,6 +41,7 @@ from proxy.sql.statements import (
     CreateIndex,
     CreateTable,
     CreateTableAs,
+    DetachPartition,
     Drop,
     DropColumn,
     DropConstraint,
@@ -118,6 +119,8 @@ def dependent(
             return Refused(*part)
         case CreateTable() | CreateTableAs() if taken := next((n for n in relations_of(node) if n in made), None):
             return Refused(taken, made[taken].sql)
+        case Other(kind="CREATE SEQUENCE" | "CREATE VIEW", relations=(Name(name=taken),)) if taken in made:
+            return Refused(taken, made[taken].sql)
         case CreateTable() as create if (
             under := misses_part(create, pending, facts) or copies(statement, create, pending)
         ) is not None:
@@ -139,7 +142,7 @@ def dependent(
             )
             if keyed is not None:
                 return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql)
-            lost = loses_partition(node, pending, facts)
+            lost = loses_partition(names, pending, facts)
             return Refused(*lost) if lost is not None else None
         case _:
             return None
@@ -174,8 +177,7 @@ def _alter(
         return needed
     if len(alter.actions) == 1 and (given := _takes_back(alter.actions[0], here, own, pending)):
         return given
-    above = {parent for _, parent in relation.parents} if relation is not None else set()
-    filling = [one for one in pending if one in here or one.table in above]
+    filling = [one for one in pending if one in here or one.is_above(relation)]
     filled = {name for one in filling for name, fill in one.fills.items() if fill.not_null}
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
     waits = [
@@ -186,7 +188,9 @@ def _alter(
         or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
     for action in alter.actions:
-        if (under := _ground(action, _around(action, here, pending, relation), pending, facts, relation)) is not None:
+        if (
+            under := _ground(action, _around(action, here, pending, facts, relation), pending, facts, relation)
+        ) is not None:
             return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
     if not waits:
         return None
@@ -204,21 +208,30 @@ def _alter(
 
 
 def _around(
-    action: object, here: list[Pending], pending: Sequence[Pending], relation: Relation | None
+    action: object, here: list[Pending], pending: Sequence[Pending], facts: Facts, relation: Relation | None
 ) -> list[Pending]:
-    """With what waits for a table above, and knows this one by its name, or for those below, whose columns go with its own."""
+    """With what waits for a table above, and reaches this one, or for those below, whose columns and keys go with its own."""
+    if relation is None:
+        return here
     match action:
-        case DropColumn() | AlterColumnType() | SetNotNull() | OtherAction(what="RENAME COLUMN") if (
-            relation is not None
-        ):
-            return here + [p for p in pending if p not in here and not relation.below.isdisjoint(p.tables)]
-        case DropNotNull() if relation is not None:
-            above = {parent for _, parent in relation.parents}
-            return here + [p for p in pending if p not in here and p.table in above]
-        case _ if relation is not None and relation.is_partition:
-            return here + [p for p in pending if p not in here and relation.qualified in p.touched]
+        case DropColumn() | AlterColumnType() | SetNotNull() | OtherAction(what="RENAME COLUMN"):
+            others = [p for p in pending if p.is_below(relation)]
+        case DropNotNull():
+            others = [p for p in pending if p.is_above(relation) or p.is_below(relation)]
+        case AttachPartition() | DetachPartition():
+            others = [p for p in pending if p.is_above(relation)]
+        case OtherAction(what="INHERIT" | "NO INHERIT", relation=Name() as name):
+            parent = facts.find(name)
+            others = [p for p in pending if parent is not None and parent.oid in p.tables]
+        case AddConstraint() if relation.kind == "p":
+            others = [p for p in pending if p.is_below(relation)]
+        case AddConstraint(constraint=c) if not relation.is_partition:
+            others = [p for p in pending if p.is_above(relation) and c.name in p.validated]
+        case _ if relation.is_partition:
+            others = [p for p in pending if relation.qualified in p.touched]
         case _:
-            return here
+            others = []
+    return here + [p for p in others if p not in here]
 
 
 def _ground(
@@ -226,7 +239,7 @@ def _ground(
 ) -> tuple[str, str] | None:
     """What waits, by name and statement, and cannot be done behind that action, or that action before it."""
     return (
-        undermines(action, here, relation)
+        undermines(action, here, relation, facts.major)
         or drops_key(action, pending, relation)
         or needs_at_once(action, pending, facts)
     )

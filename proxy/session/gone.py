@@ -323,7 +323,8 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
         )
         if not (usable if key.using_index is not None else set(key.columns) <= relation.columns.keys()):
             return False
-    return any(relation.oid in one.tables and one.makes_primary_key for one in pending)
+    whole = [one for one in pending if relation.oid in one.tables or (relation.is_partition and one.is_above(relation))]
+    return any(one.makes_primary_key for one in whole)
 
 
 def _required(index: str, what: str) -> Fails:

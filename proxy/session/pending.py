@@ -120,6 +120,18 @@ class Pending:
         return any(c.kind is ConstraintKind.PRIMARY_KEY for c in adds)
 
     @cached_property
+    def indexed(self) -> frozenset[tuple[str | None, ...]]:
+        """The columns of the indexes that are built for it, of each; None: an expression."""
+        match self.statement:
+            case Statement(node=CreateIndex(columns=columns)):
+                return frozenset({columns})
+            case Statement(node=AlterTable(actions=actions)):
+                added = [a.constraint for a in actions if isinstance(a, AddConstraint)]
+                return frozenset(c.columns for c in added if c.kind in INDEXED and c.using_index is None)
+            case _:
+                return frozenset()
+
+    @cached_property
     def is_plain_index(self) -> bool:
         """Whether what it makes is an index, and no constraint."""
         node = self.statement.node if self.statement is not None else None
@@ -230,6 +242,14 @@ class Pending:
         if relation is None or not isinstance(node, AlterTable | CreateTable) or node.relation.name != relation.name:
             return False
         return node.relation.schema in (None, relation.schema) and (not self.tables or relation.oid in self.tables)
+
+    def is_above(self, relation: Relation | None) -> bool:
+        """Whether it is about a table that this one is a partition of, or inherits from."""
+        return relation is not None and not relation.above.isdisjoint(self.tables)
+
+    def is_below(self, relation: Relation | None) -> bool:
+        """Whether it is about a partition or an heir of this table."""
+        return relation is not None and not relation.below.isdisjoint(self.tables)
 
     @property
     def table(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
+from proxy.plans.on_copy import INDEXED
 from proxy.plans.staged_not_null import helper_name
 from proxy.session.pending import Pending, words
 from proxy.sql.statements import (
@@ -16,12 +17,12 @@ from proxy.sql.statements import (
     CreateIndex,
     CreateTable,
     DetachPartition,
-    Drop,
     DropColumn,
     DropConstraint,
     DropDefault,
     DropIndex,
     DropNotNull,
+    Name,
     Other,
     OtherAction,
     SetDefault,
@@ -30,15 +31,23 @@ from proxy.sql.statements import (
     TableConstraint,
 )
 
+DEPENDS = 15  # before, a generated column went with what it is computed from, and no CASCADE was needed
 
-def undermines(action: object, here: Sequence[Pending], relation: Relation | None) -> tuple[str, str] | None:
+
+def undermines(
+    action: object, here: Sequence[Pending], relation: Relation | None, major: int
+) -> tuple[str, str] | None:
     """Whether what waits would not find its column, or its table, under the name that it knows."""
     match action:
-        case DropColumn(column=column):
+        case DropColumn(column=column, cascade=cascade):
             constraints = relation.constraints.values() if relation is not None else ()
             going = {c.name for c in constraints if column in c.columns}
             if (one := next((one for one in here if one.made & going), None)) is not None:
                 return one.name or column, one.sql
+            if relation is not None and (cascade or major < DEPENDS):  # those that may be computed from it go, too
+                computed = {c.name for c in relation.columns.values() if c.generated}
+                if (one := next((one for one in here if not computed.isdisjoint(one.words)), None)) is not None:
+                    return one.name or column, one.sql
         case AlterColumnType(column=column, using=None):
             # What was not NULL stays so under another type; an index may not know that type, or find duplicates.
             # Of a migration before that is rare, and told when it is done.
@@ -47,7 +56,18 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
             here = [one for one in here if column in one.later_words]
         case OtherAction(what="RENAME TO" | "SET SCHEMA") | DetachPartition():
             return next(((one.name, one.sql) for one in here if not one.drops), None)
+        case OtherAction(what="INHERIT" | "NO INHERIT", relation=Name(name=above)):
+            # What is done to the table above reaches its heirs; an index does not.
+            return next(((one.name, one.sql) for one in here if one.table == above and _is_inherited(one)), None)
+        case AddConstraint(constraint=c) if relation is not None and relation.kind == "p" and c.kind in INDEXED:
+            # Postgres would make its index a part of the new one instead of building another.
+            below = (
+                one for one in here if one.is_below(relation) and (one.makes_primary_key or c.columns in one.indexed)
+            )
+            return next(((one.name, one.sql) for one in below), None)
         case AddConstraint(constraint=TableConstraint(name=str(name))):  # of a name that is free only then
+            if (base := next((p for p in here if p.is_above(relation) and _is_inherited(p)), None)) is not None:
+                return name, base.sql  # Postgres does not merge it with a NOT VALID one of the table above
             renames = (one for one in here if one.renamed is not None and one.renamed[0] == name)
             return next(((name, one.sql) for one in renames if not one.is_plain_index), None)
         case AttachPartition():
@@ -67,6 +87,11 @@ def undermines(action: object, here: Sequence[Pending], relation: Relation | Non
         if column in one.words:
             return one.name or column, one.sql
     return None
+
+
+def _is_inherited(one: Pending) -> bool:
+    """Whether what waits is about the tables below, too."""
+    return not one.is_plain_index and "inherit" not in one.words  # as in NO INHERIT
 
 
 def proves(one: Pending, column: str) -> bool:
@@ -104,12 +129,14 @@ def drops_key(action: object, pending: Sequence[Pending], relation: Relation | N
     return None
 
 
-def loses_partition(drop: Drop, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
-    """Whether a partition goes that what waits for the whole table would look for."""
-    found = [relation for name in drop.names if (relation := facts.find(name)) is not None and relation.exists]
-    dropped = {relation.oid for relation in found}
+def loses_partition(names: Sequence[Name], pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a partition goes, dropped or detached, that what waits for the whole table would look for."""
+    found = [relation for name in names if (relation := facts.find(name)) is not None and relation.exists]
+    going = {relation.oid for relation in found}
     for one in pending:
-        if not dropped.issuperset(one.tables) and any(r.is_partition and r.qualified in one.touched for r in found):
+        if not going.issuperset(one.tables) and any(
+            r.is_partition and (r.qualified in one.touched or one.is_above(r)) for r in found
+        ):
             return one.name, one.sql
     return None
 
@@ -119,7 +146,8 @@ def misses_part(create: CreateTable, pending: Sequence[Pending], facts: Facts) -
     root = facts.find(create.partition_of) if create.partition_of is not None else None
     if root is None:
         return None
-    return next(((one.name, one.sql) for one in pending if root.oid in one.tables and one.makes_whole), None)
+    wholes = (one for one in pending if one.makes_whole and (root.oid in one.tables or one.is_above(root)))
+    return next(((one.name, one.sql) for one in wholes), None)
 
 
 def copies(statement: Statement, create: CreateTable, pending: Sequence[Pending]) -> tuple[str, str] | None:
@@ -170,12 +198,8 @@ def would_adopt(create: CreateIndex, pending: Sequence[Pending], facts: Facts) -
     root = facts.find(create.relation)
     if root is None or root.kind != "p" or create.only:
         return None
-    partitions = {one.oid for one in facts.relations.values() if one.is_partition}
-    for one in pending:
-        node = one.statement.node if one.statement is not None else None
-        if isinstance(node, CreateIndex) and node.columns == create.columns and not partitions.isdisjoint(one.tables):
-            return one.name, one.sql
-    return None
+    below = (one for one in pending if one.is_below(root) and create.columns in one.indexed)
+    return next(((one.name, one.sql) for one in below), None)
 
 
 __all__ = [

@@ -45,8 +45,7 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
 
 def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
     about = [one for one in pending if relation.oid in one.tables]
-    above = {parent for _, parent in relation.parents}  # whose constraints are its own
-    around = [one for one in pending if one in about or one.table in above]
+    around = [one for one in pending if one in about or one.is_above(relation)]  # whose constraints are its own
     if not around:
         return relation
     made = {name for one in around for name in one.made}

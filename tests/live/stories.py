@@ -28,6 +28,21 @@ CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100);
 INSERT INTO logs SELECT g, g, 'k' || g, g FROM generate_series(1, 40) g;
 CREATE TABLE past (id bigint NOT NULL, at int NOT NULL, kind text, total numeric);
 INSERT INTO past SELECT g, 1000 + g, 'k', 1 FROM generate_series(1, 10) g;
+CREATE TABLE base (id bigint NOT NULL, v int, t text);
+CREATE TABLE heir (extra int) INHERITS (base);
+INSERT INTO base SELECT g, g, 't' || g FROM generate_series(1, 10) g;
+INSERT INTO heir SELECT g, g, 't' || g, g FROM generate_series(11, 20) g;
+CREATE TABLE gen (id bigint NOT NULL, a int, g int GENERATED ALWAYS AS (a * 2) STORED);
+INSERT INTO gen SELECT g, g FROM generate_series(1, 20) g;
+CREATE TABLE bookings (id int, r int4range);
+INSERT INTO bookings SELECT g, int4range(g * 10, g * 10 + 5) FROM generate_series(1, 20) g;
+CREATE TABLE deep (id bigint, at int NOT NULL, k int, t text) PARTITION BY RANGE (at);
+CREATE TABLE deep_1 PARTITION OF deep FOR VALUES FROM (0) TO (100) PARTITION BY LIST (k);
+CREATE TABLE deep_1a PARTITION OF deep_1 FOR VALUES IN (0);
+CREATE TABLE deep_1b PARTITION OF deep_1 FOR VALUES IN (1);
+CREATE TABLE deep_2 PARTITION OF deep FOR VALUES FROM (100) TO (200);
+INSERT INTO deep SELECT g, g * 4, g % 2, 't' || g FROM generate_series(1, 20) g;
+CREATE TABLE kin (id bigint NOT NULL, v int, t text, CONSTRAINT c1 CHECK (v > 0));
 CREATE MATERIALIZED VIEW sums AS SELECT g AS c, g * 2 AS s FROM generate_series(1, 20) g;
 """
 

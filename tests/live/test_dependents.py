@@ -42,6 +42,15 @@ CREATE TABLE logs (at int NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100);
 INSERT INTO logs SELECT generate_series(1, 40);
 """
+HEIRS = """
+CREATE TABLE base (id bigint NOT NULL, v int);
+CREATE TABLE heir () INHERITS (base);
+CREATE TABLE apart (id bigint NOT NULL, v int, CONSTRAINT c CHECK (v > 0));
+CREATE TABLE deep (at int, k int, t text) PARTITION BY RANGE (at);
+CREATE TABLE deep_1 PARTITION OF deep FOR VALUES FROM (0) TO (100) PARTITION BY LIST (k);
+CREATE TABLE deep_1a PARTITION OF deep_1 FOR VALUES IN (0);
+CREATE TABLE computed (a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+"""
 ANEW = (
     "CREATE TABLE new_orders AS SELECT 1 AS id, 'x' AS email, 1 AS total",
     "ALTER TABLE new_orders RENAME TO orders",
@@ -380,6 +389,17 @@ SAME: list[Sequence[str]] = [
     ("CREATE INDEX ON logs (at)", "CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (100) TO (200)"),
     ("ALTER TABLE logs ADD UNIQUE (at)", "CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (100) TO (200)"),
     ("ALTER TABLE logs ADD CHECK (at > -1)", "CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (100) TO (200)"),
+    ("CREATE INDEX i ON base (v)", "ALTER TABLE heir NO INHERIT base"),
+    ("ALTER TABLE heir NO INHERIT base", "ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)"),
+    ("ALTER TABLE heir NO INHERIT base; ALTER TABLE base ALTER v SET NOT NULL",),
+    ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0) NO INHERIT", "ALTER TABLE heir ADD CONSTRAINT c CHECK (v > 0)"),
+    ("CREATE INDEX i ON computed (a)", "ALTER TABLE computed DROP COLUMN twice"),
+    ("CREATE INDEX i ON deep_1a (t)", "ALTER TABLE deep_1 DETACH PARTITION deep_1a"),
+    ("CREATE INDEX ON base (v)", KEY, "DROP TABLE deep_1"),
+    ("ALTER TABLE deep ADD PRIMARY KEY (at, k)", "ALTER TABLE deep_1a ADD PRIMARY KEY (at, k)"),
+    ("ALTER TABLE deep ADD CONSTRAINT c CHECK (k > 0)", "ALTER TABLE deep_1a ADD CONSTRAINT c CHECK (k > 0)"),
+    ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE events_1 ADD PRIMARY KEY (id, at)"),
+    ("ALTER TABLE events_1 ADD UNIQUE (id)", "ALTER TABLE events ADD UNIQUE (id, at)"),
 ]  # fmt: skip
 
 REFUSED: list[Sequence[str]] = [
@@ -430,6 +450,28 @@ REFUSED: list[Sequence[str]] = [
     ("CREATE INDEX ON events_1 (kind)", "ALTER TABLE events RENAME COLUMN kind TO sort"),
     ("CREATE INDEX ON events_1 (kind)", "ALTER TABLE events DROP COLUMN kind"),
     ("REINDEX INDEX events_1_total_idx", "DROP INDEX events_total_idx"),
+    (INDEX, "CREATE SEQUENCE i"),
+    (INDEX, "CREATE VIEW i AS SELECT 1"),
+    (INDEX + "; CREATE SEQUENCE i",),
+    # What is validated would not be the heir's any more, or not be validated for one that has come.
+    ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE heir NO INHERIT base"),
+    ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE apart INHERIT base"),
+    ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE heir ADD CONSTRAINT c CHECK (v > 0)"),
+    ("ALTER TABLE base ALTER v SET NOT NULL", "ALTER TABLE heir NO INHERIT base"),
+    ("ALTER TABLE base ALTER v SET NOT NULL; ALTER TABLE heir NO INHERIT base",),
+    ("ALTER TABLE heir ALTER v SET NOT NULL", "ALTER TABLE base ALTER v DROP NOT NULL"),
+    ("CREATE INDEX i ON deep (t)", "ALTER TABLE deep_1 DETACH PARTITION deep_1a"),
+    ("CREATE INDEX i ON deep (t)", "DROP TABLE deep_1"),
+    ("CREATE INDEX i ON deep (t); DROP TABLE deep_1a",),
+    ("ALTER TABLE deep ADD CHECK (k > 0)", "ALTER TABLE deep_1 DETACH PARTITION deep_1a"),
+    ("ALTER TABLE deep ADD PRIMARY KEY (at, k)", "CREATE TABLE deep_1c PARTITION OF deep_1 FOR VALUES IN (2)"),
+    ("ALTER TABLE deep_1a ADD UNIQUE (at, k)", "ALTER TABLE deep ADD UNIQUE (at, k)"),
+    ("ALTER TABLE events_1 ADD PRIMARY KEY (id, at)", "ALTER TABLE events ADD PRIMARY KEY (id, at)"),
+    ("ALTER TABLE events_1 ADD UNIQUE (id, at)", "CREATE UNIQUE INDEX i ON events (id, at)"),
+    # A computed column goes with what it is computed from.
+    ("CREATE INDEX i ON computed (twice)", "ALTER TABLE computed DROP COLUMN a CASCADE"),
+    ("ALTER TABLE computed ADD CHECK (twice > 0)", "ALTER TABLE computed DROP COLUMN a CASCADE"),
+    ("ALTER TABLE computed ALTER twice SET NOT NULL; ALTER TABLE computed DROP COLUMN a CASCADE",),
 ]
 
 
@@ -450,7 +492,7 @@ def ways(postgres: Server, share_proxy: Callable[[str], Proxy]) -> tuple[str, st
     names = (postgres.create_database(), postgres.create_database())
     for name in names:
         with psycopg.connect(postgres.url(name), autocommit=True) as connection:
-            connection.execute(ORDERS + PARTS)
+            connection.execute(ORDERS + PARTS + HEIRS)
     return (*names, share_proxy(POLICY))
 
 

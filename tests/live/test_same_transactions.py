@@ -213,6 +213,9 @@ class Twins:
         if mine["C"] == "42P07" and theirs["C"] == "42703":  # a name that waits is taken; no such column
             self.seen["of several errors of one statement another comes first"] += 1
             return
+        if flight.way == "string" and "SET NOT NULL" in self.sent and mine["C"] == theirs["C"] == "42703":
+            self.seen["a column that the string itself took away is missed by a CHECK"] += 1  # docs/limits.md
+            return
         assert mine == theirs, (flight, theirs, mine)
 
     def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
