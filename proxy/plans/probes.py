@@ -132,7 +132,8 @@ def _is_taken(c: TableConstraint, name: str, alter: AlterTable, relation: Relati
     if any(isinstance(action, DropConstraint) and action.name == name for action in alter.actions):
         return False
     there = relation.constraints.get(name)
-    pool = facts.taken(relation.schema) if c.kind in INDEXED else frozenset()
+    # The author's own name for its index may be that of another table's constraint; Postgres chooses none that is.
+    pool = facts.taken_relations.get(relation.schema, frozenset()) if c.kind in INDEXED else frozenset()
     return (there is not None and there.validated) or (name in pool and not is_leftover(name, facts, relation))
 
 

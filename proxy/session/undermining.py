@@ -130,7 +130,7 @@ def drops_key(action: object, pending: Sequence[Pending], relation: Relation | N
 
 
 def loses_partition(names: Sequence[Name], pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
-    """Whether a partition goes, dropped or detached, that what waits for the whole table would look for."""
+    """Whether a partition of these goes that what waits for a table above would look for."""
     found = [relation for name in names if (relation := facts.find(name)) is not None and relation.exists]
     going = {relation.oid for relation in found}
     for one in pending:

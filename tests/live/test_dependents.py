@@ -396,6 +396,9 @@ SAME: list[Sequence[str]] = [
     ("CREATE INDEX i ON computed (a)", "ALTER TABLE computed DROP COLUMN twice"),
     ("CREATE INDEX i ON deep_1a (t)", "ALTER TABLE deep_1 DETACH PARTITION deep_1a"),
     ("CREATE INDEX ON base (v)", KEY, "DROP TABLE deep_1"),
+    # The key may have the name of another table's constraint; its rows are looked through all the same.
+    ("INSERT INTO base VALUES (1), (1)", KEY, "ALTER TABLE base ADD CONSTRAINT f PRIMARY KEY (v)"),
+    ("INSERT INTO base VALUES (1), (1)", "ALTER TABLE base ADD CONSTRAINT orders_total_check UNIQUE (id)"),
     ("ALTER TABLE deep ADD PRIMARY KEY (at, k)", "ALTER TABLE deep_1a ADD PRIMARY KEY (at, k)"),
     ("ALTER TABLE deep ADD CONSTRAINT c CHECK (k > 0)", "ALTER TABLE deep_1a ADD CONSTRAINT c CHECK (k > 0)"),
     ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE events_1 ADD PRIMARY KEY (id, at)"),
