@@ -91,7 +91,10 @@ def undermines(
 
 def _is_inherited(one: Pending) -> bool:
     """Whether what waits is about the tables below, too."""
-    return not one.is_plain_index and "inherit" not in one.words  # as in NO INHERIT
+    node = one.statement.node if one.statement is not None else None
+    actions = node.actions if isinstance(node, AlterTable) else ()
+    alone = bool(actions) and all(isinstance(a, AddConstraint) and a.constraint.no_inherit for a in actions)
+    return not one.is_plain_index and not alone
 
 
 def proves(one: Pending, column: str) -> bool:

@@ -43,7 +43,7 @@ CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (100);
 INSERT INTO logs SELECT generate_series(1, 40);
 """
 HEIRS = """
-CREATE TABLE base (id bigint NOT NULL, v int);
+CREATE TABLE base (id bigint NOT NULL, v int, inherit bool);
 CREATE TABLE heir () INHERITS (base);
 CREATE TABLE apart (id bigint NOT NULL, v int, CONSTRAINT c CHECK (v > 0));
 CREATE TABLE deep (at int, k int, t text) PARTITION BY RANGE (at);
@@ -461,6 +461,7 @@ REFUSED: list[Sequence[str]] = [
     ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE apart INHERIT base"),
     ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE heir ADD CONSTRAINT c CHECK (v > 0)"),
     ("ALTER TABLE base ALTER v SET NOT NULL", "ALTER TABLE heir NO INHERIT base"),
+    ("ALTER TABLE base ADD CHECK (v > 0 OR inherit)", "ALTER TABLE heir NO INHERIT base"),
     ("ALTER TABLE base ALTER v SET NOT NULL; ALTER TABLE heir NO INHERIT base",),
     ("ALTER TABLE heir ALTER v SET NOT NULL", "ALTER TABLE base ALTER v DROP NOT NULL"),
     ("CREATE INDEX i ON deep (t)", "ALTER TABLE deep_1 DETACH PARTITION deep_1a"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -214,8 +215,8 @@ class Twins:
             self.seen["of several errors of one statement another comes first"] += 1
             return
         if flight.way == "string" and "SET NOT NULL" in self.sent and mine["C"] == theirs["C"] == "42703":
-            self.seen["a column that the string itself took away is missed by a CHECK"] += 1  # docs/limits.md
-            return
+            theirs = {**theirs, "M": re.sub(r' of relation "\w+"', "", theirs["M"])}  # docs/limits.md
+            mine = {**mine, "M": re.sub(r' of relation "\w+"', "", mine["M"])}
         assert mine == theirs, (flight, theirs, mine)
 
     def _excuse_answer(self, kind: str, what: object, other_kind: str, other: object, flight: Flight) -> None:
