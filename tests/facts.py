@@ -19,7 +19,10 @@ def ask(session: psycopg.Connection[Any], statement: Statement, *, in_transactio
     asked: lookup.Request | None = lookup.request(statement, in_transaction=inside)
     cursor, now = psycopg.RawCursor(session), datetime.now(UTC)
     while asked is not None:
-        row = cursor.execute(asked.sql, (asked.parameter,), prepare=False).fetchone()
+        if inside:
+            row = cursor.execute(asked.sql, (asked.parameter,), prepare=False).fetchone()
+        else:  # as of a client that speaks the simple protocol
+            row = cursor.execute(asked.inlined, prepare=False).fetchone()
         assert row is not None
         facts = lookup.decode(row[0], asked, now=now, in_transaction=said)
         asked = lookup.more(asked, statement, facts)

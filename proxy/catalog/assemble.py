@@ -89,7 +89,7 @@ def _rows(answer: Mapping[str, Any]) -> _Rows:
         sizes={root: size for root, *size in answer.get("sizes") or ()},
         temporary=answer["temporary"],
         fresh=created(answer),
-        building=frozenset(answer["building"] or ()),
+        building=frozenset(answer.get("building") or ()),
         defaults=dict(answer.get("default_partitions") or ()),
     )
     for row in rows.relations.values():

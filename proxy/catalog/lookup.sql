@@ -1,14 +1,18 @@
 /* interlock */
 WITH RECURSIVE
+-- if request
 request AS MATERIALIZED (
     SELECT CAST(pg_catalog.convert_from(
         pg_catalog.decode(CAST($1 AS pg_catalog.text), 'base64'),
         CASE WHEN pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END
     ) AS pg_catalog.jsonb) AS it
 ),
+-- end request
 -- What each name means, in their order, the server says itself, by the newest catalog; our snapshot is old in REPEATABLE READ.
 found AS MATERIALIZED (
     SELECT ARRAY(
+        /* names */
+        -- if carried
         SELECT CAST(CASE
             WHEN w.name OPERATOR(pg_catalog.=) '' THEN NULL
             -- if qualified
@@ -31,6 +35,7 @@ found AS MATERIALIZED (
         CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(request.it OPERATOR(pg_catalog.->) 'names') AS w (
             database pg_catalog.name, schema pg_catalog.name, name pg_catalog.name, how pg_catalog.text
         )
+        -- end carried
     ) AS oids
 ),
 -- if beside
@@ -261,6 +266,8 @@ viewing (root, number, oid) AS (
 typed AS MATERIALIZED (
     SELECT t.key, t.oid
     FROM (
+        /* types */
+        -- if carried
         SELECT w.key, CAST(CASE
             WHEN w.schema IS NULL THEN pg_catalog.to_regtype(pg_catalog.quote_ident(CAST(w.name AS pg_catalog.text)))
             -- if of_schema
@@ -277,7 +284,8 @@ typed AS MATERIALIZED (
             key pg_catalog.int4, schema pg_catalog.name, name pg_catalog.name
         )
         OFFSET 0
-    ) AS t
+        -- end carried
+    ) AS t (key, oid)
     WHERE t.oid IS NOT NULL
 ),
 -- if domains
@@ -337,8 +345,9 @@ closed AS MATERIALIZED (
     SELECT
         COALESCE(
             pg_catalog.array_agg(h.relation) FILTER (WHERE h.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND NOT h.mine), '{}'
-        ) AS oids,
-        pg_catalog.json_agg(CAST(h.relation AS pg_catalog.int8)) FILTER (
+        ) AS oids
+        -- if building
+        , pg_catalog.json_agg(CAST(h.relation AS pg_catalog.int8)) FILTER (
             WHERE h.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock' AND h.granted AND NOT h.mine
                 AND h.relation OPERATOR(pg_catalog.=) ANY (these.oids)
                 -- no user: autovacuum, which makes way
@@ -346,6 +355,7 @@ closed AS MATERIALIZED (
                     SELECT 1 FROM pg_catalog.pg_stat_get_activity(h.pid) AS a WHERE a.usesysid IS NULL
                 ))
         ) AS building
+        -- end building
     FROM these, held AS h
 )
 -- ASCII whatever the names and the encodings are: no conversion to client_encoding can fail.
@@ -628,7 +638,9 @@ SELECT pg_catalog.concat(
             FROM birth AS b, me, newest
         ),
         -- end inside
+        -- if building
         'building', x.building,
+        -- end building
         -- if trees
         'sizes', (
             SELECT pg_catalog.json_agg(pg_catalog.json_build_array(

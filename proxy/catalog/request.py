@@ -51,6 +51,8 @@ def sections(wanted: frozenset[str]) -> str:
     return "\n".join(lines)
 
 
+READ = ("carried", "beside", "following", "taken", "functions")  # sections that read the parameter
+
 # Postgres shortens the longer of table and column name first, and never a table's below this many bytes.
 PREFIX_BYTES = 18
 
@@ -95,10 +97,41 @@ class Request:
     @property
     def sql(self) -> str:
         """As much of ``SQL`` as this request needs."""
+        return self._text(carried=True)
+
+    @property
+    def inlined(self) -> str:
+        """The same with its values in it: for a Query, which has no parameters."""
+        names, types = self._literals()
+        if not names:
+            return carried.inlined(self.sql, self.parameter)
+        text = self._text(carried=False).replace("/* names */", names).replace("/* types */", types)
+        return carried.inlined(text, self.parameter) if "$1" in text else text
+
+    def _literals(self) -> tuple[str, str]:
+        """What the names and the types mean, as rows of calls; empty where that takes more than a call each.
+
+        To read them out of JSON takes the server longer than to look them up.
+        """
+        names, types = [], []
+        for w in self.wanted:
+            if not w.beside and not (w.how == "visible" and _is_word(w.parts)):
+                return "", ""
+            call = "NULL" if w.beside else f"pg_catalog.to_regclass('\"{w.parts[0]}\"')"
+            names.append(f"(CAST({call} AS pg_catalog.oid))")
+        for key, parts in enumerate(self.sources.types.values()):
+            if not _is_word(parts):
+                return "", ""
+            types.append(f"({key}, CAST(pg_catalog.to_regtype('\"{parts[0]}\"') AS pg_catalog.oid))")
+        return f"VALUES {', '.join(names)}" if names else "", f"VALUES {', '.join(types)}"
+
+    def _text(self, *, carried: bool) -> str:
+        """``carried``: the names and the types come in the parameter."""
         # Planned once, for all that may come: what only some statements need adds little to what it takes to plan and to answer.
         alike = self.shared and not self.retypes and not (self.again and self.parts)
         fully = alike and self.again
         asked = {
+            "carried": carried,
             "taken": self.chosen or self.shared,
             "relation_names": self.relation_names or self.shared,
             "constraint_names": self.constraint_names or self.shared,
@@ -109,6 +142,7 @@ class Request:
             "owned": self.owned or alike,
             "inside": self.inside,
             "roles": self.roles or self.shared,
+            "building": self.again or self.shared,
             "writes": (self.writes and self.again) or fully,
             "swaps": self.swaps and self.again,
             "retypes": self.retypes,
@@ -133,6 +167,7 @@ class Request:
             "functions": bool(self.sources.functions) or alike,
             "computed": self.sources.computed or alike,
         }
+        asked["request"] = any(asked[name] for name in READ)
         return sections(frozenset(name for name, yes in asked.items() if yes))
 
     @property
@@ -190,12 +225,20 @@ def more(first: Request, statement: Statement, facts: Facts) -> Request | None:
     needed |= not first.indexes and any(r.kind in "iI" for r in facts.relations.values())
     needed |= any(t.is_domain or t.has_default for t in facts.types.values())
     needed |= not first.described and not facts.types.keys() >= first.sources.types.keys()
+    # Is somebody building it now?
+    needed |= any(not index.valid for r in facts.relations.values() for index in r.indexes.values())
+    needed |= any(r.index is not None and not r.index.valid for r in facts.relations.values())
     # What an interrupted run has left is gone on with, whatever there is still to do.
     needed |= any(is_own(name) for r in facts.relations.values() for name in (*r.constraints, *r.indexes, *r.columns))
     if not needed and (first.writes or first.swaps):
         foretold = effect(statement, facts)
         needed = foretold.work != "none" or len(foretold.relations) + len(foretold.others) > 1
     return replace(first, again=True) if needed else None
+
+
+def _is_word(parts: tuple[str, ...]) -> bool:
+    """Whether it is one name that means itself between quotes of any kind, and in every encoding."""
+    return len(parts) == 1 and parts[0].isascii() and parts[0].isidentifier()
 
 
 def _keyed(names: Iterable[tuple[str, ...]]) -> list[dict[str, object]]:

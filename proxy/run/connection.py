@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.catalog.answer import inlined
+from proxy.catalog.request import Request
 from proxy.net import Peer
 from proxy.run.words import is_ours
 from proxy.wire import messages
@@ -159,16 +159,16 @@ class Connection:
         """The one row of a query that always has one.  Raises ServerProtocolError if it has not, and as ``fetch``."""
         return _row(await self.fetch(sql, *parameters))
 
-    async def ask(self, sql: str, parameter: str) -> list[bytes | None]:
-        """As ``fetch_row`` with one parameter, which ``catalog.answer`` has encoded.
+    async def ask(self, request: Request) -> list[bytes | None]:
+        """As ``fetch_row``, about the catalog.
 
         As a Query where that disturbs nothing: the server then copies a long query's tree three times less.
         """
         alone = self.relay.status == b"I" and not (self.relay.pipeline_open or self.relay.executes)
         if not (self.simple and alone):
-            return await self.fetch_row(sql, parameter)
+            return await self.fetch_row(request.sql, request.parameter)
         self.relay.capture = True
-        self.server.write(self.relay.own(messages.query(inlined(sql, parameter).encode("ascii"))))
+        self.server.write(self.relay.own(messages.query(request.inlined.encode("ascii"))))
         replies = await self._replies(0, False, False)
         return _row(replies[0].rows)
 

@@ -242,8 +242,10 @@ class Examiner:
         try:
             further: lookup.Request | None = asked
             while further is not None:
-                ask = self.kept.fetch_row if keep else self.own.ask
-                row = await ask(further.sql, further.parameter)
+                if keep:
+                    row = await self.kept.fetch_row(further.sql, further.parameter)
+                else:
+                    row = await self.own.ask(further)
                 facts = lookup.decode((row[0] or b"").decode(), further, now=now, in_transaction=in_transaction)
                 further = lookup.more(further, statement, facts)
             facts = replace(facts, tool=tool)

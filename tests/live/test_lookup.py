@@ -585,6 +585,71 @@ def test_what_a_built_in_type_is_needs_no_asking(session: Session, path: str) ->
         assert facts.ask(session, statement).types == told.types, name
 
 
+@pytest.mark.parametrize(
+    ("sql", "in_json"),
+    [
+        ("ALTER TABLE t ADD COLUMN c timestamptz, ADD COLUMN d int4", False),
+        ("ALTER TABLE T ADD COLUMN c no_such_type", False),
+        ("ALTER TABLE no_such ADD COLUMN c int4", False),
+        ("ALTER TABLE t ALTER COLUMN id SET NOT NULL", False),
+        ("ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES u", False),
+        ("CREATE INDEX i ON t (id)", False),
+        ("CREATE INDEX ON t (id)", False),
+        ("DROP INDEX CONCURRENTLY t_pkey, i", False),
+        ("TRUNCATE t, u", False),
+        (f"ALTER TABLE {'x' * 63} ADD COLUMN c text", False),
+        (f"ALTER TABLE {'x' * 64} ADD COLUMN c text", False),  # cut to the same
+        ('ALTER TABLE "select" ADD COLUMN c text', False),
+        ('ALTER TABLE "T" ADD COLUMN c text', False),
+        ('ALTER TABLE "o\'clock" ADD COLUMN c text', True),
+        ('ALTER TABLE "back\\slash" ADD COLUMN c text', True),
+        ('ALTER TABLE "a.b" ADD COLUMN c text', True),
+        ('ALTER TABLE "quo""te" ADD COLUMN c text', True),
+        ("ALTER TABLE größe ADD COLUMN c text", True),
+        ("ALTER TABLE public.t ADD COLUMN c text", True),
+        ("ALTER TABLE t ADD COLUMN c public.mood", True),
+        ("CREATE TABLE fresh (id int)", True),
+    ],
+)
+@pytest.mark.parametrize("scs", ["on", "off"])
+def test_a_question_with_its_values_in_it_is_answered_alike(
+    session: Session, sql: str, in_json: bool, scs: str
+) -> None:
+    names = ("t", "u", "x" * 63, "select", "T", "o'clock", "back\\slash", "a.b", 'quo"te', "größe")
+    for name in names:
+        session.execute(psql.SQL("CREATE TABLE {} (id int PRIMARY KEY, note text)").format(psql.Identifier(name)))
+    session.execute("CREATE INDEX i ON t (note); CREATE TYPE mood AS ENUM ('a'); CREATE SCHEMA other")
+    session.execute("CREATE TYPE other.timestamptz AS ENUM ('a'); CREATE TABLE other.u (other int)")
+    session.execute("SET search_path = other, public, pg_catalog")
+    session.execute(f"SET standard_conforming_strings = {scs}")
+    (statement,) = read(sql)
+    request = lookup.request(statement, in_transaction=False)
+    cursor, now = psycopg.RawCursor(session), datetime.now(UTC)
+
+    def told(asked: lookup.Request, row: tuple[Any, ...] | None) -> Facts:
+        assert row is not None
+        return lookup.decode(row[0], asked, now=now, in_transaction=False)
+
+    for asked in (request, replace(request, again=True)):
+        by_parameter = cursor.execute(asked.sql, (asked.parameter,)).fetchone()
+        assert told(asked, cursor.execute(asked.inlined).fetchone()) == told(asked, by_parameter)
+        assert ("'names'" in asked.inlined) == in_json
+
+
+def test_who_builds_is_asked_where_an_index_is_not_valid(open_session: Open) -> None:
+    session, other = open_session(), open_session()
+    session.execute("CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
+    other.execute("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+    for sql in ("CREATE INDEX ON t (a)", "DROP INDEX i", "ALTER TABLE t ALTER COLUMN a SET NOT NULL"):
+        (statement,) = read(sql)
+        first = lookup.request(statement, in_transaction=False)
+        session.execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'i'::regclass")
+        assert "'building'" not in first.inlined
+        assert not facts.ask(session, statement).relations[("t",) if "t" in sql.split() else ("i",)].being_built
+        session.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass")
+        assert facts.ask(session, statement).relations[("t",) if "t" in sql.split() else ("i",)].being_built
+
+
 def in_the_way(session: Session, name: str, lock: Lock, schema: str = "public") -> tuple[blockers.Blocker, ...]:
     found = blockers.decode(ask(session, blockers.SQL, blockers.parameter(((schema, name),), lock)))
     assert not found or is_anyone(session, name, lock, schema=schema)

@@ -140,4 +140,7 @@ def test_the_lookup_can_be_read_whatever_is_left_out_of_it() -> None:
     assert len(names) > 5
     few = [frozenset(chosen) for size in (0, 1, 2) for chosen in itertools.combinations(names, size)]
     for wanted in (*few, *(frozenset(names) - chosen for chosen in few)):  # what a section needs is never two others
-        pglast.fingerprint(request.sections(wanted))  # parses, and makes no tree here
+        text = request.sections(wanted)
+        if "carried" not in wanted:  # then they stand in the text
+            text = text.replace("/* names */", "VALUES (NULL)").replace("/* types */", "VALUES (0, NULL)")
+        pglast.fingerprint(text)  # parses, and makes no tree here
