@@ -143,8 +143,8 @@ class AuditLog:
         if os.fstat(self._fd).st_size != self._size and (torn := self._resume(self._fd)):  # one died as it wrote
             self._append({"kind": "recovered", "torn_bytes": torn, "torn_file": f"{self.path}.torn"})
 
-    def make_room(self) -> None:
-        """Make sure, before something is run, that its record can be written.  Raises AuditError.
+    def make_room(self, records: int = 1) -> None:
+        """Make sure, before something is run, that its record can be written, and those that are still to come.  Raises AuditError.
 
         Room is set aside behind the file's end.  Of a pipe or a device nothing can be told before it is written to.
         """
@@ -153,12 +153,14 @@ class AuditLog:
         size = os.fstat(self._fd).st_size
         try:
             self._sync.check(self._fd)
-            if size + RECORD_BYTES <= self._room:
+            needed = records * RECORD_BYTES
+            if size + needed <= self._room:
                 return
-            reserve(self._fd, size, ROOM_BYTES)
+            more = max(ROOM_BYTES, needed)
+            reserve(self._fd, size, more)
         except OSError as error:
             raise AuditError(f"cannot write audit file {self.path}: {error.strerror or error}") from error
-        self._room = size + ROOM_BYTES
+        self._room = size + more
 
     def _line(self, record: Mapping[str, Any]) -> tuple[bytes, str]:
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

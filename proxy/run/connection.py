@@ -10,6 +10,8 @@ Source: Postgres docs, "Frontend/Backend Protocol", Message Flow, Extended Query
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -31,7 +33,9 @@ PORTAL = """/* interlock */ SELECT statement FROM pg_catalog.pg_cursors
  WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text"""
 PREPARED = """/* interlock */ SELECT statement FROM pg_catalog.pg_prepared_statements
  WHERE name OPERATOR(pg_catalog.=) $1::pg_catalog.name::pg_catalog.text AND NOT from_sql"""
-MOMENT_S = 0.002
+PAUSE_S = 0.02  # of a client that thinks, or is a person
+LONGEST_S = 1.0  # what is to be done afterwards waits at most so long
+LOOK_S = 0.005
 SET_CONFIG = "/* interlock */ SELECT pg_catalog.set_config($1, $2, $3::pg_catalog.bool)"
 
 
@@ -78,8 +82,6 @@ class Connection:
     ``borrow`` must have been entered, with nothing of the client's still unanswered (``Relay.quiet``).
     """
 
-    _meanwhile: Callable[[], None] | None = None
-
     def __init__(self, relay: Relay, server: Peer) -> None:
         self.relay = relay
         self.server = server
@@ -92,20 +94,35 @@ class Connection:
         self._arrived: asyncio.Future[None] | None = None
         self.last_words: dict[str, str] = {}  # the FATAL with which the server ended the connection
         self.is_lost = False
+        self._works: deque[Callable[[], None]] = deque()  # to be done afterwards
+        self._first = self._last = 0.0  # when something was first and last put there
         self.monitor: Monitor | None = None  # looks from beside while this connection is busy
         self.doing: Doing | None = None  # the plan that runs on it now
 
-    def meanwhile(self, work: Callable[[], None]) -> None:
-        """Have something done while the server works on what it is sent next, or in a moment if there is nothing."""
-        self.catch_up()
-        self._meanwhile = work
-        asyncio.get_running_loop().call_later(MOMENT_S, self.catch_up)
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Have something done when nobody can be waiting for the client's transaction: when it is over, or its client pauses."""
+        now = time.monotonic()
+        self._last = now
+        if not self._works:
+            self._first = now
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        self._works.append(work)
 
     def catch_up(self) -> None:
-        """Do what was to be done meanwhile, if it is not done yet."""
-        work, self._meanwhile = self._meanwhile, None
-        if work is not None:
-            work()
+        """Do what was to be done afterwards, if it is not done yet."""
+        while self._works:
+            self._works.popleft()()
+
+    def _look(self) -> None:
+        pauses = self._arrived is None and time.monotonic() - self._last > PAUSE_S
+        if pauses or self._is_time:
+            self.catch_up()
+        elif self._works:
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    @property
+    def _is_time(self) -> bool:
+        return self.relay.status != b"T" or time.monotonic() - self._first > LONGEST_S
 
     @property
     def skipping(self) -> bool:
@@ -172,14 +189,18 @@ class Connection:
         replies = await self._replies(0, False, False)
         return _row(replies[0].rows)
 
-    async def fetch_as(
-        self, before: tuple[str, Sequence[str | bytes | None]], ask: Sequence[bytes]
+    async def fetch_between(
+        self,
+        before: Sequence[tuple[str, Sequence[str | bytes | None]]],
+        ask: Sequence[bytes],
+        after: Sequence[tuple[str, Sequence[str | bytes | None]]] = (),
     ) -> list[bytes | None]:
-        """The one row that messages with one Execute give, behind a statement in the same flight.  Raises as ``fetch_row``."""
-        out = self._statement(*before)
+        """The one row that messages with one Execute give, between statements in the same flight.  Raises as ``fetch_row``."""
+        out = b"".join([*(self._statement(*one) for one in before), *ask, *(self._statement(*one) for one in after)])
+        count = len(before) + 1 + len(after)
         closed = sum(message[:1] == b"C" for message in ask)
-        replies = await self._fly(out + b"".join(ask), 2, 2 + closed, notices=False)
-        return _row(replies[1].rows)
+        replies = await self._fly(out, count, 2 * (count - 1) + closed, notices=False)
+        return _row(replies[len(before)].rows)
 
     async def run(
         self,
@@ -214,7 +235,8 @@ class Connection:
         end += messages.flush() if flush_only else messages.sync()
         self.relay.capture = True
         self.server.write(self.relay.own(out + end))
-        self.catch_up()
+        if self._works and self._is_time:
+            self.catch_up()
         return (await self._replies(closes + 2, flush_only, notices))[:count]
 
     async def _replies(self, closes: int, flush_only: bool, notices: bool) -> list[Reply]:

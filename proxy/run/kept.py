@@ -5,22 +5,20 @@ application waits for both.  A plan is kept for good only of a statement without
 setting of the transaction.
 
 What is kept is a prepared statement, which the client could see and take away (DEALLOCATE ALL).  So it is used again only
-while nothing of the client's own has run since; where that has only read or written rows, it is looked whether it is there, for a
+while nothing of the client's own has run since; where that has only read or written rows, behind a savepoint, for a
 function or a trigger may do anything.  It is gone when the transaction is over.
 """
 
 from __future__ import annotations
 
-from proxy.run.connection import SET_CONFIG, Connection
+from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.savepoint import RELEASE, SAVEPOINT, TAKEN_BACK
 from proxy.wire import messages
 
 ASKED = "interlock.asked"
 PORTAL = b"_interlock"
 _VALUE = f"pg_catalog.current_setting('{ASKED}')"
-_STILL_THERE = (
-    "/* interlock */ SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statement() s"
-    " WHERE s.name OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])"
-)
+GONE = "26000"  # there is no prepared statement of that name
 
 
 class Kept:
@@ -51,38 +49,42 @@ class Kept:
 
     async def fetch_row(self, sql: str, parameter: str) -> list[bytes | None]:
         """As ``Connection.fetch_row`` with one parameter."""
-        ask = [*await self._bound(sql), messages.execute(PORTAL), messages.close(b"P", PORTAL)]
-        return await self._own.fetch_as((SET_CONFIG, (ASKED, parameter, "true")), ask)
+        value = (SET_CONFIG, (ASKED, parameter, "true"))
+        if self._likely and not self._sure and sql in self._names and not self._own.relay.pipeline_open:
+            try:
+                row = await self._own.fetch_between(
+                    [(SAVEPOINT, ()), value], [*_bind(self._names[sql]), *_EXECUTE], [(RELEASE, ())]
+                )
+            except ServerError as error:
+                if error.sqlstate != GONE:
+                    raise
+                await self._own.run([(back, ()) for back in TAKEN_BACK])
+            else:
+                return row
+            self._likely = False
+        return await self._own.fetch_between([value], [*self._bound(sql), *_EXECUTE])
 
     async def plan(self, *questions: str) -> None:
         """Have questions planned that will perhaps be asked when everybody waits for the answer.  Raises as ``fetch_row``."""
         ahead: list[bytes] = []
         for sql in questions:
-            if not (self._sure and sql in self._names):
-                ahead += await self._bound(sql)
+            if not self.has(sql):
+                ahead += self._bound(sql)
         if ahead:
             await self._own.close_behind(ahead, [(b"P", PORTAL)])
 
-    async def _bound(self, sql: str) -> list[bytes]:
+    def _bound(self, sql: str) -> list[bytes]:
         """Messages that end with a portal of the question; parsed, and planned, only where it is not."""
         before: list[bytes] = []
-        if self._likely and self._names:
-            self._sure = await self._all_there()
-        self._likely = False
-        if not self._sure:
+        if not self._sure and (not self._likely or sql in self._names):
             before += [messages.close(b"S", old) for old in self._names.values()]
             self._names.clear()
-            self._sure = True
+            self._sure, self._likely = True, False
         name = self._names.get(sql)
         if name is None:
             name = self._names[sql] = b"_interlock_%d" % len(self._names)
             before += [messages.close(b"S", name), messages.parse(name, sql.replace("$1", _VALUE).encode("ascii"))]
-        return [*before, messages.close(b"P", PORTAL), messages.bind(PORTAL, name)]
-
-    async def _all_there(self) -> bool:
-        names = b",".join(self._names.values())
-        row = await self._own.fetch_row(_STILL_THERE, b"{%s}" % names)
-        return row[0] == b"%d" % len(self._names)
+        return [*before, *_bind(name)]
 
     async def close(self) -> None:
         """Nothing of it stays with the server.  Raises ServerError, ConnectionLost."""
@@ -91,5 +93,11 @@ class Kept:
         if names:
             await self._own.close_behind((), [(b"S", name) for name in names])
 
+
+def _bind(name: bytes) -> list[bytes]:
+    return [messages.close(b"P", PORTAL), messages.bind(PORTAL, name)]
+
+
+_EXECUTE = (messages.execute(PORTAL), messages.close(b"P", PORTAL))
 
 __all__ = ["Kept"]

@@ -149,6 +149,9 @@ THERE = f"""/* interlock */ SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n
     JOIN pg_catalog.pg_class c ON c.relnamespace {EQ} n.oid AND c.relname {EQ} 'jobs' WHERE n.nspname {EQ} 'interlock')"""
 """What to ask first: where there is none, the rest of ``INSPECT`` need not be planned, which takes ten times as long."""
 TRY = "/* interlock */ SELECT pg_catalog.pg_try_advisory_xact_lock($1::pg_catalog.int4, 0)"
+SCHEMA = f"""/* interlock */ SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname {EQ} 'interlock')
+    OR pg_catalog.to_regnamespace('interlock') IS NOT NULL"""
+"""Whether anything can have come with a lock: the table is read for the newest cache, which REPEATABLE READ has, too."""
 INSTALL = "interlock jobs install --database URL"
 
 READ_ONLY = (
@@ -192,8 +195,10 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
         if _usable(found):
             return
         _may_be_made(found)
-        if (await own.fetch(TRY, str(MAKING)))[0][0] == b"t":
-            found = await _inspect(own)  # it may have come with the lock
+        locked, schema = await own.run([(TRY, (str(MAKING),)), (SCHEMA, ())], notices=False)
+        if locked.rows[0][0] == b"t":
+            if schema.rows[0][0] == b"t":
+                found = await _inspect(own)  # it may have come with the lock
             if not _usable(found):
                 _may_be_made(found)
                 await _make(own, found)

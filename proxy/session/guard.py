@@ -197,6 +197,8 @@ class Guard:
         ]
         if not cases:
             return Outcome.PASS
+        if not cases[0].facts.locked:
+            self.own.catch_up()
         if reason := self.ledger.refuses(policy):
             return await self._refuse(answers.unaudited(reason), simple=simple)
         self.ledger.tally.decided(time.monotonic() - begun)
@@ -256,8 +258,10 @@ class Guard:
     async def _run_late(self, statements: Sequence[Statement], policy: Policy, *, simple: bool) -> bool:
         """Run what was put off to the end of the transaction; false if that failed, and the client has been told."""
         try:
-            if not ends(statements) and not self.at_end.late.entries[-1].case.facts.locked:
-                await self.examiner.foresee()  # nobody waits for us yet
+            if not self.at_end.late.entries[-1].case.facts.locked:  # nobody waits for us yet
+                self.own.catch_up()
+                if not ends(statements):
+                    await self.examiner.foresee()
             fields, failing = await self.at_end.run()
         except ServerError as error:  # cancelled, say
             fields, failing = error.fields, []
@@ -282,16 +286,19 @@ class Guard:
             await self.voice.ready()
 
     def _record(self, cases: Sequence[Case], policy: Policy) -> None:
-        """At once; but in a transaction that goes on, and may keep others out, while the server works on what comes next."""
+        """At once; but in a transaction that goes on, and may keep others out, afterwards."""
+
+        told = [replace(case) for case in cases]
 
         def record() -> None:
-            for case in cases:
+            self.ledger.owed -= len(told)
+            for case in told:
                 self.ledger.record(self.who, case, policy)
 
-        if policy.audit.fsync == "always" or any(case.outcome != "deferred" for case in cases):
-            record()
-        else:
-            self.own.meanwhile(record)
+        self.ledger.owed += len(told)
+        self.own.afterwards(record)
+        if policy.audit.fsync == "always" or self.own.relay.status != b"T":
+            self.own.catch_up()
 
     async def _failed_jobs(self, policy: Policy) -> list[Job]:
         """Jobs of earlier migrations that have failed; asked once, unless they are in the way."""

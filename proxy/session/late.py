@@ -63,6 +63,7 @@ class Late:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.turn = 0  # as long as it is the same and something waits, every message that can see it was held
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -73,6 +74,7 @@ class Late:
     def clear(self) -> None:
         """It has been run, or its transaction is over, or rolled back to a savepoint."""
         self.entries.clear()
+        self.turn += 1
 
     def trial(self, step: Step) -> Step:
         """How a step is tried: behind what waits for the same tables."""

@@ -56,6 +56,7 @@ class Ledger:
     def __init__(self, audit: AuditLog | None) -> None:
         self.audit = audit
         self.tally = Tally()
+        self.owed = 0  # records of what has run, which are written when its transaction is over
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def refuses(self, policy: Policy) -> str:
@@ -65,7 +66,7 @@ class Ledger:
             return ""
         if not reason:
             try:
-                self.audit.make_room()
+                self.audit.make_room(self.owed + 1)
             except AuditError as error:
                 log.error("audit: %s", error)
                 return str(error)

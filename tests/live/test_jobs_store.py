@@ -293,7 +293,7 @@ def test_two_transactions_make_it_at_once(house: House, level: str) -> None:
         await second.fetch("SELECT 1")
         await jobs.prepare(first)
         preparing = asyncio.create_task(jobs.prepare(second))
-        polling = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'pg_try_advisory_xact' AND state ~ '^idle in'"
+        polling = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'SELECT EXISTS .* OR pg_catalog.to_regnamespace' AND state ~ '^idle in'"
         await until(lambda: watcher.fetch(polling))
         blocked = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 AND datname = current_database()"
         assert (await watcher.fetch(blocked))[0][0] == b"0"
