@@ -51,7 +51,7 @@ class AtEnd:
         plan = case.verdict.plan
         if not in_block or case.dependent is not None or case.foreseen is not None:
             return False
-        if case.keys or _renames_constraint(case):  # it is asked which constraints there are
+        if case.keys or _renames_constraint(case) or self.late.hides(case):  # it is asked what there is
             return False
         waits = case.verdict.action is Action.DEFER and plan is not None and plan.later and not plan.now
         return (waits or self.step(case, self.runner(case, policy, True)) is not None) and self.late.takes(case)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from proxy.catalog.facts import Relation
 from proxy.plans.plan import Lock, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
@@ -24,13 +25,16 @@ from proxy.sql.statements import (
     Action as AlterAction,
 )
 from proxy.sql.statements import (
+    AddColumn,
     AddConstraint,
     AlterTable,
     CreateIndex,
+    DropColumn,
     DropDefault,
     DropIndex,
     DropNotNull,
     Other,
+    OtherAction,
     Query,
     SetDefault,
     Show,
@@ -40,6 +44,7 @@ from proxy.sql.statements import (
 from proxy.sql.written import written
 
 SMALL = (SetDefault, DropDefault, DropNotNull)
+SHAPES = (AddColumn, DropColumn, OtherAction)  # of the last, RENAME COLUMN
 # What a tool's note in its table of versions may be made of; anything else might look at the catalog, or at other tables.
 CALLS = frozenset({"values", "conflict", "now"})
 LOOKS = frozenset({"select", "with", "table", "from", "using", "execute"})
@@ -52,6 +57,13 @@ class Entry:
     case: Case
     step: Step
     policy: Policy
+
+    @property
+    def reshaped(self) -> frozenset[tuple[str, str]]:
+        """Tables that have other columns afterwards, which the catalog does not tell yet."""
+        node = self.case.statement.node
+        columns = isinstance(node, AlterTable) and any(isinstance(a, SHAPES) for a in node.actions)
+        return self.tables if columns else frozenset()
 
     @property
     def tables(self) -> frozenset[tuple[str, str]]:
@@ -86,6 +98,11 @@ class Late:
         steps = case.verdict.plan.steps if case.verdict.plan is not None else ()
         names = _names(case.statement.sql, *(sql for step in steps for sql in step.statements))
         return names.isdisjoint(_names(*(sql for one in self.entries for sql in one.step.statements)))
+
+    def hides(self, case: Case) -> bool:
+        """Whether a statement is about columns that are otherwise once all that waits has been run; another change of them is tried behind it."""
+        reshaped = frozenset().union(*(one.reshaped for one in self.entries))
+        return not (reshaped.isdisjoint(_about(case)) or _reshapes(case))
 
     @property
     def step(self) -> Step:
@@ -157,8 +174,8 @@ class Late:
 def lateable(case: Case) -> Step | None:
     """The short part of a statement that nothing needs to see before the transaction ends, if that is what it is.
 
-    Constraints that are added NOT VALID, while the rest of the statement waits for COMMIT; and what only says what rows
-    that come later are like.
+    Constraints that are added NOT VALID, while the rest of the statement waits for COMMIT; what only says what rows
+    that come later are like; and columns that come, go or are renamed, and nothing else with them.
     """
     if case.dependent is not None or case.foreseen is not None or case.behind is not None or case.hidden or case.keys:
         return None
@@ -172,7 +189,8 @@ def lateable(case: Case) -> Step | None:
     table = case.facts.find(node.relation)
     if node.object_type != "TABLE" or table is None or not table.exists or table.is_new or table.temporary:
         return None
-    return patient_step(case) if all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) else None
+    short = all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) or _reshapes(case)
+    return patient_step(case) if short else None
 
 
 def goes_back(statements: Sequence[Statement]) -> bool:
@@ -192,6 +210,43 @@ def _adds_not_valid(step: Step) -> bool:
     return bool(nodes) and all(
         isinstance(node, AlterTable) and all(_is_not_valid(a) for a in node.actions) for node in nodes
     )
+
+
+def _reshapes(case: Case) -> bool:
+    """Whether it does nothing but change which columns a table has, which takes no time and names nothing else, as far as is known."""
+    node = case.statement.node
+    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
+    if not isinstance(node, AlterTable) or table is None or table.kind != "r" or case.effect.work != "none":
+        return False
+    if table.has_children or table.parents or table.is_partition or table.being_built:
+        return False
+    return all(_is_shape(a, table, case) for a in node.actions)
+
+
+def _is_shape(action: AlterAction, table: Relation, case: Case) -> bool:
+    match action:
+        case AddColumn(column=column, if_not_exists=False):
+            found = case.facts.types.get(column.type.span.of(case.statement.text))
+            return column.name not in table.columns and not column.constraints and found is not None and found.exists
+        case DropColumn(column=name, cascade=False, if_exists=False) if (gone := table.columns.get(name)) is not None:
+            kept = any(name in key.columns for key in table.constraints.values() if key.kind != "n")
+            kept |= any(name in index.columns for index in table.indexes.values())
+            return not (kept or gone.has_default or gone.identity or gone.generated)
+        case OtherAction(what="RENAME COLUMN", column=old, name=new):
+            return old in table.columns and new not in table.columns
+        case _:
+            return False
+
+
+def _about(case: Case) -> frozenset[tuple[str, str]]:
+    """Tables that its names mean, or whose indexes they mean, and those above them."""
+    found = set()
+    for relation in case.facts.relations.values():
+        if relation.exists:
+            index = relation.index
+            found.add(relation.qualified if index is None else (index.table_schema, index.table))
+            found.update(relation.parents)
+    return frozenset(found)
 
 
 def _is_not_valid(action: AlterAction) -> bool:

@@ -41,7 +41,7 @@ SEES = (
     "SET LOCAL search_path = public",
     "SAVEPOINT a",
     "CREATE TABLE new (id int)",
-    "ALTER TABLE orders ADD COLUMN more text",
+    "ALTER TABLE orders ADD COLUMN more text DEFAULT 'x' NOT NULL",
     "ALTER TABLE orders ADD CONSTRAINT c CHECK (total < 0)",
     "DO $$ BEGIN END $$",
     "LOCK TABLE customers IN ACCESS SHARE MODE",

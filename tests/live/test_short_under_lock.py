@@ -95,7 +95,7 @@ def test_but_not_behind_a_lock_that_is_there_already(postgres: Server, orders: s
     name = with_durations(orders)
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
-        connection.execute("ALTER TABLE customers ADD COLUMN x int")
+        connection.execute("ALTER TABLE customers ADD COLUMN x int DEFAULT 1 NOT NULL")
         since = postgres.log_bytes
         connection.execute("ALTER TABLE orders ALTER COLUMN email SET DEFAULT 'x'")
         connection.execute(BEHIND[0])
