@@ -20,7 +20,7 @@ from proxy.plans.plan import Step
 from proxy.plans.target import literal
 from proxy.run.asking import Asking, hexed, unhexed
 from proxy.run.connection import Reply, ServerError
-from proxy.run.store import EQ, VERSION, WRITTEN, JobsUnusable, exists, pending, prepare
+from proxy.run.store import EQ, VERSION, WRITTEN, JobsUnusable, exists, is_there, pending, prepare
 from proxy.sql import read
 from proxy.sql.statements import AlterTable, DropIndex, ValidateConstraint
 
@@ -354,5 +354,5 @@ def key(job: int) -> str:
 
 __all__ = [
     "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "end", "everything", "exists", "find",
-    "follows", "number", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
+    "follows", "is_there", "number", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
 ]  # fmt: skip

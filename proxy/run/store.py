@@ -170,19 +170,19 @@ class JobsUnusable(Exception):
 
 async def exists(own: Asking) -> bool:
     """Whether the table is there, and may be used.  Raises JobsUnusable, ServerError, ConnectionLost."""
-    return await _is_there(own) and _usable(await _inspect(own))
+    return await is_there(own) and _usable(await _inspect(own))
 
 
 async def pending(own: Asking) -> bool:
     """Whether the table is there and something of it could be done here: not on a standby.  Raises as ``exists``."""
-    if not await _is_there(own):
+    if not await is_there(own):
         return False
     found = await _inspect(own)
     return _usable(found) and not found["read_only"]
 
 
-async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
-    """Make the table if it is not there, in the transaction that is open.
+async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> bool:
+    """Make the table if it is not there, in the transaction that is open; whether it has been made.
 
     Raises JobsUnusable, ServerError; ConnectionLost.  Another transaction that makes it at this moment is waited
     for without joining a queue, for ``MAKING_S`` at most.
@@ -193,16 +193,17 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
         if found["read_only"]:
             raise JobsUnusable(*READ_ONLY)
         if _usable(found):
-            return
+            return False
         _may_be_made(found)
         locked, schema = await own.run([(TRY, (str(MAKING),)), (SCHEMA, ())], notices=False)
         if locked.rows[0][0] == b"t":
             if schema.rows[0][0] == b"t":
                 found = await _inspect(own)  # it may have come with the lock
-            if not _usable(found):
-                _may_be_made(found)
-                await _make(own, found)
-            return
+            if _usable(found):
+                return False
+            _may_be_made(found)
+            await _make(own, found)
+            return True
         if time.monotonic() > deadline or (cancelled is not None and cancelled.is_set()):
             raise JobsUnusable(
                 "another transaction is just making the schema interlock, and does not end",
@@ -211,7 +212,8 @@ async def prepare(own: Asking, cancelled: asyncio.Event | None = None) -> None:
         await asyncio.sleep(PAUSE_S)
 
 
-async def _is_there(own: Asking) -> bool:
+async def is_there(own: Asking) -> bool:
+    """Whether there is a table of that name.  Raises ServerError, ConnectionLost."""
     rows = await own.fetch(THERE)
     return bool(rows) and rows[0][0] != b"f"
 
@@ -299,4 +301,4 @@ async def _make(own: Asking, found: dict[str, Any]) -> None:
     await own.run(made, notices=False)
 
 
-__all__ = ["JobsUnusable", "exists", "pending", "prepare"]
+__all__ = ["JobsUnusable", "exists", "is_there", "pending", "prepare"]

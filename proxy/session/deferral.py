@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -156,7 +157,8 @@ class Deferral:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
             if job is not None and not self.noted.is_usable:
-                await jobs.prepare(self.own, self.cancelled)
+                if await jobs.prepare(self.own, self.cancelled):
+                    self.noted.made()
             elif job is not None:
                 job = replace(job, like=self.noted.last)
             first = looks(case, policy)
@@ -197,6 +199,18 @@ class Deferral:
             notice = waits(case, late=late is not None)
         await self.voice.done(case.statement.node.kind.encode(), simple=simple, notice=notice)
         return True
+
+    async def prepare(self, case: Case) -> None:
+        """Before a lock is taken for which others will wait: make what is put off writable, where that takes making the table.
+
+        Why it cannot be, the statement itself is told.  Raises ServerError, ConnectionLost.
+        """
+        if case.verdict.action is not Action.DEFER or not puts_off(case) or self.noted.is_usable:
+            return
+        with contextlib.suppress(JobsUnusable):
+            await self.own.sync()
+            if not await jobs.is_there(self.own) and await jobs.prepare(self.own, self.cancelled):
+                self.noted.made()
 
     def _note(self, job: NewJob, number: int, statement: Statement) -> None:
         """It has been written down."""

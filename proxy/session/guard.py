@@ -237,7 +237,7 @@ class Guard:
         cases = await self.examiner.examine(statements, in_transaction, policy)
         if not late or (len(cases) == 1 and self.at_end.goes_with(cases[0], policy, in_block=in_block)):
             return cases
-        if not await self._run_late(statements, policy, simple=simple):
+        if not await self._run_late(statements, policy, simple=simple, ahead_of=cases):
             return None
         return await self.examiner.examine(statements, in_transaction, policy)
 
@@ -255,13 +255,20 @@ class Guard:
             return True
         return await self._run_late(statements, self.policy(), simple=simple)
 
-    async def _run_late(self, statements: Sequence[Statement], policy: Policy, *, simple: bool) -> bool:
-        """Run what was put off to the end of the transaction; false if that failed, and the client has been told."""
+    async def _run_late(
+        self, statements: Sequence[Statement], policy: Policy, *, simple: bool, ahead_of: Sequence[Case] = ()
+    ) -> bool:
+        """Run what was put off to the end of the transaction; false if that failed, and the client has been told.
+
+        ``ahead_of``: what comes next, as it was without that.
+        """
         try:
             if not self.at_end.late.entries[-1].case.facts.locked:  # nobody waits for us yet
                 self.own.catch_up()
                 if not ends(statements):
                     await self.examiner.foresee()
+                if len(ahead_of) == 1 and policy.mode == "enforce":
+                    await self.deferral.prepare(ahead_of[0])
             fields, failing = await self.at_end.run()
         except ServerError as error:  # cancelled, say
             fields, failing = error.fields, []

@@ -24,6 +24,7 @@ class Noted:
     def __init__(self) -> None:
         self._known: list[Pending] | None = None
         self._written = False
+        self._made = False
         self._same_settings = False
 
     @property
@@ -33,8 +34,8 @@ class Noted:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the table has been written to since it was looked at, and can be written to again."""
-        return self._written
+        """Whether the table has been written to since it was looked at, or made, and can be written to again."""
+        return self._written or self._made
 
     @property
     def last(self) -> int | None:
@@ -49,6 +50,10 @@ class Noted:
         """It has been asked for."""
         self._known, self._written = list(pending), False
 
+    def made(self) -> None:
+        """The table has been made in this transaction: nobody else can change it."""
+        self._made = True
+
     def add(self, one: Pending, *, first: bool) -> None:
         """It has been written down; ``first``: nothing had been before in this transaction, as is known for certain."""
         known = [] if first else self.known
@@ -59,7 +64,7 @@ class Noted:
         self._written = self._same_settings = True
 
     def forget(self) -> None:
-        self._known, self._written = None, False
+        self._known, self._written, self._made = None, False, False
 
     def ran(self, statement: Statement, relations: tuple[tuple[str, str], ...]) -> None:
         """A statement of the client's was run for it: only of some is it certain that they leave the table alone."""

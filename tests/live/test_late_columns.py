@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.live.test_late import CHECK, INDEX, KEY, NOTE, locked, versions
+from tests.servers import Server
 
 __all__ = ["versions"]
 
@@ -150,3 +151,20 @@ def test_what_takes_more_along_is_run_when_it_comes(sql: str, versions: str, gua
         connection.execute(sql.encode())
         assert looking.execute(held).fetchone() == (True,)
         connection.execute("ROLLBACK")
+
+
+def test_where_it_is_written_down_is_made_before_the_lock(postgres: Server, versions: str, guarded: str) -> None:
+    """The first thing that this database ever puts off, behind a column that has waited till then."""
+    since = postgres.log_bytes
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute("ALTER TABLE orders ADD COLUMN boss bigint")
+        connection.execute("ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (boss) REFERENCES customers")
+        connection.execute("COMMIT")
+    ran = postgres.statements(versions, since=since)
+    made = next(n for n, sql in enumerate(ran) if sql.startswith("CREATE TABLE interlock.jobs"))
+    tried, in_earnest = (n for n, sql in enumerate(ran) if sql.startswith("ALTER TABLE orders ADD COLUMN boss"))
+    assert tried < made < in_earnest
+    assert not any("'privileged'" in sql for sql in ran[in_earnest : ran.index("COMMIT")])  # nor is it looked at again
+    with psycopg.connect(versions) as session:
+        assert session.execute("SELECT convalidated FROM pg_constraint WHERE conname = 'k'").fetchone() == (True,)
