@@ -180,14 +180,25 @@ def test_work_under_a_lock(warned: Client) -> None:
 
 
 def test_one_more_table(warned: Client) -> None:
-    said = warned.run("BEGIN", "ALTER TABLE orders ADD COLUMN a int", "ALTER TABLE customers ADD COLUMN a int")
+    said = warned.run("BEGIN", "ALTER TABLE orders ADD a int DEFAULT 1", "ALTER TABLE customers ADD a int DEFAULT 1")
     assert told(said, "several-tables-locked")
-    assert not told(warned.run("ALTER TABLE customers ADD COLUMN b int"), "several-tables-locked")
+    assert not told(warned.run("ALTER TABLE customers ADD b int DEFAULT 1"), "several-tables-locked")
     warned.run("ROLLBACK")
     said = warned.run(
-        "BEGIN", "CREATE TABLE mine (a int)", "ALTER TABLE mine ADD b int", "ALTER TABLE orders ADD COLUMN a int"
+        "BEGIN", "CREATE TABLE mine (a int)", "ALTER TABLE mine ADD b int", "ALTER TABLE orders ADD a int DEFAULT 1"
     )
     assert not told(said, "several-tables-locked")
+    warned.run("ROLLBACK")
+
+
+def test_what_runs_at_the_end_has_not_locked_yet(warned: Client) -> None:
+    said = warned.run("BEGIN", "ALTER TABLE orders ADD COLUMN a int", "ALTER TABLE customers ADD COLUMN a int")
+    assert not told(said, "several-tables-locked")
+    warned.run("ROLLBACK")
+    said = warned.run(
+        "BEGIN", "ALTER TABLE orders ADD COLUMN a int", "SELECT a FROM orders", "ALTER TABLE customers ADD COLUMN a int"
+    )
+    assert told(said, "several-tables-locked"), "it has been run for the query"
     warned.run("ROLLBACK")
 
 
