@@ -16,11 +16,12 @@ def copy_of(relation: Relation) -> str:
     return qualify(relation.schema, own_name("re", str(relation.oid)))
 
 
-def make_copy(relation: Relation, words: str = "") -> str:
-    """``words`` are the table's name as the author has it, where an error about it is to say that."""
+def make_copy(relation: Relation, words: str = "", *more: str) -> str:
+    """``words`` are the table's name as the author has it, where an error about it is to say that.  ``more``: what else it is to have, as LIKE calls it."""
     original = words or qualify(relation.schema, relation.name)
     partitioned = f" PARTITION BY {relation.partition_key}" if relation.kind == "p" else ""
-    return f"CREATE TABLE {copy_of(relation)} (LIKE {original} INCLUDING GENERATED){partitioned}"
+    including = " ".join(f"INCLUDING {one}" for one in ("GENERATED", *more))
+    return f"CREATE TABLE {copy_of(relation)} (LIKE {original} {including}){partitioned}"
 
 
 def onto_copy(statement: Statement, node: CreateIndex, relation: Relation) -> tuple[str, Edit]:

@@ -19,6 +19,8 @@ from proxy.plans.target import OWN, literal, own_name, qualify
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
+    Action,
+    AddColumn,
     AddConstraint,
     AlterTable,
     ConstraintKind,
@@ -50,7 +52,7 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
         case CreateIndex(relation=name) as node:
             relation = _plain(name, facts)
             first = (there(name), owned(name, "materialized view" if relation and relation.kind == "m" else "table"))
-            if relation is None or _names_table(statement, name.span.end, statement.span.end, relation):
+            if relation is None or names_table(statement, name.span.end, statement.span.end, relation):
                 return (run(*first),)
             return (run(*first, _tried(relation, name, onto_copy(statement, node, relation)[0])),)
         case AlterTable(object_type="TABLE", actions=actions) as alter if all(
@@ -61,7 +63,10 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             taken = fails("42710", f'constraint "{new}" for relation "{name.name}" already exists')
             return (run(there(name), owned(name), f"IF {has_constraint(name, new)} THEN {taken} END IF;"),)
         case AlterTable(object_type="TABLE", relation=name) as alter:
-            return tuple(_added(statement, alter, action, _plain(name, facts)) for action in _indexed(alter))
+            relation = _plain(name, facts)
+            tried = (_made_with(statement, alter, action, relation, facts) for action in alter.actions)
+            added = (_added(statement, alter, action, relation) for action in _indexed(alter))
+            return (*(one for one in tried if one), *added)
         case DropIndex() as drop:
             return (run(*lines),) if (lines := dropped(drop, awaited)) else ()
         case Other(kind="REINDEX") as reindex:
@@ -87,6 +92,25 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
     if alter.if_exists:
         lines = [f"IF {oid(name)} IS NOT NULL THEN", *lines, "END IF;"]
     return run(*lines)
+
+
+def _made_with(
+    statement: Statement, alter: AlterTable, action: Action, relation: Relation | None, facts: Facts
+) -> str | None:
+    """Of a column that is there by now: whether the index that it is to have can be made; None where that is sure."""
+    if not isinstance(action, AddColumn) or relation is None:
+        return None
+    column, name = action.column, alter.relation
+    keys = [c for c in column.constraints if c.kind in ("UNIQUE", "PRIMARY KEY")]
+    lines = []
+    for taken in (c.name for c in keys if c.name is not None):
+        failing = fails("42P07", f'relation "{taken}" already exists')
+        lines.append(f"IF {_has_relation(name, taken)} THEN {failing} END IF;")
+    found = facts.types.get(column.type.span.of(statement.text))
+    if keys and found is not None and found.exists and found.oid not in SORTED:  # ``serial`` is no type of its own
+        index = f"ALTER TABLE {copy_of(relation)} ADD UNIQUE ({quote_identifier(column.name)})"
+        lines.append(_tried(relation, name, index))
+    return run(*lines) if lines else None
 
 
 def _validated(alter: AlterTable, awaited: frozenset[str]) -> Iterator[str]:
@@ -126,7 +150,7 @@ def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None
     if relation.kind == "p" and not relation.partition_key:
         return None
     match made.node:
-        case CreateIndex(name=Name(name=name)) as index if not _names_table(
+        case CreateIndex(name=Name(name=name)) as index if not names_table(
             made, index.relation.span.end, made.span.end, relation
         ):
             names, first = [name], [onto_copy(made, index, relation)[0]]
@@ -210,7 +234,7 @@ def _plain(name: Name, facts: Facts, kinds: str = "rm") -> Relation | None:
     return relation
 
 
-def _names_table(statement: Statement, start: int, end: int, relation: Relation) -> bool:
+def names_table(statement: Statement, start: int, end: int, relation: Relation) -> bool:
     """Whether the table's own name stands in the definition, where the copy has another."""
     try:
         tokens = lexer.lex(statement.text[start:end])
@@ -290,4 +314,15 @@ def _other_key(alter: AlterTable, action: AddConstraint) -> str:
     )
 
 
-__all__ = ["Behind", "behind", "name_taken", "position", "rehearsals", "renamed", "run", "taken_back"]
+__all__ = [
+    "OVER",
+    "Behind",
+    "behind",
+    "name_taken",
+    "names_table",
+    "position",
+    "rehearsals",
+    "renamed",
+    "run",
+    "taken_back",
+]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from proxy.plans.plan import Plan, Step
 from proxy.run.connection import SET_CONFIG, Reply, ServerError
 from proxy.run.doing import doing
-from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, surely
+from proxy.run.errors import PlanFailed, as_the_authors, is_lock_timeout, place, surely, unplaced
 from proxy.run.execute import Runner
 from proxy.run.leap import StepResult, Waiting, tag_of
 from proxy.run.savepoint import KEPT, SAVEPOINT, TAKEN_BACK
@@ -29,22 +29,31 @@ async def run_inside(
     first: Sequence[str] = (),
     then: Sent = (),
     ending: Sequence[str] = KEPT,
+    as_written: bool = False,
 ) -> list[Reply]:
     """Run a step in the client's transaction; ``runner.tag`` is its last tag.
 
     With ``savepoint`` a lock that is not free is tried for again; without (a pipeline outside a
     transaction block has none) once.  What becomes of the savepoint says ``ending``: with ``TAKEN_BACK`` the step's effect and
     its locks are given back at once (its errors are all that is wanted), with ``LEFT_OPEN`` that is for the caller to do.  ``first`` and ``then`` stand before and behind it, if possible in the same flight;
-    returned is the answer to ``then``.  Raises PlanFailed; ServerError, if it was one of those that failed.  The transaction
+    returned is the answer to ``then``.  ``as_written``: its text is the author's, and so are the places that an error names.  Raises PlanFailed; ServerError, if it was one of those that failed.  The transaction
     is then in the failed state, or (with ``savepoint``) to be brought into it.
     """
     with doing(runner.own, Plan(step.sql.split(None, 1)[0].upper(), (step,)), runner.results, runner.job) as now:
         now.begin(1, step.sql)
-        return await _run(runner, step, savepoint=savepoint, first=first, then=then, ending=ending)
+        placed = as_written or bool(step.edits)
+        return await _run(runner, step, savepoint=savepoint, first=first, then=then, ending=ending, placed=placed)
 
 
 async def _run(
-    runner: Runner, step: Step, *, savepoint: bool, first: Sequence[str], then: Sent, ending: Sequence[str]
+    runner: Runner,
+    step: Step,
+    *,
+    savepoint: bool,
+    first: Sequence[str],
+    then: Sent,
+    ending: Sequence[str],
+    placed: bool,
 ) -> list[Reply]:
     own, locks, tries = runner.own, runner.locks, ending is TAKEN_BACK
     result = StepResult(step.sql, step.lock.value)
@@ -93,7 +102,8 @@ async def _run(
         raise beside.error from None
     except ServerError as error:
         result.outcome, result.sqlstate = "failed", error.sqlstate
-        raise PlanFailed(as_the_authors(error.fields, step)) from None
+        fields = place(error.fields, step) if placed else unplaced(error.fields)
+        raise PlanFailed(as_the_authors(fields, step)) from None
     result.took_ms = (time.monotonic() - begun) * 1000 - result.waited_ms
     result.outcome = "tried" if tries else "done"
     return replies[len(replies) - 1 - len(then) : -1]

@@ -64,7 +64,7 @@ class AtEnd:
             return False
         try:
             await self.own.sync()
-            await run_inside(runner, self.late.trial(step), savepoint=True, ending=TAKEN_BACK)
+            await run_inside(runner, self.late.trial(step), savepoint=True, ending=TAKEN_BACK, as_written=True)
             if simple:
                 await self.own.sync()
         except (PlanFailed, ServerError) as failed:

@@ -24,6 +24,7 @@ from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
+from proxy.session.anyway import refused_anyway, unreadable_for_all
 from proxy.session.case import (
     Case,
     builds,
@@ -340,14 +341,18 @@ class Guard:
             return Outcome.PASS  # in a failed transaction the server takes nothing but its end in front
         rejected = next((c for c in cases if c.verdict.action is Action.REJECT), None)
         doubtful = rejected or next((c for c in cases if c.verdict.action is Action.WARN), None)
-        if doubtful is not None and (syntax := await self._unreadable_for_all(doubtful, simple=simple)) is not None:
-            return await self._syntax_error(doubtful, syntax)
+        asks = simple and not self.examiner.walsender
+        if doubtful is not None and asks and (syntax := await unreadable_for_all(self.own, doubtful)):
+            return await self._server_error(doubtful, syntax, simple=simple)
         about_what_waits = any(c.foreseen is not None or c.dependent is not None for c in cases)
         if about_what_waits and cases[0].facts.read_only and all(is_refused_read_only(c.statement) for c in cases):
             return Outcome.PASS  # Postgres refuses it, whatever waits
         if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
         if rejected is not None:
+            is_first = rejected.statement is statements[0]
+            if is_first and not self.examiner.cannot_ask and (error := await refused_anyway(self.own, rejected)):
+                return await self._server_error(rejected, error, simple=simple)
             return await self._reject(rejected, cases, len(statements), simple=simple)
         try:
             failed = await self._failed_jobs(policy) if policy.mode == "enforce" else []
@@ -415,23 +420,9 @@ class Guard:
 
     # ------------------------------------------------ refusing
 
-    async def _unreadable_for_all(self, case: Case, *, simple: bool) -> dict[str, str] | None:
-        """The server's own error, if it cannot read either what we cannot: a typing error, and no way around us.
-
-        The server's raw parser is asked by a Parse of our own.  A transaction fails with that, as it would have.
-        """
-        if not isinstance(case.statement.node, Unreadable) or not simple or self.examiner.walsender:
-            return None  # in the extended protocol the client's own Parse has let it pass
-        try:
-            await self.own.parse_only(with_semicolon(case.statement))
-        except ServerError as error:
-            # Several commands in one Parse give the same SQLSTATE, but that the server could read them.
-            return error.fields if error.fields.get("R") != "exec_parse_message" else None
-        return None
-
-    async def _syntax_error(self, case: Case, fields: dict[str, str]) -> Outcome:
+    async def _server_error(self, case: Case, fields: dict[str, str], *, simple: bool) -> Outcome:
         case.outcome, case.sqlstate = "failed", fields.get("C", "")
-        await self.voice.fail(moved(fields, case.statement), simple=True)
+        await self.voice.fail(moved(fields, case.statement), simple=simple)
         return Outcome.ANSWERED
 
     async def _reject(self, case: Case, cases: list[Case], of: int, *, simple: bool) -> Outcome:
@@ -457,10 +448,3 @@ class Guard:
 
 
 __all__ = ["ConnectionLost", "Guard", "Outcome"]
-
-
-def with_semicolon(statement: Statement) -> str:
-    """Its text with the semicolon that stands right behind it, at which the server may say that the error is."""
-    after = statement.text[statement.span.end :]
-    gap = len(after) - len(after.lstrip())
-    return statement.sql + (after[: gap + 1] if after[gap : gap + 1] == ";" else "")

@@ -119,7 +119,7 @@ class OneStatement:
         try:
             if in_block:
                 await self.own.sync()  # ends nothing in a block, and an error of ours does not make the server skip
-            await run_inside(runner, step, savepoint=in_block)
+            await run_inside(runner, step, savepoint=in_block, as_written=True)
             self.noted.ran(case.statement, step.relations)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync

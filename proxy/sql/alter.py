@@ -133,8 +133,7 @@ def _domain(c: Cursor) -> Other:
         c.name()
         return _done(kind, "DROP CONSTRAINT", *(["CASCADE"] if c.behavior() else []))
     if c.take("validate", "constraint"):
-        c.name()
-        return _done(kind, "VALIDATE CONSTRAINT")
+        return Other(kind, options=frozenset({"VALIDATE CONSTRAINT"}), name=c.name())
     c.need("rename", "constraint")
     c.name()
     c.need("to")

@@ -70,12 +70,12 @@ def cluster(c: Cursor) -> Other:
         c.take("verbose")
     if c.done:
         return Other("CLUSTER")
-    name = c.qname()
+    name, index = c.qname(), None
     if c.take("using"):
-        c.name()
+        index = c.name()
     elif c.take("on"):  # CLUSTER index ON table, as it was before 8.3
-        name = c.qname()
-    return Other("CLUSTER", (name,))
+        index, name = name.name, c.qname()
+    return Other("CLUSTER", (name,), name=index)
 
 
 def refresh(c: Cursor) -> Other:

@@ -422,6 +422,7 @@ class Other:
     relations: tuple[Name, ...] = ()  # relations that it locks, as far as its text says
     concurrently: bool = False
     options: frozenset[str] = frozenset()  # words that change what it locks: FULL, WITH NO DATA, CASCADE …
+    name: str | None = None  # what else it names: the index of CLUSTER, the constraint of ALTER DOMAIN … VALIDATE
 
 
 @dataclass(frozen=True, slots=True)

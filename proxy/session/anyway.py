@@ -1,0 +1,51 @@
+"""The server's own error for a statement that is to be rejected: whoever would be refused anyway is told why by Postgres."""
+
+from __future__ import annotations
+
+from proxy.plans.refused_anyway import TOLD, trial
+from proxy.run.connection import Connection, ServerError
+from proxy.session.case import Case, is_refused_read_only
+from proxy.session.defer import READ_ONLY, as_raised
+from proxy.session.gone import Fails
+from proxy.sql.statements import Statement, Unreadable
+
+
+async def unreadable_for_all(own: Connection, case: Case) -> dict[str, str] | None:
+    """The server's own error, if it cannot read either what we cannot: a typing error, and no way around us.
+
+    The server's raw parser is asked by a Parse of our own.  A transaction fails with that, as it would have.  In the extended
+    protocol the client's own Parse has let it pass, and nothing is to be asked.
+    """
+    if not isinstance(case.statement.node, Unreadable):
+        return None
+    try:
+        await own.parse_only(with_semicolon(case.statement))
+    except ServerError as error:
+        # Several commands in one Parse give the same SQLSTATE, but that the server could read them.
+        return error.fields if error.fields.get("R") != "exec_parse_message" else None
+    return None
+
+
+async def refused_anyway(own: Connection, case: Case) -> dict[str, str] | None:
+    """The error that the server has for a statement before it would do any work for it; None if it has none.
+
+    Nothing else of the client's text may stand before the statement.  A transaction may have failed then, also with None.
+    """
+    if case.facts.read_only and is_refused_read_only(case.statement):
+        return Fails(READ_ONLY, f"cannot execute {case.statement.node.kind} in a read-only transaction").fields
+    if (tried := trial(case.statement, case.facts)) is None:
+        return None
+    try:
+        await own.run([(tried.sql, ())], notices=False)
+    except ServerError as error:
+        case.behind = tried
+        is_its = "inline_code_block" in error.fields.get("W", "")  # and not that there is no PL/pgSQL
+        return as_raised(error.fields, case) if is_its and error.sqlstate[:2] in TOLD else None
+    return None
+
+
+def with_semicolon(statement: Statement) -> str:
+    """Its text with the semicolon that stands right behind it, at which the server may say that the error is."""
+    after = statement.text[statement.span.end :]
+    gap = len(after) - len(after.lstrip())
+    return statement.sql + (after[: gap + 1] if after[gap : gap + 1] == ";" else "")
