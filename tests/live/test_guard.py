@@ -94,6 +94,8 @@ def test_what_comes_through_interlock_is_let_be(guarded_database: str, start_pro
         )
         == []
     )
+    with pytest.raises(psycopg.errors.DatatypeMismatch):  # tried on a copy
+        run(url, "ALTER TABLE orders ALTER email TYPE int")
     with psycopg.connect(guarded_database) as session:
         columns = session.execute("SELECT * FROM orders LIMIT 0").description or []
         assert {"x", "y", "z"} <= {column.name for column in columns}
