@@ -121,6 +121,10 @@ def dependent(
             return Refused(taken, made[taken].sql)
         case Other(kind="CREATE SEQUENCE" | "CREATE VIEW", relations=(Name(name=taken),)) if taken in made:
             return Refused(taken, made[taken].sql)
+        case Other(kind="CREATE TYPE" | "ALTER TYPE", name=str(taken)) if (
+            taken in made
+        ):  # a composite type is a relation, too
+            return Refused(taken, made[taken].sql)
         case CreateTable() as create if (
             under := misses_part(create, pending, facts) or copies(statement, create, pending)
         ) is not None:

@@ -72,6 +72,8 @@ def _other(c: Cursor, object_type: str) -> Other:
 def _type(c: Cursor) -> Other:
     kind = "ALTER TYPE"
     name = c.path()
+    if c.take("rename", "to"):
+        return Other(kind, options=frozenset({"RENAME TO"}), name=c.name())
     if done := _common(c):
         return _done(kind, done)
     if c.take("add", "value"):

@@ -97,12 +97,11 @@ def _policy(c: Cursor, _options: frozenset[str]) -> Other:
 
 def _type(c: Cursor, _options: frozenset[str]) -> Other:
     """``CREATE TYPE name``, ``… AS (…)``, ``… AS ENUM (…)``, ``… AS RANGE (…)``, ``… (…)``"""
-    c.path()
+    name, composite = c.path(), False
     if not c.done:
-        if c.take("as"):
-            c.take_one("enum", "range")
+        composite = c.take("as") and not c.take_one("enum", "range")
         c.need_group()
-    return Other("CREATE TYPE")
+    return Other("CREATE TYPE", name=name.name if composite else None)
 
 
 def _domain(c: Cursor, _options: frozenset[str]) -> Other:

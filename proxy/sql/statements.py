@@ -422,7 +422,9 @@ class Other:
     relations: tuple[Name, ...] = ()  # relations that it locks, as far as its text says
     concurrently: bool = False
     options: frozenset[str] = frozenset()  # words that change what it locks: FULL, WITH NO DATA, CASCADE …
-    name: str | None = None  # what else it names: the index of CLUSTER, the constraint of ALTER DOMAIN … VALIDATE
+    name: str | None = (
+        None  # what else it names: the index of CLUSTER, the constraint of ALTER DOMAIN … VALIDATE, a composite type, or that which a type is renamed to
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -456,6 +456,9 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "CREATE SEQUENCE i"),
     (INDEX, "CREATE VIEW i AS SELECT 1"),
     (INDEX + "; CREATE SEQUENCE i",),
+    (INDEX, "CREATE TYPE i AS (a int)"),
+    ("CREATE TYPE other AS (a int)", INDEX, "ALTER TYPE other RENAME TO i"),
+    (INDEX + "; CREATE TYPE i AS (a int)",),
     # What is validated would not be the heir's any more, or not be validated for one that has come.
     ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE heir NO INHERIT base"),
     ("ALTER TABLE base ADD CONSTRAINT c CHECK (v > 0)", "ALTER TABLE apart INHERIT base"),
