@@ -13,10 +13,11 @@ from proxy.run.errors import PlanFailed, surely
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
 from proxy.run.savepoint import KEPT, LEFT_OPEN, TAKEN_BACK
+from proxy.session.apart import is_apart, is_plain
 from proxy.session.case import Case, moved
-from proxy.session.late import Late, lateable
+from proxy.session.late import Late, lateable, reshaping
 from proxy.session.voice import Voice
-from proxy.sql.statements import AlterTable, OtherAction
+from proxy.sql.statements import AlterTable, OtherAction, Statement
 from proxy.wire import messages
 
 Reword = Callable[[dict[str, str]], dict[str, str] | None]
@@ -45,6 +46,20 @@ class AtEnd:
         """What of a case is tried now and run at the end; not where its tables are kept from others already."""
         step = lateable(case)
         return None if step is None or runner.locks.keeps_out(step) else step
+
+    async def look(self, case: Case, policy: Policy) -> None:
+        """Ask of a change of columns whether anything but its table would see it.  Raises ServerError, ConnectionLost."""
+        if (found := reshaping(case)) is None:
+            return
+        case.apart = True
+        if self.step(case, self.runner(replace(case), policy, True)) is not None:  # else it is run at once anyway
+            case.apart = await is_apart(self.own, *found)
+
+    async def look_at_note(self, statements: Sequence[Statement]) -> None:
+        """Ask of a tool's note, once a table, whether it does what it says and nothing else.  Raises as ``look``."""
+        noted = self.late.noted(statements) if self.late and statements else None
+        if noted is not None and noted.parts not in self.late.plain:
+            self.late.plain[noted.parts] = await is_plain(self.own, noted)
 
     def goes_with(self, case: Case, policy: Policy, *, in_block: bool) -> bool:
         """Whether a statement can tell nothing of what waits for the end."""

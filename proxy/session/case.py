@@ -56,6 +56,7 @@ class Case:
     freed: bool = False  # it names an index whose DROP waits for COMMIT
     awaited: frozenset[str] = frozenset()  # names of indexes and constraints that wait for COMMIT
     keys: str = ""  # a rehearsal of its foreign keys that wait as a whole
+    apart: bool = False  # nothing hangs on the row type of its table, or on the columns that go: it may be run late
 
 
 def of_job(job: Job) -> Case:

@@ -228,6 +228,7 @@ class Guard:
         late = self.at_end.late
         if late and (self.own.relay.status != b"T" or goes_back(statements)):
             late.clear()
+        await self.at_end.look_at_note(statements)
         if late and late.passes(statements):
             return []
         if late and simple and in_block and late.is_shown_to(statements):
@@ -236,11 +237,16 @@ class Guard:
         if late and not late.may_go_with(statements) and not await self._run_late(statements, policy, simple=simple):
             return None
         cases = await self.examiner.examine(statements, in_transaction, policy)
+        if in_block and len(cases) == 1:
+            await self.at_end.look(cases[0], policy)
         if not late or (len(cases) == 1 and self.at_end.goes_with(cases[0], policy, in_block=in_block)):
             return cases
         if not await self._run_late(statements, policy, simple=simple, ahead_of=cases):
             return None
-        return await self.examiner.examine(statements, in_transaction, policy)
+        cases = await self.examiner.examine(statements, in_transaction, policy)
+        if in_block and len(cases) == 1:
+            await self.at_end.look(cases[0], policy)
+        return cases
 
     async def reads_ahead(self, sql: bytes, *, simple: bool) -> bool:
         """Before the server reads a text of the client's without running it, or begins to run one that only it knows.
@@ -252,6 +258,11 @@ class Guard:
         statements = await self.examiner.resolved(text, prepared=False) if text is not None else ()
         if late and self.own.relay.status != b"T":
             late.clear()
+        try:
+            await self.at_end.look_at_note(statements)
+        except ServerError as error:  # cancelled, say
+            await self.voice.fail(error.fields, simple=simple)
+            return False
         if not late or (statements and late.is_parsed(statements)):
             return True
         return await self._run_late(statements, self.policy(), simple=simple)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from proxy.catalog.facts import Relation
 from proxy.plans.plan import Lock, Step
@@ -28,14 +29,15 @@ from proxy.sql.statements import (
     AddColumn,
     AddConstraint,
     AlterTable,
+    ConstraintKind,
     CreateIndex,
     DropColumn,
     DropDefault,
     DropIndex,
     DropNotNull,
+    Name,
     Other,
     OtherAction,
-    Query,
     SetDefault,
     Show,
     Statement,
@@ -45,25 +47,37 @@ from proxy.sql.written import written
 
 SMALL = (SetDefault, DropDefault, DropNotNull)
 SHAPES = (AddColumn, DropColumn, OtherAction)  # of the last, RENAME COLUMN
+MOST = (
+    16  # that wait at a time: each is tried behind those about its table, and a question about the catalog behind all
+)
 # What a tool's note in its table of versions may be made of; anything else might look at the catalog, or at other tables.
 CALLS = frozenset({"values", "conflict", "now"})
 LOOKS = frozenset({"select", "with", "table", "from", "using", "execute"})
+NAMES = ("word", "quoted", "uquoted")
+ESCAPED = ""
 BACK = frozenset({"ROLLBACK", "ROLLBACK TO"})
 NOT_READ_AT_PARSE = (Transaction, AlterTable, CreateIndex, DropIndex)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     case: Case
     step: Step
     policy: Policy
 
-    @property
+    @cached_property
     def reshaped(self) -> frozenset[tuple[str, str]]:
-        """Tables that have other columns afterwards, which the catalog does not tell yet."""
+        """Tables that have other columns afterwards, or take other values, which the catalog does not tell yet."""
         node = self.case.statement.node
-        columns = isinstance(node, AlterTable) and any(isinstance(a, SHAPES) for a in node.actions)
-        return self.tables if columns else frozenset()
+        table = self.case.facts.find(node.relation) if isinstance(node, AlterTable) else None
+        if not isinstance(node, AlterTable) or table is None:
+            return frozenset()
+        return self.tables if any(_tells(action, table) for action in node.actions) else frozenset()
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Names that stand in it: a cast to a table's row type is about that table, too."""
+        return words(self.case.statement.sql)
 
     @property
     def tables(self) -> frozenset[tuple[str, str]]:
@@ -76,6 +90,9 @@ class Late:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.turn = 0  # as long as it is the same and something waits, every message that can see it was held
+        self.plain: dict[
+            tuple[str, ...], bool
+        ] = {}  # tools' tables of versions: whether a note there runs nothing but itself
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -86,6 +103,7 @@ class Late:
     def clear(self) -> None:
         """It has been run, or its transaction is over, or rolled back to a savepoint."""
         self.entries.clear()
+        self.plain.clear()
         self.turn += 1
 
     def trial(self, step: Step) -> Step:
@@ -94,15 +112,29 @@ class Late:
         return replace(step, statements=(*(sql for one in ahead for sql in one.statements), *step.statements))
 
     def takes(self, case: Case) -> bool:
-        """Whether a statement can wait with the others: not if it adds a constraint whose name one of them adds."""
-        steps = case.verdict.plan.steps if case.verdict.plan is not None else ()
-        names = _names(case.statement.sql, *(sql for step in steps for sql in step.statements))
-        return names.isdisjoint(_names(*(sql for one in self.entries for sql in one.step.statements)))
+        """Whether a statement can wait with the others: not if it adds a constraint whose name one of them adds, or may."""
+        if len(self.entries) >= MOST:
+            return False
+        names, tables = _added(case), _about(case)
+        for one in self.entries:
+            others = _added(one.case)
+            unnamed = ("" in others and names) or ("" in names and others)
+            if not names.isdisjoint(others - {""}) or (unnamed and not tables.isdisjoint(one.tables)):
+                return False
+        if not isinstance(case.statement.node, DropIndex):
+            return True
+        return all(tables.isdisjoint(_referred(one.case)) for one in self.entries)
 
     def hides(self, case: Case) -> bool:
-        """Whether a statement is about columns that are otherwise once all that waits has been run; another change of them is tried behind it."""
+        """Whether a statement is about what is otherwise once all that waits has been run; a change of columns is tried behind others."""
         reshaped = frozenset().union(*(one.reshaped for one in self.entries))
-        return not (reshaped.isdisjoint(_about(case)) or _reshapes(case))
+        about, shapes, said = _about(case), _reshapes(case), words(case.statement.sql)
+        if not (shapes or reshaped.isdisjoint(about)):
+            return True
+        if ESCAPED in said or not said.isdisjoint({name for _, name in reshaped - about}):
+            return True
+        own = {name for _, name in about}
+        return shapes and any(not one.words.isdisjoint(own) and one.tables.isdisjoint(about) for one in self.entries)
 
     @property
     def step(self) -> Step:
@@ -129,6 +161,7 @@ class Late:
         """Whether a text cannot tell whether what waits has been run: a note in a tool's own table of versions.
 
         Or DEALLOCATE, which psycopg sends behind any DDL; or a question that is about no relation (``version()``).
+        Of the table ``plain`` has to tell.
         """
         if len(statements) != 1:
             return False
@@ -136,8 +169,17 @@ class Late:
             case Show() | Other(kind="DEALLOCATE"):
                 return True
             case _:
-                read = catalog_read(statements[0])
-                return (read is not None and not read.relations) or self._is_note(statements[0])
+                noted = self.noted(statements)
+                return self._is_apart(statements[0]) or (noted is not None and self.plain.get(noted.parts, False))
+
+    def _is_apart(self, statement: Statement) -> bool:
+        read = catalog_read(statement)
+        return read is not None and not read.relations and words(statement.sql).isdisjoint(self._names)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        """Of the tables that something is to be done to."""
+        return frozenset(name for one in self.entries for _, name in one.tables)
 
     @staticmethod
     def is_shown_to(statements: Sequence[Statement]) -> bool:
@@ -153,22 +195,27 @@ class Late:
         """Likewise of the server's reading it, without running it."""
         return all(isinstance(s.node, NOT_READ_AT_PARSE) for s in statements) or self.passes(statements)
 
-    def _is_note(self, statement: Statement) -> bool:
-        found = written(statement) if isinstance(statement.node, Query) else ()
-        if len(found) != 1 or not found[0].whole or found[0].verb not in ("INSERT", "UPDATE"):
-            return False
-        table = found[0].relation.name
-        if table not in BOOKKEEPING or any(name == table for one in self.entries for _, name in one.tables):
-            return False
+    def noted(self, statements: Sequence[Statement]) -> Name | None:
+        """The table of versions that a text writes a note in, if it does nothing else as far as it says."""
+        statement = statements[0] if len(statements) == 1 else None
+        found = written(statement) if statement is not None else ()
+        if statement is None or len(found) != 1 or not found[0].whole or found[0].verb not in ("INSERT", "UPDATE"):
+            return None
+        table = found[0].relation
+        if table.name not in BOOKKEEPING:
+            return None
         try:
             tokens = lex(statement.sql)
         except LexError:
-            return False
-        opens = [tokens[i - 1] for i in range(1, len(tokens)) if tokens[i].kind == "op" and tokens[i].value == "("]
-        called = {t.value for t in opens if t.kind == "word"} - {table}
-        quoted = {t.value for t in opens if t.kind == "quoted"} - {table}
-        words = {t.value for t in tokens if t.kind == "word"}
-        return called <= CALLS and not quoted and not words & LOOKS
+            return None
+        target = table.span.end - statement.span.start
+        opens = [i for i in range(2, len(tokens)) if tokens[i].kind == "op" and tokens[i].value == "("]
+        called = [i - 1 for i in opens if tokens[i - 1].kind in NAMES and tokens[i - 1].end != target]
+        known = all(
+            tokens[i].kind == "word" and tokens[i].value in CALLS and tokens[i - 1].value != "." for i in called
+        )
+        said = words(statement.sql)
+        return table if known and ESCAPED not in said and said.isdisjoint(LOOKS | self._names) else None
 
 
 def lateable(case: Case) -> Step | None:
@@ -179,18 +226,33 @@ def lateable(case: Case) -> Step | None:
     """
     if case.dependent is not None or case.foreseen is not None or case.behind is not None or case.hidden or case.keys:
         return None
+    if not case.standard_conforming_strings:  # our own look at what waits reads its literals otherwise
+        return None
     node = case.statement.node
     plan = case.verdict.plan
+    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
+    if table is None or table.kind != "r" or table.has_children or table.parents or table.is_partition:
+        return None  # what is done to a table is done to those below it, and minded by them
     if case.verdict.action is Action.DEFER and plan is not None:
         step = plan.now[0] if len(plan.now) == 1 and plan.later else None
         return step if step is not None and _adds_not_valid(step) else None
     if plan is not None or case.verdict.action is Action.REJECT or not isinstance(node, AlterTable):
         return None
-    table = case.facts.find(node.relation)
-    if node.object_type != "TABLE" or table is None or not table.exists or table.is_new or table.temporary:
+    if node.object_type != "TABLE" or not table.exists or table.is_new or table.temporary:
         return None
-    short = all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) or _reshapes(case)
+    short = all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) or (_reshapes(case) and case.apart)
     return patient_step(case) if short else None
+
+
+def reshaping(case: Case) -> tuple[int, list[str]] | None:
+    """If it may be tried as a change of columns, once ``case.apart`` tells: the oid of the table, and the columns that go."""
+    node = case.statement.node
+    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
+    if table is None or not isinstance(node, AlterTable) or not _reshapes(case):
+        return None
+    if lateable(replace(case, apart=True)) is None:
+        return None
+    return table.oid, [action.column for action in node.actions if isinstance(action, DropColumn)]
 
 
 def goes_back(statements: Sequence[Statement]) -> bool:
@@ -218,7 +280,7 @@ def _reshapes(case: Case) -> bool:
     table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
     if not isinstance(node, AlterTable) or table is None or table.kind != "r" or case.effect.work != "none":
         return False
-    if table.has_children or table.parents or table.is_partition or table.being_built:
+    if table.being_built:
         return False
     return all(_is_shape(a, table, case) for a in node.actions)
 
@@ -230,7 +292,6 @@ def _is_shape(action: AlterAction, table: Relation, case: Case) -> bool:
             return column.name not in table.columns and not column.constraints and found is not None and found.exists
         case DropColumn(column=name, cascade=False, if_exists=False) if (gone := table.columns.get(name)) is not None:
             kept = any(name in key.columns for key in table.constraints.values() if key.kind != "n")
-            kept |= any(name in index.columns for index in table.indexes.values())
             return not (kept or gone.has_default or gone.identity or gone.generated)
         case OtherAction(what="RENAME COLUMN", column=old, name=new):
             return old in table.columns and new not in table.columns
@@ -253,15 +314,45 @@ def _is_not_valid(action: AlterAction) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.not_valid is not None
 
 
-def _names(*statements: str) -> frozenset[str]:
-    """Of the constraints that they add; empty for one that Postgres names."""
-    nodes = [s.node for sql in statements for s in read(sql)]
+def _tells(action: AlterAction, table: Relation) -> bool:
+    """Whether what is planned behind it would be planned otherwise."""
+    match action:
+        case AddConstraint(constraint=constraint):
+            return constraint.kind is ConstraintKind.NOT_NULL
+        case DropNotNull(column=name):
+            return name not in table.columns or table.columns[name].not_null
+        case _:
+            return isinstance(action, SHAPES)
+
+
+def _added(case: Case) -> frozenset[str]:
+    """Names of the constraints that it adds; empty for one that Postgres names."""
+    plan = case.verdict.plan
+    texts = [sql for step in plan.steps for sql in step.statements] if plan is not None else [case.statement.sql]
+    nodes = [s.node for sql in texts for s in read(sql)]
     actions = [a for node in nodes if isinstance(node, AlterTable) for a in node.actions]
     return frozenset(a.constraint.name or "" for a in actions if isinstance(a, AddConstraint))
+
+
+def _referred(case: Case) -> frozenset[tuple[str, str]]:
+    """The tables that its foreign keys point to, of which they need an index."""
+    node = case.statement.node
+    actions = node.actions if isinstance(node, AlterTable) else ()
+    names = [a.constraint.references for a in actions if isinstance(a, AddConstraint)]
+    found = [case.facts.find(name) for name in names if name is not None]
+    return frozenset(relation.qualified for relation in found if relation is not None)
+
+
+def words(sql: str) -> frozenset[str]:
+    """Every name that stands in a text, and every keyword; ``ESCAPED`` for one that is written ``U&"…"``."""
+    try:
+        return frozenset(ESCAPED if t.kind == "uquoted" else t.value for t in lex(sql) if t.kind in NAMES)
+    except LexError:
+        return frozenset({ESCAPED})
 
 
 def _tables(step: Step) -> frozenset[tuple[str, str]]:
     return frozenset((*step.relations, *((schema, name) for schema, name, _ in step.others)))
 
 
-__all__ = ["Entry", "Late", "ends", "goes_back", "lateable"]
+__all__ = ["Entry", "Late", "ends", "goes_back", "lateable", "reshaping"]

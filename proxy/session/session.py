@@ -37,7 +37,7 @@ from proxy.wire.relay import Relay
 log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
-MAY_SEE = frozenset((QUERY, PARSE, BIND, EXECUTE, CALL))  # what the transaction has put off to its end
+MAY_SEE = frozenset((QUERY, PARSE, BIND, DESCRIBE, EXECUTE, CALL))  # what the transaction has put off to its end
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 

@@ -50,7 +50,10 @@ class Settling:
         self.prepared = prepared
         self.groups = groups
         self.drain = drain
-        self._unnamed = b""  # the text of the last Parse without a name that was held
+        self._texts: dict[
+            bytes, bytes
+        ] = {}  # of statements that were parsed since something waits for the end; b"": unnamed
+        self._turn = 0  # of ``Late``, when that was
         self._bound = (
             b"",
             0,
@@ -95,15 +98,20 @@ class Settling:
 
         False: the client has been answered.
         """
+        late = self.guard.at_end.late
+        if late.turn != self._turn:  # not all that came since was held
+            self._texts.clear()
+            self._turn = late.turn
         if held.type == PARSE:
             name, sql = messages.read_parse(held.body)
-            self._unnamed = sql if not name else self._unnamed
+            self._texts[name] = sql
         elif held.type == BIND:
             portal, name = messages.read_bind(held.body)
-            known = await self.own.prepared(name) if name else self._unnamed
-            sql = known or b""
+            sql = await self._text(name)
             if not portal:
-                self._bound = sql, self.guard.at_end.late.turn
+                self._bound = sql, late.turn
+        elif held.type == DESCRIBE and held.body[:1] == b"S":
+            sql = await self._text(held.body[1:-1])
         elif held.type == CALL:
             sql = b""
         else:
@@ -111,6 +119,12 @@ class Settling:
         may = await self.guard.reads_ahead(sql, simple=held.type == CALL)
         self.own.release()
         return may
+
+    async def _text(self, name: bytes) -> bytes:
+        """Of a prepared statement; empty if it is not known."""
+        if name in self._texts or not name:
+            return self._texts.get(name, b"")
+        return await self.own.prepared(name) or b""
 
     async def _is_refused_anyway(self, held: Message, reading: Reading) -> bool:
         """The client's transaction has failed, and what is held does not begin by ending it."""
@@ -181,6 +195,10 @@ class Settling:
         if simple and text is not None and self.relay.status == b"T" and modes.may_set_modes(sql):
             end = modes.leading(await aside.statements(text, reading))
             if end and not (self.relay.executes or self.relay.pipeline_open):
+                if self.guard.at_end.late and not await self.guard.reads_ahead(b"", simple=True):
+                    self.own.release()
+                    self._let_go()
+                    return Outcome.ANSWERED
                 if not await self._goes_ahead(messages.query(reading.encode(text[:end]))):
                     return Outcome.ANSWERED
                 text, replaced = modes.without(text, end), True

@@ -44,6 +44,26 @@ WORDS = frozenset(
         "varchar", "when", "where", "with",
     }
 )  # fmt: skip
+# Operators and types of pg_catalog alone: one that somebody has made may do anything.
+OPERATORS = frozenset(
+    {
+        "(", ")", "[", "]", ",", ".", ":", ";", "::", "*", "+", "-", "/", "%", "=", "<>", "!=", "<", ">", "<=", ">=", "~", "!~", "~*", "!~*", "||",
+        "&&", "@>", "<@", "->", "->>", "#>", "#>>", "&", "|", "#",
+    }
+)  # fmt: skip
+REGISTERED = frozenset(
+    {"regclass", "regtype", "regproc", "regprocedure", "regoper", "regoperator", "regnamespace", "regrole"}
+)
+TYPES = REGISTERED | {
+    "aclitem", "bigint", "bool", "boolean", "bpchar", "bytea", "cardinal_number", "char", "character", "character_data", "date", "double",
+    "float4", "float8", "int", "int2", "int2vector", "int4", "int8", "integer", "interval", "json", "jsonb", "name", "numeric", "oid",
+    "oidvector", "real", "smallint", "sql_identifier", "text", "time", "timestamp", "timestamptz", "uuid", "varchar", "xid", "yes_or_no",
+}  # fmt: skip
+# What may stand in front of a string that is a value of no type.
+BEFORE_TEXT = frozenset({"is", "escape", "to", "similar", "distinct", "limit", "offset", "order", "group"})
+FIELDS = frozenset(
+    {"n", "x"}
+)  # of what _pg_expandarray gives; another name behind a parenthesis may be that of a function
 ELSE = frozenset({"insert", "update", "delete", "merge", "into", "for", "table", "execute", "call", "tablesample"})
 ENDS = frozenset({"select", "values", "where", "group", "having", "order", "limit", "offset", "fetch", "union", "intersect", "except",
                   "window"})  # fmt: skip
@@ -56,6 +76,7 @@ class _Level:
 
     lists: bool = False
     wants: bool = False
+    casts: bool = False  # CAST (… AS type)
 
 
 class _Other(Exception):
@@ -106,13 +127,19 @@ class _Reader:
         if token.kind == "op":
             return self._operator(i, level)
         if token.kind not in NAMES:
-            if level.wants:
+            if level.wants or (token.kind == "string" and self._is_typed(i)):
                 raise _Other
             return i + 1
         if self._op(i - 1) == ".":  # a column, whatever word that is
+            if self._op(i - 2) == ")" and token.value not in FIELDS:
+                raise _Other
             self._called(i)
             return i + 1
         word = self._word(i)
+        if self._op(i - 1) == "::" or (level.casts and self._word(i - 1) == "as"):
+            return self._type(i)
+        if word == "with" and i > 0 and not self._is_of_type(i):
+            raise _Other
         if word in ELSE:
             raise _Other
         if level.wants and word not in ENDS and word not in ("only", "lateral"):
@@ -129,7 +156,7 @@ class _Reader:
     def _operator(self, i: int, level: _Level) -> int:
         match self.tokens[i].value:
             case "(":
-                self.levels.append(_Level(level.wants, level.wants))
+                self.levels.append(_Level(level.wants, level.wants, self._word(i - 1) == "cast"))
                 level.wants = False
             case ")":
                 if level.wants or len(self.levels) == 1:
@@ -139,9 +166,32 @@ class _Reader:
                 level.wants = True
             case _ if level.wants:
                 raise _Other
+            case operator if operator not in OPERATORS:
+                raise _Other
             case _:
                 pass
         return i + 1
+
+    def _type(self, i: int) -> int:
+        """The type that something is cast to: a domain of a user's may check anything."""
+        at = i
+        if self._op(i + 1) == "." and self.tokens[i].value in SCHEMAS:
+            at = i + 2
+        if self._op(at + 1) == "." or at >= len(self.tokens) or self.tokens[at].value not in TYPES:
+            raise _Other
+        self.relations = self.relations or self.tokens[at].value in REGISTERED
+        return at + 1
+
+    def _is_typed(self, i: int) -> bool:
+        """Whether the string is a value of the type in front of it, which may be a user's."""
+        if i == 0 or self.tokens[i - 1].kind not in NAMES:
+            return False
+        word = self._word(i - 1)
+        return self._op(i - 2) == "." or word not in WORDS | BEFORE_TEXT | TYPES | ENDS
+
+    def _is_of_type(self, i: int) -> bool:
+        """Whether it is the WITH of ``WITH ORDINALITY`` or ``WITH TIME ZONE``."""
+        return self._word(i + 1) in ("ordinality", "time")
 
     def _relation(self, i: int, level: _Level) -> int:
         """What stands behind FROM, JOIN or a comma: a relation of the catalog, a query of the WITH, or a function."""
@@ -170,15 +220,35 @@ class _Reader:
         self.relations = self.relations or name not in ELSEWHERE
 
     def _of_with(self) -> frozenset[str]:
+        """The names of the queries in front; another WITH, inside, is not read."""
         found = set()
-        for i, token in enumerate(self.tokens):
-            if token.kind in NAMES and self._word(i + 1) == "as":
-                at = i + 2
-                while self._word(at) in ("not", "materialized"):
-                    at += 1
-                if self._op(at) == "(":
-                    found.add(token.value)
-        return frozenset(found)
+        i = 2 if self._word(1) == "recursive" else 1
+        while i < len(self.tokens):
+            if self.tokens[i].kind not in NAMES:
+                raise _Other
+            found.add(self.tokens[i].value)
+            i = self._behind_group(i + 1) if self._op(i + 1) == "(" else i + 1
+            if self._word(i) != "as":
+                raise _Other
+            i += 1
+            while self._word(i) in ("not", "materialized"):
+                i += 1
+            if self._op(i) != "(":
+                raise _Other
+            i = self._behind_group(i)
+            if self._op(i) != ",":
+                return frozenset(found)
+            i += 1
+        raise _Other
+
+    def _behind_group(self, i: int) -> int:
+        depth = 0
+        while i < len(self.tokens):
+            depth += (self._op(i) == "(") - (self._op(i) == ")")
+            i += 1
+            if not depth:
+                return i
+        raise _Other
 
     def _word(self, i: int) -> str:
         return self.tokens[i].value if 0 <= i < len(self.tokens) and self.tokens[i].kind == "word" else ""

@@ -38,6 +38,16 @@ ELSE_WHERE = (
     "SELECT",
 )
 OTHER = (
+    "SELECT relname FROM pg_class WHERE relname === 'orders'",
+    "SELECT (relname).f FROM pg_class",
+    "SELECT 'a'::dm FROM pg_class",
+    "SELECT 'a'::public.text FROM pg_class",
+    "SELECT CAST('a' AS dm) FROM pg_class",
+    "SELECT dm 'a' FROM pg_class",
+    "SELECT public.text 'a' FROM pg_class",
+    "WITH x AS (WITH ww AS (SELECT 1) SELECT 1) SELECT q FROM ww",
+    "WITH x AS (SELECT 1) SELECT 1 FROM w WINDOW w AS (PARTITION BY 1)",
+    "SELECT relname FROM pg_class WHERE EXISTS (WITH a AS (SELECT 1) SELECT 1 FROM a)",
     "SELECT * FROM orders",
     "SELECT * FROM pg_class, orders",
     "SELECT * FROM pg_class JOIN orders ON true",
