@@ -14,6 +14,7 @@ from proxy.plans.target import literal
 from proxy.sql.statements import DropIndex, Name, Other
 
 INDEXES, TABLES = "{i,I}", "{r,m,p,t}"  # pg_class.relkind
+CASCADES = "Use DROP ... CASCADE to drop the dependent objects too."
 MAINTAIN = 17  # the first version in which REINDEX takes that privilege
 
 
@@ -66,7 +67,24 @@ def dropped(drop: DropIndex, awaited: frozenset[str]) -> tuple[str, ...]:
         lines.append(_kind(name, INDEXES, "an index", hint="Use DROP TABLE to remove a table."))
         denied = fails("42501", f"must be owner of index {name.name}")
         lines.append(f"IF NOT ({mine}) THEN {denied} END IF;")
+        if not drop.cascade:
+            lines.append(_needed(name))
     return tuple(lines)
+
+
+def _needed(index: Name) -> str:
+    """Fails where foreign keys lean on the index."""
+    said = fails("2BP01", f"cannot drop index {index.name} because other objects depend on it", hint=CASCADES)
+    raised = said.replace("HINT =", "DETAIL = why, HINT =")
+    each = (
+        "pg_catalog.concat(pg_catalog.pg_describe_object('pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid, 0),"
+        f" ' depends on index ', {literal(index.name)})"
+    )
+    found = (
+        f"SELECT pg_catalog.string_agg({each}, E'\\n' ORDER BY k.oid) FROM pg_catalog.pg_constraint k"
+        f" WHERE k.conindid {EQ} {oid(index)} AND k.contype::pg_catalog.text {EQ} 'f'"
+    )
+    return f"DECLARE why pg_catalog.text; BEGIN {found} INTO why; IF why IS NOT NULL THEN {raised} END IF; END;"
 
 
 def reindexed(reindex: Other, major: int, awaited: frozenset[str]) -> tuple[str, ...]:

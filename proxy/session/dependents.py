@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.naming import relations_of
 from proxy.plans.compose import defer
+from proxy.plans.default_names import name_of
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
 from proxy.plans.plan import Lock, Plan, Step
@@ -31,7 +32,7 @@ from proxy.session.undermining import (
     undermines,
     would_adopt,
 )
-from proxy.session.waiting_keys import needs_at_once, serves
+from proxy.session.waiting_keys import loses_key, needs_at_once, serves
 from proxy.sql.statements import (
     AddConstraint,
     AlterColumnType,
@@ -183,6 +184,9 @@ def _alter(
         return given
     filling = [one for one in pending if one in here or one.is_above(relation)]
     filled = {name for one in filling for name, fill in one.fills.items() if fill.not_null}
+    for action in alter.actions if verdict.plan is None else ():
+        if (chosen := _chosen(action, statement, facts, own)) is not None:
+            return Refused(chosen, own[chosen].sql)
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
     waits = [
         action
@@ -209,6 +213,15 @@ def _alter(
             alter.relation.name, statement.sql
         )  # such a table takes no key NOT VALID, and by then it is everybody's
     return _behind(statement, facts, verdict)
+
+
+def _chosen(action: object, statement: Statement, facts: Facts, own: dict[str, Pending]) -> str | None:
+    """The name that the server would give to a constraint now, if it is that of one that waits."""
+    if not own or not isinstance(action, AddConstraint) or action.constraint.name is not None:
+        return None
+    taken = {schema: names - set(own) for schema, names in facts.taken_constraints.items()}
+    name = name_of(action, statement, replace(facts, taken_constraints=taken))
+    return name if name in own else None
 
 
 def _around(
@@ -246,6 +259,7 @@ def _ground(
         undermines(action, here, relation, facts.major)
         or drops_key(action, pending, relation)
         or needs_at_once(action, pending, facts)
+        or loses_key(action, pending, facts)
     )
 
 

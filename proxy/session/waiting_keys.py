@@ -8,7 +8,17 @@ from proxy.catalog.facts import Facts, Relation
 from proxy.plans import referable
 from proxy.session.gone import used, uses
 from proxy.session.pending import Pending
-from proxy.sql.statements import AddColumn, AlterTable, CreateIndex, Name, Statement
+from proxy.sql.statements import (
+    AddColumn,
+    AddConstraint,
+    AlterTable,
+    ColumnConstraint,
+    CreateIndex,
+    DropIndex,
+    Name,
+    Statement,
+    TableConstraint,
+)
 
 
 def serves(one: Pending, name: Name, columns: Sequence[str], pending: Sequence[Pending], facts: Facts) -> bool:
@@ -55,6 +65,26 @@ def needs_at_once(action: object, pending: Sequence[Pending], facts: Facts) -> t
     return None
 
 
+def loses_key(action: object, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a foreign key leans on an index that will be gone."""
+    match action:
+        case AddConstraint(constraint=constraint):
+            keys: tuple[TableConstraint | ColumnConstraint, ...] = (constraint,)
+        case AddColumn(column=column):
+            keys = column.constraints
+        case _:
+            return None
+    for c in keys:
+        parent = facts.find(c.references) if c.references is not None and c.referenced_columns else None
+        if parent is None or referable.serves(referable.there(parent), c.referenced_columns):
+            continue
+        for one in pending:
+            dropping = one.statement is not None and isinstance(one.statement.node, DropIndex)
+            if dropping and parent.indexes and parent.oid in one.tables:
+                return min(one.drops, default=one.name), one.sql
+    return None
+
+
 def keys_to(parent: Name, statement: Statement, facts: Facts, pending: Sequence[Pending]) -> list[referable.Key]:
     """What a foreign key to that table may point to only then, by what waits and by the statement itself."""
     relation = facts.find(parent)
@@ -65,4 +95,4 @@ def keys_to(parent: Name, statement: Statement, facts: Facts, pending: Sequence[
     return [key for maker in makers for key in keys_of(maker, pending, relation)]
 
 
-__all__ = ["is_about", "keys_to", "needs_at_once", "serves"]
+__all__ = ["is_about", "keys_to", "loses_key", "needs_at_once", "serves"]
