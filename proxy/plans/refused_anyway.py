@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from proxy.catalog.facts import Facts
 from proxy.plans.done import EQ
 from proxy.plans.first_checks import fails, of_class, oid, owned, there
+from proxy.plans.in_step import LAST
 from proxy.plans.on_copy import copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
 from proxy.plans.rehearsal import OVER, Behind, names_table, rehearsals, run
-from proxy.plans.target import literal, own_name
+from proxy.plans.target import OWN, literal, own_name
 from proxy.sql import edit
 from proxy.sql.cursor import Cursor
 from proxy.sql.lexer import lex
@@ -137,6 +138,7 @@ def _after(action: Action, name: Name) -> Iterator[str]:
 
 def _used(table: str, column: str) -> str:
     """Fails as a change of a column's type does that something uses which is not made anew behind it."""
+    ours = literal(f"{LAST}{OWN}")  # the trigger of an interrupted change, which can be finished
     number = _attribute(table, column).replace("SELECT FROM", "SELECT a.attnum::pg_catalog.int4 FROM", 1)
     catalogs = ", ".join(f"pg_catalog.to_regclass('pg_catalog.{one}')" for one in USERS)
     words = " ".join(
@@ -148,7 +150,9 @@ def _used(table: str, column: str) -> str:
     found = (
         f"SELECT {message}, {detail} FROM pg_catalog.pg_depend d"
         f" WHERE d.refclassid {EQ} 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid {EQ} {table}"
-        f" AND d.refobjsubid {EQ} ({number}) AND d.classid {EQ} ANY (ARRAY[{catalogs}]) ORDER BY d.ctid LIMIT 1"
+        f" AND d.refobjsubid {EQ} ({number}) AND d.classid {EQ} ANY (ARRAY[{catalogs}])"
+        f" AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.oid {EQ} d.objid"
+        f" AND pg_catalog.starts_with(t.tgname::pg_catalog.text, {ours})) ORDER BY d.ctid LIMIT 1"
     )
     raised = f"RAISE EXCEPTION USING ERRCODE = '{FEATURE}', MESSAGE = said, DETAIL = why;"
     return f"DECLARE said pg_catalog.text; why pg_catalog.text; BEGIN {found} INTO said, why; IF FOUND THEN {raised} END IF; END;"

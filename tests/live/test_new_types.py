@@ -246,12 +246,28 @@ def test_what_could_not_be_kept_is_named_before_anything_is_done(
         schema = "ALTER TABLE parts ADD id bigint GENERATED ALWAYS AS IDENTITY; COMMENT ON SEQUENCE parts_id_seq IS 'x'"
     run(keyed, schema)
     before = postgres.dump(keyed.rpartition("/")[2])
-    with pytest.raises(psycopg.Error, match=r"\[column-type-re") as caught:
-        run(swapping, (BIGINT if what in REFUSED else what))
-    detail = caught.value.diag.message_detail or ""
-    assert caught.value.diag.sqlstate == "IL001"
-    assert re.search(f"It cannot be done in steps, by a second column: .*{reason}", detail), detail
+    sql = BIGINT if what in REFUSED else what
+    with pytest.raises(psycopg.Error) as caught:
+        run(swapping, sql)
+    told = caught.value.diag
+    if told.sqlstate != "IL001":  # Postgres itself refuses it, for a view, say
+        assert (told.sqlstate, told.message_primary, told.message_detail) == refused_directly(keyed, sql)
+    else:
+        assert "[column-type-re" in (told.message_primary or "")
+        detail = told.message_detail or ""
+        assert re.search(f"It cannot be done in steps, by a second column: .*{reason}", detail), detail
     assert postgres.dump(keyed.rpartition("/")[2]) == before
+
+
+def refused_directly(url: str, sql: str) -> tuple[str | None, ...] | None:
+    with psycopg.connect(url) as direct:
+        try:
+            direct.execute(sql.encode())
+        except psycopg.Error as error:
+            return error.diag.sqlstate, error.diag.message_primary, error.diag.message_detail
+        finally:
+            direct.rollback()
+    return None
 
 
 def test_between_integers_neither_the_fill_nor_writers_of_other_columns_call_the_function(
