@@ -1,4 +1,4 @@
-"""Laravel's migrator, by PDO: each statement prepared by name, and recorded after COMMIT.  Debian's (php-illuminate-database)."""
+"""Laravel's migrator, by PDO: each statement prepared by name, and recorded after COMMIT.  Debian's (php-illuminate-database, php-illuminate-events)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from tests.tools.scenario import Tool, run_program, sources
 from tests.tools.ways import Ran, Way
 
 MIGRATIONS = sources("laravel/migrations", "migrations/")
-ILLUMINATE = Path("/usr/share/php/Illuminate/Database/autoload.php")
+ILLUMINATE = Path("/usr/share/php/Illuminate")
+PACKAGES = "php-cli php-pgsql php-illuminate-database php-illuminate-events"
 
 
 def absent() -> str | None:
-    return None if ILLUMINATE.exists() else "no Laravel: apt-get install php-cli php-pgsql php-illuminate-database"
+    there = all((ILLUMINATE / part / "autoload.php").exists() for part in ("Database", "Events"))
+    return None if there else f"no Laravel: apt-get install {PACKAGES}"
 
 
 def laravel(folder: Path, way: Way, command: str = "run") -> Ran:
