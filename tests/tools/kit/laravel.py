@@ -1,4 +1,4 @@
-"""Laravel's migrator, by PDO: each statement prepared by name, and recorded after COMMIT.  Debian's (php-illuminate-database, php-illuminate-events)."""
+"""Laravel's migrator, by PDO: each statement prepared by name, and recorded after COMMIT.  Debian's (``PACKAGES``)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.tools.ways import Ran, Way
 
 MIGRATIONS = sources("laravel/migrations", "migrations/")
 ILLUMINATE = Path("/usr/share/php/Illuminate")
-PACKAGES = "php-cli php-pgsql php-illuminate-database php-illuminate-events"
+PACKAGES = "php-cli php-pgsql php-illuminate-database php-illuminate-events php-illuminate-filesystem"
 
 
 def absent() -> str | None:
-    there = all((ILLUMINATE / part / "autoload.php").exists() for part in ("Database", "Events"))
+    there = all((ILLUMINATE / part / "autoload.php").exists() for part in ("Database", "Events", "Filesystem"))
     return None if there else f"no Laravel: apt-get install {PACKAGES}"
 
 
