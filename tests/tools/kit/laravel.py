@@ -11,11 +11,15 @@ from tests.tools.ways import Ran, Way
 
 MIGRATIONS = sources("laravel/migrations", "migrations/")
 ILLUMINATE = Path("/usr/share/php/Illuminate")
-PACKAGES = "php-cli php-pgsql php-illuminate-database php-illuminate-events php-illuminate-filesystem"
+PACKAGES = (
+    "php-cli php-pgsql php-illuminate-database php-illuminate-events php-illuminate-filesystem php-illuminate-console"
+)
 
 
 def absent() -> str | None:
-    there = all((ILLUMINATE / part / "autoload.php").exists() for part in ("Database", "Events", "Filesystem"))
+    there = all(
+        (ILLUMINATE / part / "autoload.php").exists() for part in ("Database", "Events", "Filesystem", "Console")
+    )
     return None if there else f"no Laravel: apt-get install {PACKAGES}"
 
 
