@@ -17,7 +17,7 @@ from proxy.plans.first_checks import fails, of_class, oid, owned, there
 from proxy.plans.in_step import LAST
 from proxy.plans.on_copy import copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
-from proxy.plans.rehearsal import OVER, Behind, names_table, rehearsals, run
+from proxy.plans.rehearsal import OVER, Behind, names_table, run
 from proxy.plans.target import OWN, literal, own_name
 from proxy.sql import edit
 from proxy.sql.cursor import Cursor
@@ -90,10 +90,15 @@ def _altered(statement: Statement, alter: AlterTable, facts: Facts) -> Behind | 
 
 
 def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Behind | None:
-    relation = facts.find(node.relation)
-    if relation is None or not relation.exists or not (rehearsed := rehearsals(statement, facts)):
+    name, relation = node.relation, facts.find(node.relation)
+    if relation is None or not relation.exists or relation.kind not in "rm" or not relation.schema:
         return None
-    return Behind(rehearsed[0], *onto_copy(statement, node, relation))
+    if names_table(statement, name.span.end, statement.span.end, relation):
+        return None
+    text, onto = onto_copy(statement, node, relation)
+    tried = _tried(f"EXECUTE {literal(make_copy(relation, name.quoted))};", text)
+    kind = "materialized view" if relation.kind == "m" else "table"
+    return Behind(run(there(name), owned(name, kind), tried), text, onto)
 
 
 def _can_be_tried(action: Action) -> bool:

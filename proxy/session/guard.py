@@ -236,15 +236,18 @@ class Guard:
             return None
         if late and not late.may_go_with(statements) and not await self._run_late(statements, policy, simple=simple):
             return None
-        cases = await self.examiner.examine(statements, in_transaction, policy)
-        if in_block and len(cases) == 1:
-            await self.at_end.look(cases[0], policy)
+        cases = await self._asked(statements, policy, in_transaction=in_transaction, in_block=in_block)
         if not late or (len(cases) == 1 and self.at_end.goes_with(cases[0], policy, in_block=in_block)):
             return cases
         if not await self._run_late(statements, policy, simple=simple, ahead_of=cases):
             return None
+        return await self._asked(statements, policy, in_transaction=in_transaction, in_block=in_block)
+
+    async def _asked(
+        self, statements: Sequence[Statement], policy: Policy, *, in_transaction: bool, in_block: bool
+    ) -> list[Case]:
         cases = await self.examiner.examine(statements, in_transaction, policy)
-        if in_block and len(cases) == 1:
+        if in_block and len(cases) == 1 and policy.mode == "enforce":  # else nothing waits for the end
             await self.at_end.look(cases[0], policy)
         return cases
 

@@ -8,18 +8,15 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests.live.conftest import POLICY, through
+from tests.live.conftest import ORDERS, POLICY, through
 from tests.live.raw import Raw
 from tests.live.test_same_transactions import CATALOG
 from tests.proxies import Proxy
 from tests.servers import Server
 
-TABLES = """
-CREATE TABLE customers (id bigint PRIMARY KEY, name text);
-CREATE TABLE orders (id bigint NOT NULL, customer_id bigint, email text, total numeric, "Note" text);
-INSERT INTO customers SELECT g, 'c' || g FROM generate_series(1, 200) g;
-INSERT INTO orders SELECT g, g % 200 + 1, 'e' || g, g, 'n' FROM generate_series(1, 5000) g;
-CREATE INDEX orders_total_idx ON orders (total);
+TABLES = (
+    ORDERS
+    + """
 CREATE INDEX customers_name_idx ON orders (lower(email));
 CREATE SEQUENCE owned OWNED BY orders.email;
 CREATE TABLE schema_migrations (version text PRIMARY KEY, more text);
@@ -35,6 +32,7 @@ CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 CREATE UNIQUE INDEX customers_name_key ON customers (name);
 CREATE OPERATOR === (leftarg = int, rightarg = int, function = int4eq);
 """
+)
 NOTE = "INSERT INTO schema_migrations VALUES ('1')"
 ADD = "ALTER TABLE orders ADD COLUMN more text"
 DROP = "ALTER TABLE orders DROP COLUMN email"

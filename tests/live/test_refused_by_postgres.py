@@ -240,6 +240,9 @@ STATEMENTS = (
 )  # fmt: skip
 
 
+STRICT = "version: 1\nextends: strict\nsmall_tables: { under: 0kB }\n"
+
+
 @pytest.fixture
 def tables(orders: str) -> str:
     with psycopg.connect(orders, autocommit=True) as connection:
@@ -288,7 +291,7 @@ def test_it_is_the_error_that_it_would_be_directly(
 
 def test_under_a_policy_that_rejects(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
     statements = [sql for sql in STATEMENTS if " INDEX ON t " in sql or "ALTER TABLE t ALTER COLUMN" in sql]
-    guarded = through(share_proxy("version: 1\nextends: strict\nsmall_tables: { under: 0kB }\n"), tables)
+    guarded = through(share_proxy(STRICT), tables)
     wrong = differences(tables, guarded, statements)
     assert not wrong, "\n".join(wrong)
 
@@ -338,14 +341,18 @@ def test_where_it_cannot_be_tried_it_is_rejected(tables: str, share_proxy: Calla
 
 
 def test_behind_somebody_who_keeps_the_table_it_is_rejected(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
-    with (
-        psycopg.connect(tables) as holder,
-        psycopg.connect(through(share_proxy(POLICY), tables), autocommit=True) as guarded,
-    ):
-        holder.execute("LOCK TABLE t")
-        assert told(guarded, "ALTER TABLE t ALTER email TYPE int", block=False)[0] == "IL001"
-        holder.rollback()
-        assert told(guarded, "ALTER TABLE t ALTER email TYPE int", block=False)[0] == "42804"
+    both = (
+        (through(share_proxy(POLICY), tables), "ALTER TABLE t ALTER email TYPE int", "42804"),
+        (through(share_proxy(STRICT), tables), "CREATE INDEX ON t (nothing)", "42703"),
+        (through(share_proxy(STRICT), tables), "CREATE INDEX ON t (old)", "42704"),
+    )
+    with psycopg.connect(tables) as holder:
+        for url, sql, state in both:
+            with psycopg.connect(url, autocommit=True) as guarded:
+                holder.execute("LOCK TABLE t")
+                assert told(guarded, sql, block=False)[0] == "IL001"
+                holder.rollback()
+                assert told(guarded, sql, block=False)[0] == state
 
 
 def test_in_a_read_only_transaction(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
