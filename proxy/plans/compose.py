@@ -153,6 +153,11 @@ class _Alter:
             return tuple(steps)
         return tuple(without_mark(steps, self.mark, self.table, last_alter=bool(lasts or rest)))
 
+    @cached_property
+    def _standing(self) -> list[Action]:
+        """Those that only validate a constraint which is there."""
+        return [a for a, r in self.rewrites.items() if not (r.action or r.last or is_indexed(a) or a in self.there)]
+
     def _wants_mark(self, before: Sequence[Action], rest: Sequence[Action]) -> bool:
         """Whether, after an interruption, what is there could not tell what is done.
 
@@ -192,12 +197,16 @@ class _Alter:
         else:
             steps += [self._first(first)] if first else []
             steps += [self._first([a]) for a in keys_to_add]
-        steps += _together([step for a in (*others, *soon, *indexes) for step in self.rewrites[a].steps])
+        # Nothing makes what was validated NOT VALID again: whatever else may fail at the rows comes before it.
+        standing = [a for a in self._standing if indexes and a not in late]
+        new = [a for a in (*others, *soon, *indexes) if a not in standing]
+        steps += _together([step for a in new for step in self.rewrites[a].steps])
         if late:  # a foreign key to the table itself may need the index that has just been built
             steps.append(self._last(indexes, [], final=False))
             for action in late:
                 steps += [self._first([action])] if self.rewrites[action].action else []
                 steps += self.rewrites[action].steps
+        steps += _together([step for a in standing for step in self.rewrites[a].steps])
         lasts = [a for a, r in self.rewrites.items() if r.last and not (late and a in indexes)]
         return steps, lasts, [a for a in self.rest if a not in before]
 

@@ -1,24 +1,26 @@
 """What a statement that is to be rejected would meet in Postgres itself before it did any work: the author is told that instead.
 
 A cast that has to be spelled out, a view on the column, a misspelt name: whoever is sent to do it in steps would meet it
-there.  The statement is tried on an empty copy of its table, or domain; what the copy cannot tell is looked up.
+there.  The statement is tried on an empty copy of its table, or domain; what the copy cannot tell is looked up
+(``refused_by_catalog``).  What takes no lock that keeps readers out, and no work, is tried itself.
 
-Source: ATPrepAlterColumnType, RememberAllDependentForRebuilding, ATPrepChangePersistence (commands/tablecmds.c), cluster
-(commands/cluster.c), AlterDomainValidateConstraint (commands/typecmds.c).
+Nothing here takes ACCESS EXCLUSIVE on what is there, not even for a moment: a standby would hold up its readers for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from proxy.catalog.facts import Facts
+from proxy.catalog.column_work import changed_type
+from proxy.catalog.facts import Facts, Relation
+from proxy.plans import refused_by_catalog as catalog
 from proxy.plans.done import EQ
-from proxy.plans.first_checks import fails, of_class, oid, owned, there
-from proxy.plans.in_step import LAST
+from proxy.plans.first_checks import fails, oid, owned, there
 from proxy.plans.on_copy import copy_of, make_copy, onto_copy
+from proxy.plans.partition_of import partition_of
 from proxy.plans.plan import Edit
 from proxy.plans.rehearsal import OVER, Behind, names_table, run
-from proxy.plans.target import OWN, literal, own_name
+from proxy.plans.target import literal, own_name, qualify
 from proxy.sql import edit
 from proxy.sql.cursor import Cursor
 from proxy.sql.lexer import lex
@@ -29,6 +31,9 @@ from proxy.sql.statements import (
     AlterColumnType,
     AlterTable,
     CreateIndex,
+    CreateTable,
+    Drop,
+    DropColumn,
     Name,
     Other,
     OtherAction,
@@ -37,17 +42,12 @@ from proxy.sql.statements import (
 
 ALIKE = ("DEFAULTS", "CONSTRAINTS", "INDEXES", "IDENTITY")  # of the copy, which always has the generated columns
 MOVES = frozenset({"SET TABLESPACE", "SET ACCESS METHOD"})
-PERSISTENCE = {"SET LOGGED": ("conrelid", "confrelid", "u"), "SET UNLOGGED": ("confrelid", "conrelid", "p")}
 PATIENCE_MS = 100  # for a lock that hardly anything else keeps from us
-TOLD = frozenset({"0A", "22", "42"})  # classes of SQLSTATE that are about the statement, and not about the moment
-FEATURE = "0A000"
-USERS = {  # what stands in pg_depend on the column
-    "pg_rewrite": "used by a view or rule",
-    "pg_trigger": "used in a trigger definition",
-    "pg_policy": "used in a policy definition",
-    "pg_proc": "used by a function or procedure",
-    "pg_publication_rel": "used by a publication WHERE clause",
-}
+BRIEF_MS = 1  # for one that writers may keep from us, and that would keep them out: the least there is
+TOLD = frozenset(
+    {"0A", "22", "2B", "3F", "42"}
+)  # classes of SQLSTATE that are about the statement, and not about the moment
+UNVALIDATED_PARTITIONED = 18  # the first version with foreign keys of partitioned tables that are NOT VALID
 
 
 def trial(statement: Statement, facts: Facts) -> Behind | None:
@@ -59,15 +59,28 @@ def trial(statement: Statement, facts: Facts) -> Behind | None:
         return None
     match statement.node:
         case AlterTable(object_type="TABLE") as alter:
-            return _altered(statement, alter, facts)
+            return _keys(statement, alter, facts) or _renamed(alter, facts) or _altered(statement, alter, facts)
         case CreateIndex() as index:
             return _index(statement, index, facts)
+        case CreateTable(partition_of=Name()) as table:
+            return _partition(statement, table, facts)
+        case Drop(object_type="TABLE", names=(name,), cascade=False) if _is_there(name, facts):
+            return _looked_up(name, *catalog.dropped_table(name))
+        case Other(kind="TRUNCATE TABLE", relations=names, options=options) if "CASCADE" not in options:
+            if names and all(_is_there(name, facts) for name in names):
+                return _behind(*map(there, names), *catalog.truncated(names))
+            return None
         case Other(kind="CLUSTER", relations=(name,)) as node:
-            return _looked_up(name, *_clustered(name, node.name))
+            return _looked_up(name, owned(name), *catalog.clustered(name, node.name))
+        case Other(kind="ALTER TYPE", options=options) if "RENAME VALUE" in options:
+            return _itself(statement.sql)
         case Other(kind="ALTER DOMAIN") as node:
             return _domain(statement, node)
         case _:
             return None
+
+
+# ---------------------------------------------------------------- on a copy
 
 
 def _altered(statement: Statement, alter: AlterTable, facts: Facts) -> Behind | None:
@@ -85,111 +98,84 @@ def _altered(statement: Statement, alter: AlterTable, facts: Facts) -> Behind | 
     start = statement.span.start
     onto = Edit(name.span.start - start, name.span.end - start, copy_of(relation))
     text = edit.apply(statement.sql, (onto,))
-    tried = _tried(f"EXECUTE {literal(make_copy(relation, name.quoted, *ALIKE))};", text)
+    made = f"EXECUTE {literal(make_copy(relation, name.quoted, *ALIKE))};"
+    tried = _tried(made, text)
+    types = [action for action in alter.actions if isinstance(action, AlterColumnType)]
+    if types:
+        after.append(_tried(made, text, _keys_fit(relation, name, [action.column for action in types])))
+    if any(changed_type(statement, action, relation, facts) == "rewrite" for action in types):
+        after.append(catalog.row_type(name))
     return Behind(run(there(name), owned(name), *before, tried, *after), text, onto)
-
-
-def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Behind | None:
-    name, relation = node.relation, facts.find(node.relation)
-    if relation is None or not relation.exists or relation.kind not in "rm" or not relation.schema:
-        return None
-    if names_table(statement, name.span.end, statement.span.end, relation):
-        return None
-    text, onto = onto_copy(statement, node, relation)
-    tried = _tried(f"EXECUTE {literal(make_copy(relation, name.quoted))};", text)
-    kind = "materialized view" if relation.kind == "m" else "table"
-    return Behind(run(there(name), owned(name, kind), tried), text, onto)
 
 
 def _can_be_tried(action: Action) -> bool:
     """Whether the copy says of it what the table would; a foreign key would lock what it points to."""
     match action:
-        case AlterColumnType():
+        case AlterColumnType() | DropColumn():
             return True
         case AddColumn(column=column):
             return all(c.references is None for c in column.constraints)
         case AddConstraint(constraint=c):
             return c.references is None and c.using_index is None
         case OtherAction(what=what):
-            return what in MOVES or what in PERSISTENCE
+            return what in MOVES or what in catalog.PERSISTENCE
         case _:
             return False
 
 
 def _before(action: Action, alter: AlterTable) -> Iterator[str]:
-    """What is looked at before the new type is."""
-    if not isinstance(action, AlterColumnType):
-        return
-    table, column = oid(alter.relation), action.column
-    typed = fails("42809", "cannot alter column type of typed table")
-    yield f"IF {of_class(alter.relation, 'reloftype')} OPERATOR(pg_catalog.<>) 0 THEN {typed} END IF;"
-    inherited = fails("42P16", f'cannot alter inherited column "{column}"')
-    yield f"IF EXISTS ({_attribute(table, column)} AND a.attinhcount OPERATOR(pg_catalog.>) 0) THEN {inherited} END IF;"
-    if alter.only:
-        lower = fails("42P16", f'type of inherited column "{column}" must be changed in child tables too')
-        yield f"IF EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent {EQ} {table}) THEN {lower} END IF;"
+    match action:
+        case AlterColumnType():
+            yield from catalog.before_type(action, alter)
+        case DropColumn():
+            yield from catalog.dropped_column(action, alter)
+        case _:
+            pass
 
 
 def _after(action: Action, name: Name) -> Iterator[str]:
     """What no copy has: that which uses the column, and keys to other tables."""
     match action:
-        case AlterColumnType(column=column):
-            yield _used(oid(name), column)
-        case OtherAction(what=what) if what in PERSISTENCE:
-            yield _referring(name, what)
+        case AlterColumnType():
+            yield from catalog.behind_type(action, name)
+        case OtherAction(what=what) if what in catalog.PERSISTENCE:
+            yield catalog.referring(name, what)
         case _:
             pass
 
 
-def _used(table: str, column: str) -> str:
-    """Fails as a change of a column's type does that something uses which is not made anew behind it."""
-    ours = literal(f"{LAST}{OWN}")  # the trigger of an interrupted change, which can be finished
-    number = _attribute(table, column).replace("SELECT FROM", "SELECT a.attnum::pg_catalog.int4 FROM", 1)
-    catalogs = ", ".join(f"pg_catalog.to_regclass('pg_catalog.{one}')" for one in USERS)
-    words = " ".join(
-        f"WHEN 'pg_catalog.{one}'::pg_catalog.regclass THEN {literal(said)}" for one, said in USERS.items()
+def _keys_fit(relation: Relation, name: Name, columns: Sequence[str]) -> str:
+    """Lines that add, between the copy and others, the foreign keys of these columns: their types may not go together any more."""
+    copy, other = copy_of(relation), qualify(relation.schema, own_name("re", f"other {relation.oid}"))
+    own = oid(name)
+    like = "'CREATE TABLE %s (LIKE %s INCLUDING GENERATED INCLUDING INDEXES)'"
+    add = "'ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%s) REFERENCES %s (%s)'"
+    theirs = f"CASE WHEN one.conrelid {EQ} {own} THEN one.confrelid ELSE one.conrelid END"
+    sides = [
+        f"CASE WHEN {side} {EQ} {own} THEN {literal(copy)} ELSE {literal(other)} END"
+        for side in ("one.conrelid", "one.confrelid")
+    ]
+    return (
+        f"DECLARE one record; BEGIN FOR one IN {catalog.keys_of(name, columns)} LOOP"
+        f" EXECUTE pg_catalog.format({like}, {literal(other)}, ({theirs})::pg_catalog.regclass);"
+        f" EXECUTE pg_catalog.format({add}, {sides[0]}, one.conname, one.own, {sides[1]}, one.other);"
+        f" EXECUTE {literal(f'DROP TABLE {other} CASCADE')}; END LOOP;"
+        f" EXCEPTION WHEN SQLSTATE '42804' THEN RAISE; WHEN OTHERS THEN {_over()} END;"
     )
-    message = f"pg_catalog.concat('cannot alter type of a column ', CASE d.classid {words} END)"
-    depends = literal(f' depends on column "{column}"')
-    detail = f"pg_catalog.concat(pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), {depends})"
-    found = (
-        f"SELECT {message}, {detail} FROM pg_catalog.pg_depend d"
-        f" WHERE d.refclassid {EQ} 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid {EQ} {table}"
-        f" AND d.refobjsubid {EQ} ({number}) AND d.classid {EQ} ANY (ARRAY[{catalogs}])"
-        f" AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.oid {EQ} d.objid"
-        f" AND pg_catalog.starts_with(t.tgname::pg_catalog.text, {ours})) ORDER BY d.ctid LIMIT 1"
-    )
-    raised = f"RAISE EXCEPTION USING ERRCODE = '{FEATURE}', MESSAGE = said, DETAIL = why;"
-    return f"DECLARE said pg_catalog.text; why pg_catalog.text; BEGIN {found} INTO said, why; IF FOUND THEN {raised} END IF; END;"
 
 
-def _referring(name: Name, what: str) -> str:
-    """Fails where a foreign key would lead from a table that survives a crash to one that does not."""
-    own, other, kind = PERSISTENCE[what]
-    to, its = ("logged", "unlogged") if what == "SET LOGGED" else ("unlogged", "logged")
-    said = literal(f'could not change table "{name.name}" to {to} because it references {its} table "')
-    found = (
-        f"SELECT pg_catalog.concat({said}, o.relname, '\"') FROM pg_catalog.pg_constraint k"
-        f" JOIN pg_catalog.pg_class o ON o.oid {EQ} k.{other} WHERE k.{own} {EQ} {oid(name)}"
-        f" AND k.contype::pg_catalog.text {EQ} 'f' AND o.oid OPERATOR(pg_catalog.<>) {oid(name)}"
-        f" AND o.relpersistence::pg_catalog.text {EQ} '{kind}' LIMIT 1"
-    )
-    raised = "RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = said;"
-    return f"DECLARE said pg_catalog.text; BEGIN {found} INTO said; IF FOUND THEN {raised} END IF; END;"
-
-
-def _clustered(name: Name, index: str | None) -> Iterator[str]:
-    indexes = f"SELECT FROM pg_catalog.pg_index i WHERE i.indrelid {EQ} {oid(name)}"
-    if index is None:
-        absent = fails("42704", f'there is no previously clustered index for table "{name.name}"')
-        yield f"IF NOT EXISTS ({indexes} AND i.indisclustered) THEN {absent} END IF;"
-        return
-    schema = of_class(name, "relnamespace")
-    there_is = (
-        f"SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace {EQ} {schema} AND c.relname {EQ} {literal(index)}"
-    )
-    absent = fails("42704", f'index "{index}" for table "{name.name}" does not exist')
-    yield f"IF NOT EXISTS ({there_is}) THEN {absent} END IF;"
+def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Behind | None:
+    name, relation = node.relation, facts.find(node.relation)
+    if relation is None or not relation.exists or relation.kind not in "rmp" or not relation.schema:
+        return None
+    if relation.kind == "p":
+        return _part_by_part(statement, node)
+    if names_table(statement, name.span.end, statement.span.end, relation):
+        return None
+    text, onto = onto_copy(statement, node, relation)
+    tried = _tried(f"EXECUTE {literal(make_copy(relation, name.quoted))};", text)
+    kind = "materialized view" if relation.kind == "m" else "table"
+    return Behind(run(there(name), owned(name, kind), tried), text, onto)
 
 
 def _domain(statement: Statement, node: Other) -> Behind | None:
@@ -201,7 +187,7 @@ def _domain(statement: Statement, node: Other) -> Behind | None:
         own = f"k.contypid {EQ} {domain} AND k.conname {EQ} {literal(node.name)}"
         absent = fails("42704", f'constraint "{node.name}" of domain "{name.name}" does not exist')
         lacks = f"NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE {own})"
-        return Behind(run(f"IF {lacks} THEN {absent} END IF;"), "", Edit(0, 0, ""))
+        return _behind(f"IF {lacks} THEN {absent} END IF;")
     if "ADD CONSTRAINT" not in node.options:
         return None
     copy = own_name("re", name.quoted)
@@ -214,20 +200,94 @@ def _domain(statement: Statement, node: Other) -> Behind | None:
     return Behind(run(_tried(made, text)), text, onto)
 
 
+# ---------------------------------------------------------------- as it is, for a moment
+
+
+def _keys(statement: Statement, alter: AlterTable, facts: Facts) -> Behind | None:
+    """Foreign keys are added NOT VALID, and gone again: both tables can be read all the while."""
+    keys = [a.constraint for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.references is not None]
+    relation = facts.find(alter.relation)
+    if relation is None or not relation.exists or len(keys) != len(alter.actions):
+        return None
+    if relation.kind == "p" and facts.major < UNVALIDATED_PARTITIONED:
+        return None
+    start = statement.span.start
+    ends = [c.span.end - start for c in keys if c.not_valid is None and not c.not_enforced]
+    text = edit.apply(statement.sql, [Edit(end, end, " NOT VALID") for end in ends])
+    # An error has its place in the text before the first of these, or none.
+    return _itself(text, Edit(ends[0], ends[0], " NOT VALID") if ends else Edit(0, 0, ""))
+
+
+def _part_by_part(statement: Statement, node: CreateIndex) -> Behind | None:
+    """The index of a partitioned table, without those of its partitions, is no work."""
+    if node.concurrently:
+        return None
+    at = node.relation.span.start - statement.span.start
+    only = Edit(at, at, "" if node.only else "ONLY ")
+    return _itself(edit.apply(statement.sql, (only,)), only)
+
+
+def _partition(statement: Statement, node: CreateTable, facts: Facts) -> Behind | None:
+    """Beside the writers of the others, as it is rewritten; where there is a default partition, that would be locked."""
+    parent = facts.find(node.partition_of) if node.partition_of else None
+    if parent is None or parent.default_partition is not None:
+        return None
+    if (rewrite := partition_of(statement, node, facts, default=None)) is None:
+        return None
+    create, attach = rewrite.steps[-1].statements[:2]
+    return _behind(_tried(_patience(BRIEF_MS), create, f"EXECUTE {literal(attach)};"))
+
+
+def _itself(text: str, made: Edit | None = None) -> Behind:
+    return Behind(run(_tried(_patience(BRIEF_MS), text)), text, made or Edit(0, 0, ""))
+
+
+# ---------------------------------------------------------------- looked up
+
+
+def _renamed(alter: AlterTable, facts: Facts) -> Behind | None:
+    name = alter.relation
+    if not _is_there(name, facts):
+        return None
+    match alter.actions:
+        case (OtherAction(what="RENAME COLUMN", column=str(column)),):
+            return _looked_up(name, owned(name), *catalog.renamed_column(alter, column))
+        case (OtherAction(what="RENAME TO", name=str(new)),):
+            return _looked_up(name, owned(name), catalog.renamed_table(name, new))
+        case (OtherAction(what="SET SCHEMA", name=str(schema)),):
+            return _looked_up(name, owned(name), *catalog.moved_to(name, schema))
+        case _:
+            return None
+
+
+def _is_there(name: Name, facts: Facts) -> bool:
+    relation = facts.find(name)
+    return relation is not None and relation.exists and relation.kind in "rp"
+
+
 def _looked_up(name: Name, *lines: str) -> Behind:
-    return Behind(run(there(name), owned(name), *lines), "", Edit(0, 0, ""))
+    return _behind(there(name), *lines)
 
 
-def _tried(made: str, text: str) -> str:
-    """Lines that run a statement on a copy, and take all back; that the copy cannot be made means nothing."""
-    over = f"RAISE EXCEPTION USING ERRCODE = '{OVER}';"
-    patience = f"PERFORM pg_catalog.set_config('lock_timeout', '{PATIENCE_MS}ms', true);"
-    copied = f"BEGIN {patience} {made} EXCEPTION WHEN OTHERS THEN {over} END;"
-    return f"BEGIN {copied} EXECUTE {literal(text)}; {over} EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END;"
+def _behind(*lines: str) -> Behind:
+    return Behind(run(*lines), "", Edit(0, 0, ""))
 
 
-def _attribute(table: str, column: str) -> str:
-    return f"SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid {EQ} {table} AND a.attname {EQ} {literal(column)}"
+# ---------------------------------------------------------------- shared
+
+
+def _tried(made: str, text: str, more: str = "") -> str:
+    """Lines that run a statement behind what it needs, and take all back; that this cannot be made means nothing."""
+    copied = f"BEGIN {_patience(PATIENCE_MS)} {made} EXCEPTION WHEN OTHERS THEN {_over()} END;"
+    return f"BEGIN {copied} EXECUTE {literal(text)}; {more} {_over()} EXCEPTION WHEN SQLSTATE '{OVER}' THEN NULL; END;"
+
+
+def _patience(milliseconds: int) -> str:
+    return f"PERFORM pg_catalog.set_config('lock_timeout', '{milliseconds}ms', true);"
+
+
+def _over() -> str:
+    return f"RAISE EXCEPTION USING ERRCODE = '{OVER}';"
 
 
 __all__ = ["TOLD", "trial"]

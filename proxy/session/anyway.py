@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.plans.refused_anyway import TOLD, trial
+from proxy.policy.verdict import Action
 from proxy.run.connection import Connection, ServerError
 from proxy.session.case import Case, is_refused_read_only
 from proxy.session.defer import READ_ONLY, as_raised
@@ -11,12 +12,12 @@ from proxy.sql.statements import Statement, Unreadable
 
 
 async def unreadable_for_all(own: Connection, case: Case) -> dict[str, str] | None:
-    """The server's own error, if it cannot read either what we cannot: a typing error, and no way around us.
+    """The server's own error, if it cannot read the statement either: a typing error, or syntax of a later version.
 
     The server's raw parser is asked by a Parse of our own.  A transaction fails with that, as it would have.  In the extended
     protocol the client's own Parse has let it pass, and nothing is to be asked.
     """
-    if not isinstance(case.statement.node, Unreadable):
+    if not isinstance(case.statement.node, Unreadable) and case.verdict.action is not Action.REJECT:
         return None
     try:
         await own.parse_only(with_semicolon(case.statement))

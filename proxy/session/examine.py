@@ -12,7 +12,7 @@ from proxy.catalog import lookup
 from proxy.catalog.after import after
 from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
-from proxy.catalog.facts import Facts, Held
+from proxy.catalog.facts import Facts, Held, Setting
 from proxy.catalog.held import holding
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
@@ -180,6 +180,8 @@ class Examiner:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
             facts = with_pending(facts, pending)
+            if read_only:
+                facts = replace(facts, settings={**facts.settings, "transaction_read_only": Setting("on", "session")})
             verdict = await aside.call(length, decide, statement, facts, policy)
             found = await aside.call(length, effect, statement, facts)
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings

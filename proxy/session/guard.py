@@ -23,6 +23,7 @@ from proxy.policy.verdict import Action
 from proxy.run import jobs
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.jobs import Job, JobsUnusable
+from proxy.run.store import READ_ONLY
 from proxy.session import answers
 from proxy.session.anyway import refused_anyway, unreadable_for_all
 from proxy.session.case import (
@@ -402,6 +403,9 @@ class Guard:
                 self.voice.tell(warning)
         if policy.mode == "warn" or self.examiner.walsender:
             return await self._let_pass(case, by_itself=by_itself, simple=simple)
+        unwritable = next((c for c in deferred if c.facts.read_only and not is_refused_read_only(c.statement)), None)
+        if unwritable is not None and not unwritable.facts.in_recovery:
+            return _answered(await self.deferral.refuse(unwritable, JobsUnusable(*READ_ONLY), policy, simple=simple))
         if alone and builds(case):
             await self.let_go()
         if alone:
