@@ -831,7 +831,8 @@ def test_what_a_read_only_transaction_may_do_is_guarded_in_it(
             connection.execute("BEGIN READ ONLY")
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(f"BEGIN READ ONLY; {sql}; COMMIT".encode() if string else sql.encode())
-        assert caught.value.sqlstate == ("25006" if string else "IL001")  # in a string it is the note itself that fails
+        assert caught.value.sqlstate == "IL001"
+        assert "the transaction is READ ONLY" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,31 @@ def test_a_failed_check_leaves_schema_and_data_as_they_were(
     assert postgres.dump(orders, schema_only=False) == before
 
 
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "ADD CONSTRAINT u UNIQUE (customer_id)",
+        "ADD CONSTRAINT u UNIQUE (customer_id), ADD COLUMN more text",
+        "ADD CONSTRAINT c CHECK (total < 0)",
+        "ADD CONSTRAINT u UNIQUE (id), ADD CONSTRAINT c CHECK (total < 0)",
+        "ADD COLUMN own bigint DEFAULT -1, ADD CONSTRAINT u UNIQUE (id), ADD FOREIGN KEY (own) REFERENCES orders (id)",
+    ],
+)
+def test_what_was_not_valid_is_validated_only_behind_what_may_fail(
+    failing: str, postgres: Server, orders: str, guarded: str
+) -> None:
+    """Nothing takes that back."""
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute("ALTER TABLE orders ADD CONSTRAINT old CHECK (id > 0) NOT VALID")
+    before = postgres.dump(orders, schema_only=False)
+    for sql in (
+        f"ALTER TABLE orders {failing}, VALIDATE CONSTRAINT old",
+        f"ALTER TABLE orders VALIDATE CONSTRAINT old, {failing}",
+    ):
+        assert attempt(guarded, sql)[:2] == "23", sql
+        assert postgres.dump(orders, schema_only=False) == before
+
+
 def test_two_constraints_of_one_name_are_not_taken_for_done(postgres: Server, orders: str, guarded: str) -> None:
     """The CHECK that the first step adds must not pass for the UNIQUE of the same name."""
     before = postgres.dump(orders)
