@@ -67,7 +67,7 @@ def trial(statement: Statement, facts: Facts) -> Behind | None:
         case Drop(object_type="TABLE", names=(name,), cascade=False) if _is_there(name, facts):
             return _looked_up(name, *catalog.dropped_table(name))
         case Other(kind="TRUNCATE TABLE", relations=names, options=options) if "CASCADE" not in options:
-            if names and all(_is_there(name, facts) for name in names):
+            if names and all(_is_there(name, facts) and _is_whole(name, facts) for name in names):
                 return _behind(*map(there, names), *catalog.truncated(names))
             return None
         case Other(kind="CLUSTER", relations=(name,)) as node:
@@ -263,6 +263,12 @@ def _renamed(alter: AlterTable, facts: Facts) -> Behind | None:
 def _is_there(name: Name, facts: Facts) -> bool:
     relation = facts.find(name)
     return relation is not None and relation.exists and relation.kind in "rp"
+
+
+def _is_whole(name: Name, facts: Facts) -> bool:
+    """Whether TRUNCATE empties all of it: whether it says ONLY is not known."""
+    relation = facts.find(name)
+    return relation is not None and (relation.kind == "p" or not relation.has_children)
 
 
 def _looked_up(name: Name, *lines: str) -> Behind:

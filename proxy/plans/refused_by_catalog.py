@@ -19,6 +19,7 @@ NE = "OPERATOR(pg_catalog.<>)"
 GT = "OPERATOR(pg_catalog.>)"
 CLASS = "'pg_catalog.pg_class'::pg_catalog.regclass"
 TYPE = "'pg_catalog.pg_type'::pg_catalog.regclass"
+NO_COLUMN = 32767  # MaxAttrNumber, which is far above what a table can have
 PERSISTENCE = {"SET LOGGED": ("conrelid", "confrelid", "u"), "SET UNLOGGED": ("confrelid", "conrelid", "p")}
 USERS = {  # what stands in pg_depend on the column
     "pg_rewrite": "used by a view or rule",
@@ -137,7 +138,7 @@ def dropped_column(action: DropColumn, alter: AlterTable) -> Iterator[str]:
     )
     yield f"IF EXISTS ({key}) THEN {fails('42P16', said)} END IF;"
     if not action.cascade:
-        yield _depending(oid(name), f"coalesce({number}, 0)::pg_catalog.int4")
+        yield _depending(oid(name), f"coalesce({number}, {NO_COLUMN})::pg_catalog.int4")
 
 
 def dropped_table(name: Name) -> Iterator[str]:

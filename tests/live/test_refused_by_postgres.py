@@ -49,7 +49,8 @@ CREATE TABLE root (v int, w int);
 CREATE TABLE root_2 (v int, w int);
 CREATE TABLE below () INHERITS (root, root_2);
 CREATE TABLE above (v int, w int);
-CREATE TABLE beneath () INHERITS (above);
+CREATE TABLE beneath (id int PRIMARY KEY) INHERITS (above);
+CREATE TABLE to_heir (id int REFERENCES beneath);
 CREATE VIEW of_heir AS SELECT w FROM beneath;
 INSERT INTO rows_ SELECT g FROM generate_series(1, 2000) g;
 INSERT INTO root SELECT g, g FROM generate_series(1, 2000) g;
@@ -270,6 +271,7 @@ STATEMENTS = (
     "DROP TABLE root",
     "TRUNCATE other",
     "TRUNCATE t, other",
+    "TRUNCATE beneath",
     "ALTER TABLE t DETACH PARTITION parts_1 CONCURRENTLY",
     "COMMENT ON COLUMN t.nothing IS 'x'",
 )  # fmt: skip
@@ -337,6 +339,8 @@ def test_under_a_policy_that_rejects(tables: str, share_proxy: Callable[[str], P
 STRICTLY_REJECTED = (
     "ALTER TABLE t DROP COLUMN email",
     "ALTER TABLE t DROP COLUMN shown CASCADE",
+    "ALTER TABLE t DROP COLUMN IF EXISTS nothing, DROP COLUMN email",
+    "TRUNCATE ONLY above",
     "ALTER TABLE t RENAME COLUMN email TO x",
     "ALTER TABLE t RENAME TO x",
     "ALTER TABLE rows_ SET SCHEMA elsewhere",

@@ -162,8 +162,11 @@ class Twins:
 
     def _instead(self, flight: Flight, got: Heard) -> Flight:
         """The flight with what was refused replaced by what fails."""
-        if flight.way == "string":
-            return Flight("string", (REFUSED,))
+        if flight.way == "string":  # of it only what sets modes at its start has run: it is sent ahead
+            ran = next(n for n, (kind, _) in enumerate(got.answers) if kind == "E")
+            begun = flight.statements[:ran]
+            assert all(sql.startswith(("BEGIN", "START", "SET")) for sql in begun), (flight, got)
+            return Flight("string", (*begun, REFUSED))
         statements = list(flight.statements)
         number = 0
         for kind, what in got.answers:
