@@ -44,9 +44,7 @@ ALIKE = ("DEFAULTS", "CONSTRAINTS", "INDEXES", "IDENTITY")  # of the copy, which
 MOVES = frozenset({"SET TABLESPACE", "SET ACCESS METHOD"})
 PATIENCE_MS = 100  # for a lock that hardly anything else keeps from us
 BRIEF_MS = 1  # for one that writers may keep from us, and that would keep them out: the least there is
-TOLD = frozenset(
-    {"0A", "22", "2B", "3F", "42"}
-)  # classes of SQLSTATE that are about the statement, and not about the moment
+TOLD = frozenset({"0A", "22", "2B", "3F", "42"})  # classes of SQLSTATE about the statement, and not about the moment
 UNVALIDATED_PARTITIONED = 18  # the first version with foreign keys of partitioned tables that are NOT VALID
 
 
