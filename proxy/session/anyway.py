@@ -10,20 +10,25 @@ from proxy.session.defer import READ_ONLY, as_raised
 from proxy.session.gone import Fails
 from proxy.sql.statements import Statement, Unreadable
 
+SYNTAX_ERROR = "42601"
+
 
 async def unreadable_for_all(own: Connection, case: Case) -> dict[str, str] | None:
     """The server's own error, if it cannot read the statement either: a typing error, or syntax of a later version.
 
     The server's raw parser is asked by a Parse of our own.  A transaction fails with that, as it would have.  In the extended
-    protocol the client's own Parse has let it pass, and nothing is to be asked.
+    protocol the client's own Parse has let it pass, and nothing is to be asked; nor in a pipeline, which our Sync would commit.
     """
-    if not isinstance(case.statement.node, Unreadable) and case.verdict.action is not Action.REJECT:
+    unreadable = isinstance(case.statement.node, Unreadable)
+    if own.relay.pipeline_open or not (unreadable or case.verdict.action is Action.REJECT):
         return None
     try:
         await own.parse_only(with_semicolon(case.statement))
     except ServerError as error:
         # Several commands in one Parse give the same SQLSTATE, but that the server could read them.
-        return error.fields if error.fields.get("R") != "exec_parse_message" else None
+        is_read = error.fields.get("R") == "exec_parse_message"
+        # What a statement that we can read names may be made by what stands before it in its text.
+        return error.fields if not is_read and (unreadable or error.sqlstate == SYNTAX_ERROR) else None
     return None
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import psycopg
 import pytest
 
+from proxy.wire import messages as m
 from tests.live.conftest import POLICY, through
+from tests.live.raw import Raw
 from tests.proxies import Proxy
 from tests.servers import Server
 
@@ -480,3 +482,24 @@ def test_in_a_string_only_the_first_is_tried(tables: str, share_proxy: Callable[
         refused = "ALTER TABLE t ALTER email TYPE int"
         assert told(guarded, f"{refused}; SELECT 1", block=False)[0] == "42804"
         assert told(guarded, f"SELECT 1; {refused}", block=False)[0] == "IL001"
+
+
+def test_what_the_same_text_makes_is_not_missed(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
+    """The server would not know a routine that the text itself makes first."""
+    made = "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN CREATE INDEX ON t (n); END'; CALL p()"
+    with psycopg.connect(through(share_proxy(STRICT), tables), autocommit=True) as guarded:
+        assert told(guarded, made, block=False)[0] == "IL001"
+
+
+@pytest.mark.parametrize("sql", ["CREATE INDEX i ON a.b.c.d (n)", "CREATE INDEX i ON t (n)"])
+def test_nothing_of_a_pipeline_is_committed_for_the_sake_of_an_error(
+    sql: str, tables: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    """A statement that cannot be read, and one that is rejected, behind an INSERT without a Sync between them."""
+    insert = m.parse(b"", b"INSERT INTO wrong VALUES (1)") + m.bind(b"", b"", ()) + m.execute(b"")
+    with Raw(through(share_proxy(STRICT), tables)) as raw:
+        raw.send(insert + m.query(sql.encode()) + m.sync())
+        said = [*raw.until("Z"), *raw.until("Z")]
+    assert [m.read_fields(body)["C"] for kind, body in said if kind == "E"] in (["IL001"], ["IL002"])
+    with psycopg.connect(tables) as direct:
+        assert direct.execute("SELECT count(*) FROM wrong").fetchone() == (0,)

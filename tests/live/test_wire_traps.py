@@ -252,12 +252,16 @@ def fair(said: list[Answer]) -> list[Answer]:
     return found
 
 
+LOST = "a Query in a pipeline"  # 18 itself loses the transaction then, and may say XX000 to whatever comes next
+
+
 @pytest.mark.parametrize("name", UNGUARDED)
 def test_what_is_not_guarded_answers_as_the_server_itself(name: str, twins: Twins) -> None:
     steps = UNGUARDED[name]
     with Raw(twins.direct) as direct, Raw(twins.proxy.url(twins.through)) as through:
         wanted = play(direct, steps)
-        assert fair(play(through, steps)) == fair(wanted)
+        end = None if twins.server.version < 18 or name != LOST else [kind for kind, _ in wanted].index("Z") + 2
+        assert fair(play(through, steps))[:end] == fair(wanted)[:end]
 
 
 @pytest.mark.sampled(4)
@@ -267,8 +271,9 @@ def test_and_in_single_bytes(name: str, twins: Twins) -> None:
     steps = UNGUARDED[name]
     with Raw(twins.direct) as direct, Raw(twins.proxy.url(twins.through)) as through:
         wanted = play(direct, steps)
+        end = None if twins.server.version < 18 or name != LOST else [kind for kind, _ in wanted].index("Z") + 2
         through.chunk_bytes = 1
-        assert fair(play(through, steps)) == fair(wanted)
+        assert fair(play(through, steps))[:end] == fair(wanted)[:end]
 
 
 def test_a_query_inside_a_copy_ends_the_connection(twins: Twins) -> None:
