@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from tests.forked import ROOT, Forked, bare_environment, spawn
@@ -54,6 +55,15 @@ class Proxy:
     def stderr_text(self, *, since: int = 0) -> str:
         """What it has printed, from the ``since``-th line on."""
         return "".join(self._lines[since:])
+
+    def logs(self, words: str, within_s: float = 10) -> bool:
+        """Whether stderr has these words by then: a line comes through a pipe, and may do so after the answer that it is about."""
+        deadline = time.monotonic() + within_s
+        while words not in self.stderr_text():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     @property
     def line_count(self) -> int:

@@ -398,7 +398,7 @@ def test_a_bad_policy_changes_nothing_and_a_good_one_does(
         policy.write_text("version: 1\nmoed: observe\n")
         proxy.reload()
         eventually("it says why", lambda: "policy not reloaded" in proxy.stderr_text())
-        assert f"{policy}:2:1" in proxy.stderr_text()
+        assert proxy.logs(f"{policy}:2:1")
         raw.send(m.query(INDEX.encode()))
         assert "CONCURRENTLY" in str(raw.until("Z"))
         policy.write_text(POLICY + "rules: { index-not-concurrent: reject }\n")
@@ -497,4 +497,4 @@ def test_an_audit_log_that_cannot_be_written(
         else:
             assert "audit" in error(after)["M"]
             assert kinds(raw.query("SELECT 1")) == "TDCZ"
-    assert "No space left on device" in proxy.stderr_text()
+    assert proxy.logs("No space left on device")

@@ -137,7 +137,7 @@ def test_a_monitor_that_sees_nothing_does_no_harm(
     build.join()
     assert build.error is None
     assert not any("waiting for" in notice for notice in build.notices)
-    assert ("another server" if broken == "elsewhere" else "cannot be seen for now") in proxy.stderr_text()
+    assert proxy.logs("another server" if broken == "elsewhere" else "cannot be seen for now")
 
 
 def test_a_monitor_that_is_lost_is_made_again(orders: str, watched: str) -> None:
@@ -164,7 +164,7 @@ def test_a_role_without_rights_hears_the_time_and_the_log_says_why(
         until(heard(build, f"waits for pid {writer.info.backend_pid}", "visible only to members"), "what is known")
         writer.rollback()
     build.join()
-    assert "GRANT pg_read_all_stats" in proxy.stderr_text()
+    assert proxy.logs("GRANT pg_read_all_stats")
 
 
 # ---------------------------------------------------------------- asking it

@@ -63,7 +63,7 @@ def test_interlocks_own_certificate(before: Before, tmp_path: Path) -> None:
     key = private(tmp_path / "client.key", CERTIFICATES / "client.key")
     proxy = before(f"sslmode=verify-full sslrootcert={CA} sslcert={CERTIFICATES / 'client.crt'} sslkey={key}")
     assert seen(proxy, "postgres") == (True, "/CN=postgres")
-    assert "whoever reaches Interlock can log in as the user of that certificate" in proxy.stderr_text()
+    assert proxy.logs("whoever reaches Interlock can log in as the user of that certificate")
 
 
 def test_direct_tls(before: Before, postgres: Server) -> None:
