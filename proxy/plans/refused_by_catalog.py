@@ -20,6 +20,7 @@ GT = "OPERATOR(pg_catalog.>)"
 CLASS = "'pg_catalog.pg_class'::pg_catalog.regclass"
 TYPE = "'pg_catalog.pg_type'::pg_catalog.regclass"
 NO_COLUMN = 32767  # MaxAttrNumber, which is far above what a table can have
+MOST_PATHS = 2000  # views upon views: the ways through them grow as a power of their height
 PERSISTENCE = {"SET LOGGED": ("conrelid", "confrelid", "u"), "SET UNLOGGED": ("confrelid", "conrelid", "p")}
 USERS = {  # what stands in pg_depend on the column
     "pg_rewrite": "used by a view or rule",
@@ -219,6 +220,7 @@ def _used(name: Name, column: str) -> str:
 def _depending(relation: str, number: str) -> str:
     """Fails where something depends on a relation, or on a column of it, that does not go along with it.
 
+    Of very many ways from one to the other not all are followed: the DETAIL may lack some then, the error is the same.
     The order is that of the server's DETAIL: it follows what depends on each, the newest first, and reports backwards.
     What is owned by something else stands for its owner: a view's rule for the view.
     """
@@ -242,10 +244,11 @@ def _depending(relation: str, number: str) -> str:
     found = (
         f"WITH RECURSIVE found(classid, objid, objsubid, normal, path, seen, dependee) AS (SELECT {CLASS}::pg_catalog.oid,"
         f" {relation}::pg_catalog.oid, {number}, true, ARRAY[]::pg_catalog.oid[], ARRAY[{relation}::pg_catalog.oid], ''"
-        f" UNION ALL {step}),"
+        f" UNION {step}),"
         " visited AS (SELECT classid, objid, objsubid, pg_catalog.bool_and(normal) AS normal,"
         " (pg_catalog.array_agg(dependee ORDER BY path DESC))[1] AS dependee, pg_catalog.max(path) AS path"
-        f" FROM found WHERE pg_catalog.cardinality(path) {GT} 0 GROUP BY classid, objid, objsubid)"
+        f" FROM (SELECT * FROM found LIMIT {MOST_PATHS}) f WHERE pg_catalog.cardinality(path) {GT} 0"
+        " GROUP BY classid, objid, objsubid)"
         " SELECT pg_catalog.string_agg(pg_catalog.concat(pg_catalog.pg_describe_object(classid, objid, objsubid),"
         " ' depends on ', dependee), E'\\n' ORDER BY path) INTO why FROM visited WHERE normal"
     )

@@ -180,8 +180,9 @@ class Examiner:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
             facts = with_pending(facts, pending)
-            if read_only:
-                facts = replace(facts, settings={**facts.settings, "transaction_read_only": Setting("on", "session")})
+            if read_only or any(map(_may_end_read_only, passed[:-1])):  # not as it was when the facts were asked
+                mode = Setting("on" if read_only else "off", "session")
+                facts = replace(facts, settings={**facts.settings, "transaction_read_only": mode})
             verdict = await aside.call(length, decide, statement, facts, policy)
             found = await aside.call(length, effect, statement, facts)
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
@@ -270,6 +271,11 @@ def _said(passed: Sequence[Statement], facts: Facts, *, in_block: bool) -> str:
     for statement in passed:
         said.follow(statement)
     return said.now
+
+
+def _may_end_read_only(statement: Statement) -> bool:
+    """Whether another transaction may be open behind it, or the same one as it was at a savepoint."""
+    return isinstance(statement.node, Transaction) and statement.node.kind not in ("BEGIN", "SAVEPOINT", "RELEASE")
 
 
 def _is_read_only(statement: Statement, *, before: bool) -> bool:

@@ -360,7 +360,7 @@ class Guard:
         if doubtful is not None and asks and (syntax := await unreadable_for_all(self.own, doubtful)):
             return await self._server_error(doubtful, syntax, simple=simple)
         about_what_waits = any(c.foreseen is not None or c.dependent is not None for c in cases)
-        if about_what_waits and cases[0].facts.read_only and all(is_refused_read_only(c.statement) for c in cases):
+        if about_what_waits and all(c.facts.read_only and is_refused_read_only(c.statement) for c in cases):
             return Outcome.PASS  # Postgres refuses it, whatever waits
         if refused := next((c for c in cases if isinstance(c.dependent, Refused)), None):
             return _answered(await self.deferral.refuse_dependent(refused, cases, simple=simple))
@@ -388,7 +388,7 @@ class Guard:
         if any(c.dependent is not None for c in cases):
             return _answered(await self.deferral.give_up(cases, statements, simple=simple, in_block=in_block))
         deferred = [c for c in cases if c.verdict.action is Action.DEFER]
-        if deferred and case.facts.read_only and all(is_refused_read_only(c.statement) for c in deferred):
+        if deferred and all(c.facts.read_only and is_refused_read_only(c.statement) for c in deferred):
             return Outcome.PASS  # Postgres refuses it
         if deferred and self.examiner.walsender:
             return _answered(

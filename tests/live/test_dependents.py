@@ -818,6 +818,22 @@ def test_what_a_waiting_key_needs_is_not_taken_back(unique: str, drop: str, orde
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK", "ROLLBACK; BEGIN", "ROLLBACK TO a"])
+def test_what_a_text_does_behind_the_end_of_a_read_only_transaction_is_guarded(
+    end: str, orders: str, guarded: str
+) -> None:
+    """The transaction was READ ONLY when the text came, and is not when its statement runs."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY" if " TO " in end else "BEGIN READ ONLY")
+        with pytest.raises(
+            psycopg.Error
+        ) as caught:  # there is no table of jobs yet, and none can be made in front of it
+            connection.execute(f"{end}; CREATE INDEX behind ON orders (id); COMMIT".encode())
+        assert caught.value.sqlstate == "IL001"
+    with psycopg.connect(orders) as direct:
+        assert direct.execute("SELECT to_regclass('behind') IS NULL").fetchone() == (True,)
+
+
 @pytest.mark.parametrize("sql", ["REINDEX TABLE orders", "REINDEX INDEX orders_total_idx"])
 @pytest.mark.parametrize("string", [False, True])
 def test_what_a_read_only_transaction_may_do_is_guarded_in_it(

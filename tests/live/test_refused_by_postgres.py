@@ -484,6 +484,20 @@ def test_in_a_string_only_the_first_is_tried(tables: str, share_proxy: Callable[
         assert told(guarded, f"SELECT 1; {refused}", block=False)[0] == "IL001"
 
 
+def test_many_views_upon_views_take_no_time(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
+    """Each uses every column of the two before: two to the power of thirty ways lead to the last one."""
+    with psycopg.connect(tables, autocommit=True) as direct:
+        direct.execute("CREATE TABLE v0 (a int, b int, c int); CREATE VIEW v1 AS SELECT * FROM v0")
+        direct.execute("INSERT INTO v0 SELECT 1, 2, 3 FROM generate_series(1, 2000)")
+        for n in range(2, 30):
+            direct.execute(
+                f"CREATE VIEW v{n} AS SELECT x.a, y.b, x.c FROM v{n - 1} x, v{n - 2} y WHERE x.b = y.c".encode()
+            )
+        with psycopg.connect(through(share_proxy(STRICT), tables), autocommit=True) as guarded:
+            for sql in ("ALTER TABLE v0 DROP COLUMN a", "DROP TABLE v0"):
+                assert told(guarded, sql, block=False)[0] == "2BP01", sql
+
+
 def test_what_the_same_text_makes_is_not_missed(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
     """The server would not know a routine that the text itself makes first."""
     made = "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN CREATE INDEX ON t (n); END'; CALL p()"
