@@ -146,11 +146,13 @@ def test_a_query_string_that_meets_a_held_lock_is_sent_again(
 ) -> None:
     opening, sql = STRINGS[case]
     # Everybody is too young to be waited for.
-    proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h, timeout: 5ms }\n")
+    proxy = start_guard(start_proxy, tmp_path, "locks: { look: 1h, timeout: 100ms }\n")
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass"
     with psycopg.connect(orders) as reader:
         reader.execute("SELECT count(*) FROM orders")
         alter = Background(through(proxy, orders), sql, opening)
-        alter.thread.join(0.5)
+        until(lambda: value(orders, waits) == 1, "it should be in the queue")
+        until(lambda: value(orders, waits) == 0, "it should have left the queue")
         assert alter.thread.is_alive()
         reader.rollback()
     alter.thread.join(30)
