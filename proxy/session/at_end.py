@@ -66,8 +66,11 @@ class AtEnd:
         plan = case.verdict.plan
         if not in_block or case.dependent is not None or case.foreseen is not None:
             return False
-        if case.keys or _renames_constraint(case) or self.late.hides(case):  # it is asked what there is
+        told = case.held is not None  # what is otherwise then, it was decided about that
+        if case.keys or _renames_constraint(case) or (self.late.hides(case) and not told):  # it is asked what there is
             return False
+        if told:
+            case = replace(case, facts=replace(case.facts, held=case.held or ()))
         waits = case.verdict.action is Action.DEFER and plan is not None and plan.later and not plan.now
         return (waits or self.step(case, self.runner(case, policy, True)) is not None) and self.late.takes(case)
 

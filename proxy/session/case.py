@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from proxy.catalog.effect import Effect, effect
-from proxy.catalog.facts import Facts
+from proxy.catalog.facts import Facts, Held
 from proxy.plans.gently import gently
 from proxy.plans.plan import Edit, Lock, Plan, Step
 from proxy.plans.rehearsal import Behind
@@ -56,6 +56,10 @@ class Case:
     freed: bool = False  # it names an index whose DROP waits for COMMIT
     awaited: frozenset[str] = frozenset()  # names of indexes and constraints that wait for COMMIT
     keys: str = ""  # a rehearsal of its foreign keys that wait as a whole
+    held: tuple[Held, ...] | None = (
+        None  # by the transaction as yet, where its facts are as what waits for its end leaves them
+    )
+    comes_late: bool = False  # it is about a column that waits for the end of the transaction
     apart: bool = False  # nothing hangs on the row type of its table, or on the columns that go: it may be run late
 
 

@@ -114,7 +114,7 @@ def looks(case: Case, policy: Policy) -> tuple[str, ...]:
 
     But the transaction may keep others out already, and does while they read: then they have no longer than a lock has.
     """
-    if policy.jobs.preflight == "off":
+    if policy.jobs.preflight == "off" or case.comes_late:
         return ()
     now = case.verdict.plan is not None and bool(case.verdict.plan.now)
     found = probes(case.statement, case.facts, now=now)

@@ -165,8 +165,12 @@ class Deferral:
             for step in steps:
                 await run_inside(runner, step, savepoint=in_block, first=first)
                 first = ()
-            then = [*((sql, ()) for sql in rehearsed(case)), *([job.insertion] if job is not None else [])]
-            if late is not None:
+            tried = rehearsed(case)
+            then = [*((sql, ()) for sql in tried), *([job.insertion] if job is not None else [])]
+            if case.comes_late and late is None:
+                trial = self.at_end.late.rehearsing(tried)
+                replies = await run_inside(runner, trial, savepoint=True, then=then[len(tried) :], ending=TAKEN_BACK)
+            elif late is not None:
                 replies = await run_inside(
                     runner, self.at_end.late.trial(late), savepoint=True, first=first, then=then, ending=TAKEN_BACK
                 )
@@ -185,7 +189,9 @@ class Deferral:
         except JobsUnusable as error:
             return await self.refuse(case, error, policy, simple=simple)
         except (PlanFailed, ServerError) as failed:
-            fields = failed.error if isinstance(failed, PlanFailed) else as_raised(failed.fields, case)
+            fields = failed.error if isinstance(failed, PlanFailed) else failed.fields
+            if case.comes_late or not isinstance(failed, PlanFailed):
+                fields = as_raised(fields, case)
             if job is not None and is_lock_timeout(fields) and not own_ms(case):
                 fields = answers.jobs_locked()
             case.outcome, case.sqlstate = "failed", fields.get("C", "")

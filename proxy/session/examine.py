@@ -135,10 +135,16 @@ class Examiner:
             lines += plan_lines(statement, verdict, effect(statement, facts))
         return lines
 
-    async def examine(self, statements: Sequence[Statement], in_transaction: bool, policy: Policy) -> list[Case]:
+    async def examine(
+        self,
+        statements: Sequence[Statement],
+        in_transaction: bool,
+        policy: Policy,
+        behind: Callable[[Facts], Facts] | None = None,
+    ) -> list[Case]:
         """A case for each statement of a text that is decided about, as it will meet what those before it have changed.
 
-        Raises ServerError if asking failed inside the client's transaction, which is then in the failed state.
+        ``behind``: the facts as something leaves them that will have been run before it.  Raises ServerError if asking failed inside the client's transaction, which is then in the failed state.
         """
         cases: list[Case] = []
         earlier: list[Statement] = []  # those of this text that change what names mean: they have not run yet
@@ -171,6 +177,9 @@ class Examiner:
             facts = replace(await self._facts(statement, in_transaction, policy, keep=self.keeps), routines=routines)
             if batched and not self.cannot_ask:
                 facts = await many.estimated(self.own, statement, facts)
+            now = facts.held
+            if behind is not None:
+                facts = behind(facts)
             for one in earlier:
                 facts = after(one, facts)
             earlier.append(statement)
@@ -188,6 +197,7 @@ class Examiner:
             scs = Reading.of(self.own.relay.parameters).standard_conforming_strings
             case = Case(statement, facts, verdict, found, standard_conforming_strings=scs)
             case.made_anew = made_anew
+            case.held = now if behind is not None else None
             if read_only and verdict.action is Action.DEFER and is_refused_read_only(statement):
                 case.verdict = replace(verdict, action=Action.ALLOW, plan=None)
             read_only = False

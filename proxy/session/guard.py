@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from enum import Enum, auto
 
+from proxy.catalog.facts import Facts
 from proxy.net import Peer
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
@@ -237,17 +238,26 @@ class Guard:
             return None
         if late and not late.may_go_with(statements) and not await self._run_late(statements, policy, simple=simple):
             return None
-        cases = await self._asked(statements, policy, in_transaction=in_transaction, in_block=in_block)
+        behind = late.behind if late and late.is_told(statements) else None
+        cases = await self._asked(statements, policy, behind, in_transaction=in_transaction, in_block=in_block)
         if not late or (len(cases) == 1 and self.at_end.goes_with(cases[0], policy, in_block=in_block)):
+            for case in cases:
+                late.passed_by(case)
             return cases
         if not await self._run_late(statements, policy, simple=simple, ahead_of=cases):
             return None
         return await self._asked(statements, policy, in_transaction=in_transaction, in_block=in_block)
 
     async def _asked(
-        self, statements: Sequence[Statement], policy: Policy, *, in_transaction: bool, in_block: bool
+        self,
+        statements: Sequence[Statement],
+        policy: Policy,
+        behind: Callable[[Facts], Facts] | None = None,
+        *,
+        in_transaction: bool,
+        in_block: bool,
     ) -> list[Case]:
-        cases = await self.examiner.examine(statements, in_transaction, policy)
+        cases = await self.examiner.examine(statements, in_transaction, policy, behind)
         if in_block and len(cases) == 1 and policy.mode == "enforce":  # else nothing waits for the end
             await self.at_end.look(cases[0], policy)
         return cases
@@ -281,10 +291,10 @@ class Guard:
         try:
             if not self.at_end.late.entries[-1].case.facts.locked:  # nobody waits for us yet
                 self.own.catch_up()
-                if not ends(statements):
-                    await self.examiner.foresee()
                 if len(ahead_of) == 1 and policy.mode == "enforce":
                     await self.deferral.prepare(ahead_of[0])
+                if not ends(statements):  # behind CREATE SCHEMA nothing is planned any more
+                    await self.examiner.foresee()
             fields, failing = await self.at_end.run()
         except ServerError as error:  # cancelled, say
             fields, failing = error.fields, []

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from proxy.catalog.facts import Relation
+from proxy.catalog.after import after
+from proxy.catalog.facts import Facts, Relation
+from proxy.catalog.held import holding
 from proxy.plans.plan import Lock, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
@@ -42,6 +44,7 @@ from proxy.sql.statements import (
     Show,
     Statement,
     Transaction,
+    ValidateConstraint,
 )
 from proxy.sql.written import written
 
@@ -135,6 +138,55 @@ class Late:
             return True
         own = {name for _, name in about}
         return shapes and any(not one.words.isdisjoint(own) and one.tables.isdisjoint(about) for one in self.entries)
+
+    def is_told(self, statements: Sequence[Statement]) -> bool:
+        """Whether ``behind`` knows of what waits all that matters to a text: it validates constraints, or is about columns to come.
+
+        That is an index, or a foreign key of one such column: there no row has a value.
+        """
+        node = statements[0].node if len(statements) == 1 else None
+        match node:
+            case AlterTable(actions=actions) if all(isinstance(action, ValidateConstraint) for action in actions):
+                return True
+            case AlterTable(relation=name, actions=(AddConstraint(constraint=c),)) if c.references is not None:
+                about = len(c.columns) == 1 and c.columns[0] in self._columns(name)
+            case CreateIndex(relation=name, unique=False, concurrently=False):
+                about = any(name.name == table for one in self.entries for _, table in one.reshaped)
+            case _:
+                return False
+        return about and ESCAPED not in words(statements[0].sql)
+
+    def _columns(self, table: Name) -> frozenset[str]:
+        """Columns without a value in any row that a table of the name gets, as it may be written."""
+        found = set()
+        for one in self.entries:
+            node, types = one.case.statement.node, one.case.facts.types
+            if isinstance(node, AlterTable) and node.relation.name == table.name:
+                added = [action.column for action in node.actions if isinstance(action, AddColumn)]
+                typed = {column.name: types.get(column.type.span.of(one.case.statement.text)) for column in added}
+                found |= {name for name, known in typed.items() if known is not None and not known.has_default}
+        return frozenset(found)
+
+    def behind(self, facts: Facts) -> Facts:
+        """The facts as all that waits leaves them: its locks are held, its columns and constraints are there."""
+        for one in self.entries:
+            statement, verdict = one.case.statement, one.case.verdict
+            held = holding(statement, facts, verdict.plan if verdict.action is Action.DEFER else None)
+            facts = replace(after(statement, facts), held=held)
+        return facts
+
+    def passed_by(self, case: Case) -> None:
+        """A case that was decided about ``behind`` what waits is put off, and that goes on waiting."""
+        if case.held is None:
+            return
+        case.facts, case.held = replace(case.facts, held=case.held), None
+        case.comes_late = not _validates(case) and any(_target(case) in one.reshaped for one in self.entries)
+        ours = [one.case for one in self.entries if _target(one.case) == _target(case)]
+        case.awaited |= frozenset(name for one in ours for name in _added(one))
+
+    def rehearsing(self, rehearsals: Sequence[str]) -> Step:
+        """All that waits, and what is to be tried behind it."""
+        return replace(self.step, statements=(*self.step.statements, *rehearsals))
 
     @property
     def step(self) -> Step:
@@ -297,6 +349,18 @@ def _is_shape(action: AlterAction, table: Relation, case: Case) -> bool:
             return old in table.columns and new not in table.columns
         case _:
             return False
+
+
+def _validates(case: Case) -> bool:
+    node = case.statement.node
+    return isinstance(node, AlterTable) and all(isinstance(action, ValidateConstraint) for action in node.actions)
+
+
+def _target(case: Case) -> tuple[str, str] | None:
+    """The table that is altered, or gets an index."""
+    node = case.statement.node
+    table = case.facts.find(node.relation) if isinstance(node, AlterTable | CreateIndex) else None
+    return table.qualified if table is not None and table.exists else None
 
 
 def _about(case: Case) -> frozenset[tuple[str, str]]:

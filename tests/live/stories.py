@@ -170,6 +170,16 @@ BEGINS = (
     "BEGIN ISOLATION LEVEL SERIALIZABLE",
     "BEGIN READ ONLY",
 )
+READS = (
+    ["BEGIN READ ONLY"],
+    ["BEGIN READ ONLY", "SAVEPOINT a"],
+    ["BEGIN", "SET TRANSACTION READ ONLY"],
+    ["BEGIN", "SAVEPOINT a", "SET TRANSACTION READ ONLY"],
+)
+SWITCHES = (
+    "COMMIT", "ROLLBACK", "ROLLBACK TO a", "BEGIN", "BEGIN READ ONLY", "BEGIN READ WRITE", "SAVEPOINT a", "RELEASE a", "COMMIT AND CHAIN",
+    "SET TRANSACTION READ ONLY", "SET TRANSACTION READ WRITE", "SET transaction_read_only = off", "SET LOCAL transaction_read_only = on",
+)  # fmt: skip
 PREPARES = "PREPARE TRANSACTION 'same_gid'"
 ENDS = (
     "COMMIT",
@@ -235,6 +245,15 @@ class Author:
         if self.maybe("savepoint", 4):
             body.insert(self._draw(st.integers(0, len(body))), "SAVEPOINT a")
         return [self.one(*BEGINS[:4]), *body, self.one(*ENDS[:5], PREPARES)]
+
+    def switching(self) -> list[str]:
+        """Transactions that are READ ONLY for a while, and what ends that: often in the middle of a query string."""
+        opening = self._draw(st.sampled_from(READS))
+        body = [
+            self.one(*SWITCHES) if self.maybe("switch", 2) else self.statement()
+            for _ in range(self._draw(st.integers(2, 7)))
+        ]
+        return [*opening, *body, self.one(*ENDS[:7])]
 
     def statement(self) -> str:
         match self._draw(st.integers(0, 19)):
@@ -326,11 +345,18 @@ class Author:
                     "note IS NOT NULL",
                     "(orders).total > 0",
                 )
-                return self._words("ADD", named, f"CHECK ({self.one(*checks)})")
+                return self._words("ADD", named, f"CHECK ({self.one(*checks)})", self.maybe("NOT VALID", 4))
             case 2 | 3:
                 keys = ("(customer_id) REFERENCES customers", "(customer_id) REFERENCES customers (id)", "(customer_id) REFERENCES customers (code)",
                         "(customer_id) REFERENCES orders (id)", "(id) REFERENCES customers", "(email) REFERENCES customers")  # fmt: skip
-                return self._words("ADD", named, "FOREIGN KEY", self.one(*keys), self.maybe("ON DELETE CASCADE"))
+                return self._words(
+                    "ADD",
+                    named,
+                    "FOREIGN KEY",
+                    self.one(*keys),
+                    self.maybe("ON DELETE CASCADE"),
+                    self.maybe("NOT VALID", 4),
+                )
             case 4:
                 return self._words(
                     "ADD",
@@ -376,7 +402,9 @@ class Author:
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
     author = Author(draw)
-    statements = author.focused() if draw(st.booleans()) else author.transactions()
+    statements = draw(
+        st.sampled_from([author.focused, author.focused, author.transactions, author.transactions, author.switching])
+    )()
     flights: list[Flight] = []
     one_way = draw(st.sampled_from(WAYS))
     mixed = draw(st.booleans())

@@ -156,6 +156,66 @@ def test_what_comes_after_commit_behind_it_may_wait_with_it(sql: str, versions: 
     assert found == (True, "x" if "COMMENT" in sql else None)
 
 
+ROWS = "INSERT INTO orders (id, customer_id, email, total) SELECT g, 1, 'x', g FROM generate_series({}, 300000) g"
+
+
+@pytest.fixture
+def many(versions: str) -> str:
+    """So many rows that nobody reads them while others are kept out."""
+    with psycopg.connect(versions, autocommit=True) as session:
+        session.execute("INSERT INTO customers VALUES (1, 'x') ON CONFLICT DO NOTHING")
+        session.execute(ROWS.format("(SELECT max(id) + 1 FROM orders)").encode())
+        session.execute("VACUUM ANALYZE orders")
+    return versions
+
+
+NOT_VALID = (f"{CHECK} NOT VALID", f"{KEY} NOT VALID")
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+def test_what_is_validated_in_the_same_transaction_goes_on_waiting(prepare: bool, many: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        for sql in (*NOT_VALID, "ALTER TABLE orders VALIDATE CONSTRAINT c", "ALTER TABLE orders VALIDATE CONSTRAINT k"):
+            assert connection.execute(sql.encode(), prepare=prepare).statusmessage == "ALTER TABLE"
+            assert not locked(many)
+        connection.execute(NOTE.format(1).encode(), prepare=prepare)
+        assert not locked(many)
+        assert constraints(many) == ""
+        connection.execute("COMMIT")
+    with psycopg.connect(many) as session:
+        assert constraints(many) == "c k"
+        assert session.execute("SELECT count(*) FROM pg_constraint WHERE NOT convalidated").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("sql", "sqlstate"),
+    [
+        ("ALTER TABLE orders VALIDATE CONSTRAINT nothing", "42704"),
+        ("ALTER TABLE orders VALIDATE CONSTRAINT c, VALIDATE CONSTRAINT nothing", "42704"),
+        ("ALTER TABLE customers VALIDATE CONSTRAINT c", "42704"),
+        ("ALTER TABLE nowhere VALIDATE CONSTRAINT c", "42P01"),
+        ("ALTER TABLE orders VALIDATE CONSTRAINT email_is_there", "23514"),
+    ],
+)
+def test_its_error_comes_at_once_where_it_is_validated(sql: str, sqlstate: str, many: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        connection.execute(NOT_VALID[0].encode())
+        connection.execute("ALTER TABLE orders ADD CONSTRAINT email_is_there CHECK (email IS NULL) NOT VALID")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(sql.encode())
+        assert caught.value.sqlstate == sqlstate
+        connection.execute("ROLLBACK")
+    with psycopg.connect(many, autocommit=True) as session:
+        session.execute("BEGIN")
+        session.execute(NOT_VALID[0].encode())
+        session.execute("ALTER TABLE orders ADD CONSTRAINT email_is_there CHECK (email IS NULL) NOT VALID")
+        with pytest.raises(psycopg.Error) as directly:
+            session.execute(sql.encode())
+    assert directly.value.diag.message_primary == caught.value.diag.message_primary
+
+
 def test_what_was_prepared_before_it_finds_it_done(versions: str, guarded: str) -> None:
     """A Bind tells no text: the server is asked for it."""
     with Raw(guarded) as raw:

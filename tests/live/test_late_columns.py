@@ -73,6 +73,74 @@ def test_their_lock_is_not_held(prepare: bool, sql: str, versions: str, guarded:
         assert session.execute(COLUMNS).fetchone() == expected
 
 
+BOSS = "ALTER TABLE orders ADD COLUMN boss bigint"
+ABOUT = (
+    "CREATE INDEX orders_boss ON orders (boss)",
+    "CREATE INDEX ON orders (boss, id) WHERE boss > 5",
+    "CREATE INDEX IF NOT EXISTS orders_boss_2 ON public.orders ((boss + 1))",
+    "ALTER TABLE orders ADD CONSTRAINT boss FOREIGN KEY (boss) REFERENCES customers",
+    "ALTER TABLE orders ADD FOREIGN KEY (boss) REFERENCES customers (id) ON DELETE CASCADE",
+    "ALTER TABLE orders ADD CONSTRAINT boss_2 FOREIGN KEY (boss) REFERENCES customers NOT VALID",
+    "ALTER TABLE orders VALIDATE CONSTRAINT boss_2",
+)
+THERE = """
+SELECT indexdef, '' FROM pg_indexes WHERE tablename = 'orders'
+UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'orders'::regclass ORDER BY 1, 2
+"""
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+def test_what_is_put_off_about_a_new_column_leaves_it_waiting(prepare: bool, versions: str, guarded: str) -> None:
+    with psycopg.connect(versions, autocommit=True) as session:
+        session.execute("BEGIN")
+        for sql in (BOSS, *ABOUT):
+            session.execute(sql.encode())
+        expected = session.execute(THERE).fetchall()
+        session.execute("ROLLBACK")
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        for sql in (BOSS, *ABOUT):
+            connection.execute(sql.encode(), prepare=prepare)
+            assert not locked(versions), sql
+        assert connection.execute("COMMIT").statusmessage == "COMMIT"
+    with psycopg.connect(versions) as session:
+        assert session.execute(THERE).fetchall() == expected
+        assert session.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX ON orders (nothing)",
+        "CREATE INDEX customers_pkey ON orders (boss)",
+        "CREATE INDEX ON orders (more)",
+        "CREATE INDEX ON orders ((random() * boss))",
+        "CREATE INDEX ON orders (lower(boss))",
+        "CREATE INDEX ON orders USING gin (boss)",
+        "ALTER TABLE orders ADD FOREIGN KEY (boss) REFERENCES customers (name)",
+        "ALTER TABLE orders ADD FOREIGN KEY (boss) REFERENCES nowhere",
+        "ALTER TABLE orders ADD FOREIGN KEY (more) REFERENCES customers",
+        "ALTER TABLE orders ADD CONSTRAINT taken FOREIGN KEY (boss) REFERENCES customers",
+        "ALTER TABLE orders ADD FOREIGN KEY (boss) REFERENCES orders (total)",
+        "ALTER TABLE orders DROP COLUMN boss, ADD FOREIGN KEY (boss) REFERENCES customers",
+    ],
+)
+def test_errors_about_a_new_column_come_at_once(sql: str, versions: str, guarded: str) -> None:
+    told = []
+    with psycopg.connect(versions, autocommit=True) as session:
+        session.execute("ALTER TABLE orders ADD CONSTRAINT taken CHECK (id > 0)")
+    for url in (versions, guarded):
+        with psycopg.connect(url, autocommit=True) as session:
+            session.execute("BEGIN")
+            session.execute(BOSS)
+            session.execute("ALTER TABLE orders ADD COLUMN more json")
+            with pytest.raises(psycopg.Error) as caught:
+                session.execute(sql.encode())
+            said = caught.value.diag
+            told.append((said.sqlstate, said.message_primary, said.message_detail, said.statement_position))
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("sql", SEES)
 @pytest.mark.parametrize("first", [ADDED, DROPPED, RENAMED])
 def test_whatever_might_see_them_does(first: str, sql: str, versions: str, guarded: str) -> None:
@@ -88,7 +156,7 @@ def test_whatever_might_see_them_does(first: str, sql: str, versions: str, guard
                 session.execute(sql.encode())
             except psycopg.Error as error:
                 return error.sqlstate or "", ""
-            assert url == versions or locked(versions)
+            assert url == versions or sql == INDEX or locked(versions)
             found = session.execute(COLUMNS).fetchone()
             session.execute("ROLLBACK")
             return "", found
@@ -159,7 +227,7 @@ def test_where_it_is_written_down_is_made_before_the_lock(postgres: Server, vers
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN")
         connection.execute("ALTER TABLE orders ADD COLUMN boss bigint")
-        connection.execute("ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (boss) REFERENCES customers")
+        connection.execute("ALTER TABLE orders ADD CONSTRAINT k CHECK (boss > 0)")
         connection.execute("COMMIT")
     ran = postgres.statements(versions, since=since)
     made = next(n for n, sql in enumerate(ran) if sql.startswith("CREATE TABLE interlock.jobs"))
