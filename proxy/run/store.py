@@ -166,6 +166,7 @@ class JobsUnusable(Exception):
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
         self.hint = hint
+        self.read_only = reason == READ_ONLY[0]
 
 
 async def exists(own: Asking) -> bool:

@@ -35,6 +35,10 @@ BEHIND_ROLLBACK = (
     "the transaction has failed, and until it is rolled back the server answers nothing",
     "Send ROLLBACK by itself.",
 )
+BEHIND_READ_ONLY = (
+    "the transaction in front of it is READ ONLY, and nothing can be written down before that is over",
+    "Send what ends that transaction by itself.",
+)
 TAKEN_BACK_BEFORE = (
     "interlock.jobs is not there yet, and the ROLLBACK in front of it in the same query string would take it away again",
     "Send the ROLLBACK by itself, or run interlock jobs install once.",

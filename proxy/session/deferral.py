@@ -28,6 +28,7 @@ from proxy.session.at_end import AtEnd
 from proxy.session.case import Case, moved
 from proxy.session.defer import (
     BEHIND_DROP,
+    BEHIND_READ_ONLY,
     BEHIND_ROLLBACK,
     BEHIND_TEMPORARY,
     BESIDE_COPY,
@@ -342,7 +343,9 @@ class Deferral:
                 self._remember([Pending(case.statement.sql, _later(case)) for case in waiting])
                 self.on_deferred()
         except JobsUnusable as error:
-            return await self.refuse(deferred[0], error, policy, simple=True)
+            behind = error.read_only and not deferred[0].facts.read_only
+            why = JobsUnusable(*BEHIND_READ_ONLY) if behind else error
+            return await self.refuse(deferred[0], why, policy, simple=True)
         except ServerError as error:
             await self.voice.fail(error.fields, simple=True)
             return True

@@ -394,6 +394,21 @@ ABOUT_HEIRS = (
     "ALTER TABLE kin INHERIT base",
 )
 
+WAITING = (  # what waits for the end of the transaction, and what is put off about it meanwhile
+    ("ALTER TABLE orders ADD COLUMN y bigint", "CREATE INDEX i1 ON orders (y)"),
+    ("ALTER TABLE orders ADD COLUMN y bigint", "CREATE INDEX ON orders (y, id) WHERE y > 0"),
+    ("ALTER TABLE orders ADD COLUMN y bigint", "ALTER TABLE orders ADD CONSTRAINT cy FOREIGN KEY (y) REFERENCES customers"),
+    ("ALTER TABLE orders ADD COLUMN y bigint", "ALTER TABLE orders ADD FOREIGN KEY (y) REFERENCES customers (id) NOT VALID"),
+    ("ALTER TABLE orders ADD COLUMN y text, DROP COLUMN note", "CREATE INDEX IF NOT EXISTS i1 ON public.orders (lower(y))"),
+    ("ALTER TABLE orders RENAME COLUMN email TO y", "CREATE INDEX i1 ON orders (y)"),
+    ("ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0) NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT c1"),
+    ("ALTER TABLE orders ADD CONSTRAINT c1 CHECK (total < 20) NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT c1"),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT k1 FOREIGN KEY (customer_id) REFERENCES customers NOT VALID",
+        "ALTER TABLE public.orders VALIDATE CONSTRAINT k1",
+    ),
+    ("ALTER TABLE orders ALTER total SET DEFAULT 3", "ALTER TABLE orders VALIDATE CONSTRAINT old_check, VALIDATE CONSTRAINT old_key"),
+)  # fmt: skip
 FAMILIES = ((DEFERRED, ABOUT), (OF_PARTS, ABOUT_PARTS), (OF_COLUMNS, ABOUT_COLUMNS), (OF_HEIRS, ABOUT_HEIRS))
 
 
@@ -401,6 +416,14 @@ def pairs(others: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Everything that is put off with everything that may come behind it, and the other way round."""
     for deferred, about in FAMILIES:
         yield from _pairs(deferred, (*about, *others) if deferred is DEFERRED else about)
+
+
+def threes(others: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """What waits, what leaves it waiting, and everything that may come behind, or between, them."""
+    for first, second in WAITING:
+        for third in dict.fromkeys((*DEFERRED, *ABOUT, *ABOUT_COLUMNS, *others)):
+            yield first, second, third
+            yield first, third, second
 
 
 def _pairs(deferred: tuple[str, ...], others: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -825,9 +825,8 @@ def test_what_a_text_does_behind_the_end_of_a_read_only_transaction_is_guarded(
     """The transaction was READ ONLY when the text came, and is not when its statement runs."""
     with psycopg.connect(guarded, autocommit=True) as connection:
         connection.execute("BEGIN; SAVEPOINT a; SET TRANSACTION READ ONLY" if " TO " in end else "BEGIN READ ONLY")
-        with pytest.raises(
-            psycopg.Error
-        ) as caught:  # there is no table of jobs yet, and none can be made in front of it
+        reason = "the transaction in front of it is READ ONLY" if end == "COMMIT" else "the ROLLBACK in front of it"
+        with pytest.raises(psycopg.Error, match=reason) as caught:
             connection.execute(f"{end}; CREATE INDEX behind ON orders (id); COMMIT".encode())
         assert caught.value.sqlstate == "IL001"
     with psycopg.connect(orders) as direct:

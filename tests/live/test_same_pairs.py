@@ -1,19 +1,19 @@
-"""Pairs of statements in a transaction, of which one is put off: the client hears, and finds in the end, what it would directly.
+"""Pairs of statements in a transaction, of which one is put off, and threes of which one waits for its end: the client hears, and finds in the end, what it would directly.
 
-``INTERLOCK_SAME_PAIRS=all`` (``make same-pairs``) plays them all, some 21,000, each as statements of a block and as one query string;
+``INTERLOCK_SAME_PAIRS=all`` (``make same-pairs``) plays them all, some 34,000, the pairs also as one query string;
 ``make test`` some of them, the same each time.  What may differ is in ``Twins.excuse`` of test_same_transactions.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from zlib import crc32
 
 import pytest
 
 from tests.live import stories
-from tests.live.pairs import pairs
+from tests.live.pairs import pairs, threes
 from tests.live.stories import Flight, Story
 from tests.live.test_same_transactions import Twins, all_twins, check, twins
 
@@ -33,21 +33,23 @@ OTHERS = (
 pytestmark = pytest.mark.slow
 
 
-def played() -> Iterator[Story]:
-    every = list(pairs(OTHERS))
-    for first, second in every if WANTED else every[:: len(every) // SAMPLE]:
-        number = crc32(f"{first}; {second}".encode())
+def played(every: Sequence[tuple[str, ...]]) -> Iterator[Story]:
+    """Pairs as one query string, too; nothing in one waits for its end."""
+    for statements in every if WANTED else every[:: len(every) // SAMPLE]:
+        number = crc32("; ".join(statements).encode())
         way = "extended" if number % 2 else "simple"
-        block = tuple(Flight(way, (sql,)) for sql in ("BEGIN", first, second, "COMMIT"))
-        string = (Flight("string", (first, second)),)
-        for flights in (block, string) if WANTED else ((block, string)[number % 3 == 0],):
+        block = tuple(Flight(way, (sql,)) for sql in ("BEGIN", *statements, "COMMIT"))
+        string = (Flight("string", statements),)
+        ways = (block, string) if len(statements) == 2 else (block,)
+        for flights in ways if WANTED else (ways[number % 3 == 0 and len(ways) > 1],):
             yield Story((), is_first=False, recovers=False, flights=flights)
 
 
 @pytest.mark.timeout(300 if not WANTED else 100_000)
-def test_pairs(twins: Twins) -> None:
+@pytest.mark.parametrize("together", [pairs, threes], ids=["pairs", "threes"])
+def test_together(together: Callable[[tuple[str, ...]], Iterator[tuple[str, ...]]], twins: Twins) -> None:
     differences = 0
-    for story in played():
+    for story in played(list(together(OTHERS))):
         try:
             check(twins, story)
         except AssertionError as difference:
