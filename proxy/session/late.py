@@ -110,9 +110,14 @@ class Late:
         self.turn += 1
 
     def trial(self, step: Step) -> Step:
-        """How a step is tried: behind what waits for the same tables."""
-        ahead = [one.step for one in self.entries if not one.tables.isdisjoint(_tables(step))]
-        return replace(step, statements=(*(sql for one in ahead for sql in one.statements), *step.statements))
+        """How a step is tried: behind what waits for the same tables, and what that is about itself."""
+        tables = _tables(step)
+        ahead: list[Step] = []
+        for one in reversed(self.entries):
+            if not one.tables.isdisjoint(tables):
+                ahead.append(one.step)
+                tables |= one.tables
+        return replace(step, statements=(*(sql for one in reversed(ahead) for sql in one.statements), *step.statements))
 
     def takes(self, case: Case) -> bool:
         """Whether a statement can wait with the others: not if it adds a constraint whose name one of them adds, or may."""

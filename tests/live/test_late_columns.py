@@ -82,6 +82,7 @@ ABOUT = (
     "ALTER TABLE orders ADD FOREIGN KEY (boss) REFERENCES customers (id) ON DELETE CASCADE",
     "ALTER TABLE orders ADD CONSTRAINT boss_2 FOREIGN KEY (boss) REFERENCES customers NOT VALID",
     "ALTER TABLE orders VALIDATE CONSTRAINT boss_2",
+    "ALTER TABLE customers ADD CONSTRAINT named CHECK (id > 0)",  # tried behind the key, which is tried behind its column
 )
 THERE = """
 SELECT indexdef, '' FROM pg_indexes WHERE tablename = 'orders'
