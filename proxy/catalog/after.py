@@ -87,7 +87,7 @@ def _after(statement: Statement, facts: Facts) -> Facts:
                 facts = _free(facts, known.schema, {*known.indexes, *known.constraints})
             return _regrown(facts, {name.name for name in names})
         case AlterTable() as node:
-            return _altered(node, facts, statement.text)
+            return _altered(node, facts)
         case Transaction():  # COMMIT in a body: what was new is there for everybody, and nobody knows how large
             return _shared(facts)
         case Other(kind="ALTER SCHEMA"):
@@ -96,7 +96,7 @@ def _after(statement: Statement, facts: Facts) -> Facts:
             return facts
 
 
-def _altered(node: AlterTable, facts: Facts, text: str) -> Facts:
+def _altered(node: AlterTable, facts: Facts) -> Facts:
     moves = [action for action in node.actions if isinstance(action, OtherAction) and action.what in MOVES]
     if moves:
         # Under a name that was nobody's there may be anything now; SET SCHEMA takes indexes and sequences along.
@@ -111,7 +111,7 @@ def _altered(node: AlterTable, facts: Facts, text: str) -> Facts:
         return facts
     changed = known
     for action in node.actions:
-        changed = _changed(changed, action, text)
+        changed = _changed(changed, action)
     relations = {parts: changed if one is known else one for parts, one in facts.relations.items()}
     gone = {name for action in node.actions for name in _dropped(known, action)}
     return _free(replace(facts, relations=relations), known.schema, gone)
@@ -142,7 +142,7 @@ def _free(facts: Facts, schema: str, names: set[str]) -> Facts:
     )
 
 
-def _changed(relation: Relation, action: Action, text: str) -> Relation:
+def _changed(relation: Relation, action: Action) -> Relation:
     columns = dict(relation.columns)
     constraints = dict(relation.constraints)
     match action:
@@ -156,10 +156,8 @@ def _changed(relation: Relation, action: Action, text: str) -> Relation:
         case OtherAction(what="RENAME COLUMN", column=str(old), name=str(new)) if old in columns:
             columns[new] = replace(columns[old], name=new, not_null=False)
         case AddConstraint(constraint=added) if added.name is not None:
-            says = f"CHECK ({added.expression.of(text)})" if added.expression is not None else ""
-            says += " NO INHERIT" if says and added.no_inherit else ""
             unproven = Constraint(
-                added.name, KINDS[added.kind], False, added.columns, says, enforced=not added.not_enforced
+                added.name, KINDS[added.kind], False, added.columns, "", enforced=not added.not_enforced
             )
             constraints.setdefault(added.name, unproven)
         case DropConstraint(name=name) | OtherAction(what="RENAME CONSTRAINT", name=name):

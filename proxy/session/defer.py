@@ -13,10 +13,12 @@ from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
 from proxy.run.errors import as_the_authors, is_lock_timeout
-from proxy.run.jobs import NewJob
+from proxy.run.jobs import JobsUnusable, NewJob
 from proxy.run.settings import milliseconds, text_as_before
+from proxy.run.store import READ_ONLY as CANNOT_WRITE
 from proxy.run.words import one_line
-from proxy.session.case import Case, changed_tables, moved
+from proxy.session import answers
+from proxy.session.case import Case, changed_tables, is_refused_read_only, moved
 from proxy.session.gone import Fails
 from proxy.session.ledger import Who
 from proxy.sql import edit
@@ -230,6 +232,14 @@ class InSteps:
         for case in self._cases:
             case.outcome, case.sqlstate = "failed", fields.get("C", "")
         if fields.get("C") == READ_ONLY and self._counts and (kind := self._counts[0][1]) is not None:
+            allowed = [
+                c for c in self._cases if c.statement.node.kind == kind and not is_refused_read_only(c.statement)
+            ]
+            if allowed:  # Postgres runs it there; what cannot be written is our note of it
+                error, verdict = JobsUnusable(*CANNOT_WRITE), allowed[0].verdict
+                return answers.unwritten(
+                    verdict, error, way_out=answers.way_out(verdict, allowed[0].facts, self._policy)
+                )
             return {
                 "S": fields["S"],
                 "V": "ERROR",

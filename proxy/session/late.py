@@ -177,7 +177,7 @@ class Late:
         for one in self.entries:
             statement, verdict = one.case.statement, one.case.verdict
             held = holding(statement, facts, verdict.plan if verdict.action is Action.DEFER else None)
-            facts = replace(after(statement, facts), held=held)
+            facts = _worded(statement, replace(after(statement, facts), held=held))
         return facts
 
     def passed_by(self, case: Case) -> None:
@@ -354,6 +354,24 @@ def _is_shape(action: AlterAction, table: Relation, case: Case) -> bool:
             return old in table.columns and new not in table.columns
         case _:
             return False
+
+
+def _worded(statement: Statement, facts: Facts) -> Facts:
+    """With what its CHECKs say, so that rows can be looked through for them; ``after`` leaves it out, lest one be taken for what another run has left."""
+    node = statement.node
+    table = facts.find(node.relation) if isinstance(node, AlterTable) else None
+    if not isinstance(node, AlterTable) or table is None:
+        return facts
+    constraints = dict(table.constraints)
+    for action in node.actions:
+        if not isinstance(action, AddConstraint) or action.constraint.expression is None:
+            continue
+        c, there = action.constraint, constraints.get(action.constraint.name or "")
+        if there is not None and not there.definition:
+            says = f"CHECK ({action.constraint.expression.of(statement.text)})"
+            constraints[there.name] = replace(there, definition=f"{says} NO INHERIT" if c.no_inherit else says)
+    known = replace(table, constraints=constraints)
+    return replace(facts, relations={p: known if one is table else one for p, one in facts.relations.items()})
 
 
 def _validates(case: Case) -> bool:

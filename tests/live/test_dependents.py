@@ -850,6 +850,22 @@ def test_what_a_read_only_transaction_may_do_is_guarded_in_it(
         assert "the transaction is READ ONLY" in str(caught.value)
 
 
+@pytest.mark.parametrize("between", ["", "SELECT 1; ", "SAVEPOINT a; "])
+def test_and_so_it_is_where_the_same_text_has_made_it_read_only(between: str, orders: str, guarded: str) -> None:
+    sql = f"SET TRANSACTION READ ONLY; {between}REINDEX INDEX orders_total_idx; COMMIT"
+    with psycopg.connect(orders, autocommit=True) as direct:
+        direct.execute("BEGIN")
+        direct.execute(sql.encode())
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("BEGIN")
+        with pytest.raises(psycopg.Error, match="the transaction is READ ONLY") as caught:
+            connection.execute(sql.encode())
+        assert caught.value.sqlstate == "IL001"
+        connection.execute("ROLLBACK")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="cannot execute CREATE INDEX in a read-only"):
+            connection.execute("BEGIN; SET TRANSACTION READ ONLY; SELECT 1; CREATE INDEX ON orders (id)")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

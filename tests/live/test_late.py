@@ -172,6 +172,11 @@ def many(versions: str) -> str:
 NOT_VALID = (f"{CHECK} NOT VALID", f"{KEY} NOT VALID")
 
 
+def test_the_same_constraint_twice_in_one_query_string_is_refused(versions: str, guarded: str) -> None:
+    with psycopg.connect(guarded, autocommit=True) as connection, pytest.raises(psycopg.errors.DuplicateObject):
+        connection.execute(f"BEGIN; {CHECK} NOT VALID; {CHECK}; COMMIT".encode())
+
+
 @pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
 def test_what_is_validated_in_the_same_transaction_goes_on_waiting(prepare: bool, many: str, guarded: str) -> None:
     with psycopg.connect(guarded, autocommit=True) as connection:
