@@ -150,9 +150,9 @@ class Late:
         That is an index, or a foreign key of one such column: there no row has a value.
         """
         node = statements[0].node if len(statements) == 1 else None
+        if _validates(node):
+            return True
         match node:
-            case AlterTable(actions=actions) if all(isinstance(action, ValidateConstraint) for action in actions):
-                return True
             case AlterTable(relation=name, actions=(AddConstraint(constraint=c),)) if c.references is not None:
                 about = len(c.columns) == 1 and c.columns[0] in self._columns(name)
             case CreateIndex(relation=name, unique=False, concurrently=False):
@@ -185,7 +185,9 @@ class Late:
         if case.held is None:
             return
         case.facts, case.held = replace(case.facts, held=case.held), None
-        case.comes_late = not _validates(case) and any(_target(case) in one.reshaped for one in self.entries)
+        case.comes_late = not _validates(case.statement.node) and any(
+            _target(case) in one.reshaped for one in self.entries
+        )
         ours = [one.case for one in self.entries if _target(one.case) == _target(case)]
         case.awaited |= frozenset(name for one in ours for name in _added(one))
 
@@ -374,8 +376,7 @@ def _worded(statement: Statement, facts: Facts) -> Facts:
     return replace(facts, relations={p: known if one is table else one for p, one in facts.relations.items()})
 
 
-def _validates(case: Case) -> bool:
-    node = case.statement.node
+def _validates(node: object) -> bool:
     return isinstance(node, AlterTable) and all(isinstance(action, ValidateConstraint) for action in node.actions)
 
 
