@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.forked import ROOT, Forked, bare_environment, spawn
 from tests.servers import Server, database_name
@@ -64,6 +66,11 @@ class Proxy:
                 return False
             time.sleep(0.02)
         return True
+
+    def records(self) -> list[dict[str, Any]]:
+        """What its audit log has by now: whole lines only, for a line that is just being written may be seen by half."""
+        lines, _, _ = self.audit.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in lines.splitlines()]
 
     @property
     def line_count(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from proxy.catalog.facts import Column, Constraint, Facts, Relation
+from proxy.catalog.facts import Column, Constraint, Facts, Referring, Relation
 from proxy.catalog.naming import named
 from proxy.records import replace
 from proxy.sql.statements import (
@@ -104,6 +104,7 @@ def _altered(node: AlterTable, facts: Facts) -> Facts:
         facts = _regrown(facts, {node.relation.name})
         facts = _keeping(facts, lambda parts, known: known.exists or names.isdisjoint({parts[-1], None}))
         return _without_indexes(facts, (node.relation,)) if node.object_type in ("INDEX", "TABLE") else facts
+    facts = _pointed_at(node, facts)
     known = facts.find(node.relation)
     if any(isinstance(action, AttachPartition | DetachPartition) for action in node.actions):
         return _regrown(facts, {node.relation.name})
@@ -115,6 +116,23 @@ def _altered(node: AlterTable, facts: Facts) -> Facts:
     relations = {parts: changed if one is known else one for parts, one in facts.relations.items()}
     gone = {name for action in node.actions for name in _dropped(known, action)}
     return _free(replace(facts, relations=relations), known.schema, gone)
+
+
+def _pointed_at(node: AlterTable, facts: Facts) -> Facts:
+    """With its foreign keys known to the tables that they point to, where those are; their definitions are not."""
+    for action in node.actions:
+        if not isinstance(action, AddConstraint) or action.constraint.references is None:
+            continue
+        key, child, parent = action.constraint, facts.find(node.relation), facts.find(action.constraint.references)
+        if key.name is None or parent is None or not parent.exists:
+            continue
+        table = child.qualified if child is not None else (node.relation.schema or "", node.relation.name)
+        primary = (c.columns for c in parent.constraints.values() if c.kind == "p")
+        one = Referring(table, key.referenced_columns or next(primary, ()), key.name, validated=False)
+        pointed = replace(parent, referring=(*parent.referring, one))
+        relations = {parts: pointed if known is parent else known for parts, known in facts.relations.items()}
+        facts = replace(facts, relations=relations)
+    return facts
 
 
 def _dropped(relation: Relation, action: Action) -> set[str]:

@@ -411,20 +411,18 @@ class _Alter:
 
 
 def _together(steps: Sequence[Step]) -> list[Step]:
-    """``steps`` with all that check rows in one transaction, first: all are VALID then, or none is."""
-    if len(steps) < 2:
-        return list(steps)
-    checks = [step for step in dict.fromkeys(steps) if step.transaction]
-    builds = [step for step in dict.fromkeys(steps) if not step.transaction]
-    if len(checks) < 2:
-        return checks + builds
-    joined = replace(
-        checks[0],
-        statements=tuple(sql for step in checks for sql in step.statements),
-        done=done.both(*(step.done for step in checks)),
-        hides=tuple(failure for step in checks for failure in step.hides),
-    )
-    return [joined, *builds]
+    """``steps`` with all that check rows in one transaction, first: all are VALID then, or none is.
+
+    A proof of ours (``hides``) passes away again, so it needs no such thing; by itself it is spared if it is not needed any more.
+    """
+    steps = list(dict.fromkeys(steps))
+    checks = [step for step in steps if step.transaction and not step.hides]
+    proofs = [step for step in steps if step.transaction and step.hides]
+    builds = [step for step in steps if not step.transaction]
+    if len(checks) > 1:
+        joined = tuple(sql for step in checks for sql in step.statements)
+        checks = [replace(checks[0], statements=joined, done=done.both(*(step.done for step in checks)))]
+    return [*proofs, *checks, *builds]
 
 
 def _spelt(name: Name, statement: Statement) -> Target:

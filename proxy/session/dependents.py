@@ -26,6 +26,7 @@ from proxy.session.undermining import (
     drops_key,
     drops_part,
     loses_partition,
+    loses_table,
     misses_part,
     proves,
     refreshes_by,
@@ -140,14 +141,8 @@ def dependent(
             return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
-        case Drop(object_type="TABLE", cascade=cascade, names=names):  # keys to them go, or have nothing to point to
-            dropped = {name.name for name in names}
-            keyed = next(
-                (p for p in pending if (cascade or p.will_refer) and not p.referenced.isdisjoint(dropped)), None
-            )
-            if keyed is not None:
-                return Refused(keyed.name or min(keyed.referenced & dropped), keyed.sql)
-            lost = loses_partition(names, pending, facts)
+        case Drop(object_type="TABLE", names=names):
+            lost = loses_table(node, pending, facts) or loses_partition(names, pending, facts)
             return Refused(*lost) if lost is not None else None
         case _:
             return None

@@ -17,6 +17,7 @@ from proxy.sql.statements import (
     CreateIndex,
     CreateTable,
     DetachPartition,
+    Drop,
     DropColumn,
     DropConstraint,
     DropDefault,
@@ -126,9 +127,24 @@ def drops_key(action: object, pending: Sequence[Pending], relation: Relation | N
         case _:
             return None
     for one in pending if going else ():
-        keys = {key.name for key in relation.referring if key.table[1] in one.words} if cascade else set()
-        if (relation.name in one.referenced and (cascade or one.will_refer)) or not keys.isdisjoint(one.made):
+        if _points_to(relation, one, cascade):
             return one.name or relation.name, one.sql
+    return None
+
+
+def _points_to(relation: Relation, one: Pending, cascade: bool) -> bool:
+    """Whether what waits would miss a foreign key to that table, or what the key points to."""
+    keys = {key.name for key in relation.referring if key.table[1] in one.words} if cascade else set()
+    return (relation.name in one.referenced and (cascade or one.will_refer)) or not keys.isdisjoint(one.made)
+
+
+def loses_table(drop: Drop, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
+    """Whether a table goes that foreign keys which wait, or wait to be validated, point to."""
+    found = (relation for name in drop.names if (relation := facts.find(name)) is not None and relation.exists)
+    for relation in found:
+        for one in pending:
+            if _points_to(relation, one, drop.cascade):
+                return one.name or relation.name, one.sql
     return None
 
 
@@ -210,6 +226,7 @@ __all__ = [
     "drops_key",
     "drops_part",
     "loses_partition",
+    "loses_table",
     "misses_part",
     "proves",
     "refreshes_by",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,8 +30,7 @@ ENDS: dict[str, Callable[[Raw], object]] = {
 
 
 def records(proxy: Proxy, url: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in proxy.audit.read_text().splitlines()]
-    return [r for r in lines if r.get("session", {}).get("database") == url.rpartition("/")[2]]
+    return [r for r in proxy.records() if r.get("session", {}).get("database") == url.rpartition("/")[2]]
 
 
 def written(proxy: Proxy, url: str, *, within_s: float) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,8 +49,7 @@ def test_the_audit_log_has_the_statement_and_then_its_job(orders: str, share_pro
     with psycopg.connect(through(proxy, orders)) as connection:
         connection.execute(INDEX)
         connection.commit()
-    records = [json.loads(line) for line in proxy.audit.read_text().splitlines()]
-    mine = [r for r in records if r["session"]["database"] == orders.rpartition("/")[2]]
+    mine = [r for r in proxy.records() if r["session"]["database"] == orders.rpartition("/")[2]]
     assert [(r["action"], r["outcome"], r.get("job")) for r in mine] == [
         ("defer", "deferred", None),
         ("defer", "done", 1),

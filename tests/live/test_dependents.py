@@ -57,6 +57,10 @@ ANEW = (
 )
 
 SAME: list[Sequence[str]] = [
+    # The second has nothing left to prove, and may not look for what the first has taken away.
+    ("ALTER TABLE orders ALTER email SET NOT NULL", "ALTER TABLE orders ADD CHECK (total > 0), ALTER email SET NOT NULL"),
+    ("ALTER TABLE orders ADD CHECK (total > 0), ALTER email SET NOT NULL", "ALTER TABLE orders ALTER email SET NOT NULL"),
+    ("ALTER TABLE orders ALTER email SET NOT NULL; ALTER TABLE orders ADD CHECK (total > 0), ALTER email SET NOT NULL",),
     (INDEX, "COMMENT ON INDEX i IS 'x'"),
     (INDEX, "COMMENT ON INDEX public.i IS 'is on'"),
     (INDEX, INDEX),
@@ -479,6 +483,10 @@ REFUSED: list[Sequence[str]] = [
     ("CREATE INDEX i ON computed (twice)", "ALTER TABLE computed DROP COLUMN a CASCADE"),
     ("ALTER TABLE computed ADD CHECK (twice > 0)", "ALTER TABLE computed DROP COLUMN a CASCADE"),
     ("ALTER TABLE computed ALTER twice SET NOT NULL; ALTER TABLE computed DROP COLUMN a CASCADE",),
+    # The key that is only to be validated goes with what it points to.
+    (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "DROP TABLE customers CASCADE"),
+    (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f; DROP TABLE IF EXISTS nothing, customers CASCADE"),
+    (KEY + " NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f; DROP TABLE customers CASCADE",),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +32,7 @@ def proxied(
 
 
 def steps(proxy: Proxy, sql: str) -> list[str]:
-    records = [json.loads(line) for line in proxy.audit.read_text().splitlines()]
-    return [step["sql"] for record in records if record["statement"] == sql for step in record["steps"]]
+    return [step["sql"] for record in proxy.records() if record["statement"] == sql for step in record["steps"]]
 
 
 CASES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import threading
 from collections.abc import Callable
@@ -375,7 +374,7 @@ def test_if_it_cannot_be_run_the_transaction_does_not_commit(
     with psycopg.connect(versions) as session:
         assert session.execute("SELECT count(*) FROM schema_migrations").fetchone() == (0,)
         assert session.execute("SELECT to_regclass('interlock.jobs')").fetchone() == (None,)
-    records = [json.loads(line) for line in share_proxy(POLICY).audit.read_text().splitlines()]
+    records = share_proxy(POLICY).records()
     mine = [r for r in records if r["session"]["database"] == versions.rpartition("/")[2] and r["statement"] == DEFAULT]
     assert [(r["outcome"], r["sqlstate"], [s["outcome"] for s in r["steps"]]) for r in mine] == [
         ("done", "", ["tried"]),

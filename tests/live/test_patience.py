@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 import threading
@@ -167,7 +166,7 @@ def test_a_query_string_that_meets_a_held_lock_is_sent_again(
     alter.join()
     assert value(orders, ADDED) == 1
     until(lambda: "ALTER TABLE orders" in proxy.audit.read_text(), "it should be recorded")
-    record = json.loads(proxy.audit.read_text().splitlines()[0])
+    record = proxy.records()[0]
     assert record["steps"][0]["attempts"] > 1
     assert record["steps"][0]["outcome"] == record["outcome"] == "done"
 
@@ -210,7 +209,7 @@ def test_a_query_string_that_says_how_long_it_waits_waits_for_so_long(
     assert alter.error.diag.message_hint is None
     alter.join()
     until(lambda: "ALTER TABLE orders" in proxy.audit.read_text(), "it should be recorded")
-    record = json.loads(proxy.audit.read_text().splitlines()[0])
+    record = proxy.records()[0]
     assert [step["attempts"] for step in record["steps"]] == [1]
 
 
@@ -431,7 +430,7 @@ def test_a_session_that_sleeps_on_its_lock_is_ended_if_the_policy_says_so(
         with pytest.raises(psycopg.errors.AdminShutdown):
             sleeper.execute("SELECT 1")
     until(lambda: ALTER in proxy.audit.read_text(), "it should be recorded")
-    [record] = [r for r in map(json.loads, proxy.audit.read_text().splitlines()) if r["statement"] == ALTER]
+    [record] = [r for r in proxy.records() if r["statement"] == ALTER]
     [ended] = record["steps"][0]["ended"]
     assert f'pid {pid} (postgres, "forgotten"): idle in transaction' in ended
     assert "secret" not in ended

@@ -334,7 +334,7 @@ def test_a_lost_server_session_is_in_the_audit_log(
             assert rows(orders, f"SELECT pg_terminate_backend({client.info.backend_pid})") == [True]
             with pytest.raises(psycopg.errors.AdminShutdown):
                 running.result(timeout=30)
-    records = [json.loads(line) for line in proxy.audit.read_text().splitlines()]
+    records = proxy.records()
     [record] = [r for r in records if "INDEX lost" in json.dumps(r["statement"])]
     assert (record["outcome"], record["sqlstate"]) == ("failed", "57P01")
     assert "CONCURRENTLY" in record["steps"][0]["sql"]
