@@ -19,7 +19,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
-from proxy.session.gone import SET_CONSTRAINTS, coming
+from proxy.session.gone import SET_CONSTRAINTS, coming, without
 from proxy.session.pending import Pending, commented, words
 from proxy.session.undermining import (
     copies,
@@ -142,7 +142,8 @@ def dependent(
         case AlterTable(object_type="TABLE") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
         case Drop(object_type="TABLE", names=names):
-            lost = loses_table(node, pending, facts) or loses_partition(names, pending, facts)
+            left = without(pending, statement, facts)
+            lost = loses_table(node, left, facts) or loses_partition(names, left, facts)
             return Refused(*lost) if lost is not None else None
         case _:
             return None

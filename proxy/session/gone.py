@@ -78,11 +78,11 @@ def coming(statement: Statement, pending: Sequence[Pending]) -> list[str]:
     return [name for name in constraints(statement) if name in added]
 
 
-def without(pending: list[Pending], statement: Statement, facts: Facts) -> list[Pending]:
+def without(pending: Sequence[Pending], statement: Statement, facts: Facts) -> list[Pending]:
     """What waits behind a statement: not what is about a table that it drops."""
     node = statement.node
     if not pending or not isinstance(node, Drop) or node.object_type != "TABLE":
-        return pending
+        return list(pending)
     found = (facts.find(name) for name in node.names)
     dropped = {relation.oid for relation in found if relation is not None}
     return [one for one in pending if not one.tables or not dropped.issuperset(one.tables)]

@@ -57,6 +57,10 @@ ANEW = (
 )
 
 SAME: list[Sequence[str]] = [
+    # What goes as a whole leaves nothing that waits.
+    (KEY, "DROP TABLE customers, orders CASCADE"),
+    (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "DROP TABLE orders, customers CASCADE"),
+    (KEY + " NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f; DROP TABLE orders, customers CASCADE",),
     # The second has nothing left to prove, and may not look for what the first has taken away.
     ("ALTER TABLE orders ALTER email SET NOT NULL", "ALTER TABLE orders ADD CHECK (total > 0), ALTER email SET NOT NULL"),
     ("ALTER TABLE orders ADD CHECK (total > 0), ALTER email SET NOT NULL", "ALTER TABLE orders ALTER email SET NOT NULL"),
