@@ -15,7 +15,8 @@ from proxy.run.inside import run_inside
 from proxy.run.savepoint import KEPT, LEFT_OPEN, TAKEN_BACK
 from proxy.session.apart import is_apart, is_plain
 from proxy.session.case import Case, moved
-from proxy.session.late import Late, lateable, reshaping
+from proxy.session.late import Late
+from proxy.session.lateable import lateable, reshaping
 from proxy.session.voice import Voice
 from proxy.sql.statements import AlterTable, OtherAction, Statement
 from proxy.wire import messages

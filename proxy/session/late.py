@@ -20,7 +20,8 @@ from proxy.plans.plan import Lock, Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.rules.transaction import BOOKKEEPING
-from proxy.session.case import Case, patient_step
+from proxy.session.case import Case
+from proxy.session.lateable import reshapes
 from proxy.sql.catalog_read import catalog_read
 from proxy.sql.lexer import LexError, lex
 from proxy.sql.read import read
@@ -34,13 +35,11 @@ from proxy.sql.statements import (
     ConstraintKind,
     CreateIndex,
     DropColumn,
-    DropDefault,
     DropIndex,
     DropNotNull,
     Name,
     Other,
     OtherAction,
-    SetDefault,
     Show,
     Statement,
     Transaction,
@@ -48,7 +47,6 @@ from proxy.sql.statements import (
 )
 from proxy.sql.written import written
 
-SMALL = (SetDefault, DropDefault, DropNotNull)
 SHAPES = (AddColumn, DropColumn, OtherAction)  # of the last, RENAME COLUMN
 MOST = (
     16  # that wait at a time: each is tried behind those about its table, and a question about the catalog behind all
@@ -136,7 +134,7 @@ class Late:
     def hides(self, case: Case) -> bool:
         """Whether a statement is about what is otherwise once all that waits has been run; a change of columns is tried behind others."""
         reshaped = frozenset().union(*(one.reshaped for one in self.entries))
-        about, shapes, said = _about(case), _reshapes(case), words(case.statement.sql)
+        about, shapes, said = _about(case), reshapes(case), words(case.statement.sql)
         if not (shapes or reshaped.isdisjoint(about)):
             return True
         if ESCAPED in said or not said.isdisjoint({name for _, name in reshaped - about}):
@@ -277,43 +275,6 @@ class Late:
         return table if known and ESCAPED not in said and said.isdisjoint(LOOKS | self._names) else None
 
 
-def lateable(case: Case) -> Step | None:
-    """The short part of a statement that nothing needs to see before the transaction ends, if that is what it is.
-
-    Constraints that are added NOT VALID, while the rest of the statement waits for COMMIT; what only says what rows
-    that come later are like; and columns that come, go or are renamed, and nothing else with them.
-    """
-    if case.dependent is not None or case.foreseen is not None or case.behind is not None or case.hidden or case.keys:
-        return None
-    if not case.standard_conforming_strings:  # our own look at what waits reads its literals otherwise
-        return None
-    node = case.statement.node
-    plan = case.verdict.plan
-    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
-    if table is None or table.kind != "r" or table.has_children or table.parents or table.is_partition:
-        return None  # what is done to a table is done to those below it, and minded by them
-    if case.verdict.action is Action.DEFER and plan is not None:
-        step = plan.now[0] if len(plan.now) == 1 and plan.later else None
-        return step if step is not None and _adds_not_valid(step) else None
-    if plan is not None or case.verdict.action is Action.REJECT or not isinstance(node, AlterTable):
-        return None
-    if node.object_type != "TABLE" or not table.exists or table.is_new or table.temporary:
-        return None
-    short = all(isinstance(a, SMALL) or _is_not_valid(a) for a in node.actions) or (_reshapes(case) and case.apart)
-    return patient_step(case) if short else None
-
-
-def reshaping(case: Case) -> tuple[int, list[str]] | None:
-    """If it may be tried as a change of columns, once ``case.apart`` tells: the oid of the table, and the columns that go."""
-    node = case.statement.node
-    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
-    if table is None or not isinstance(node, AlterTable) or not _reshapes(case):
-        return None
-    if lateable(replace(case, apart=True)) is None:
-        return None
-    return table.oid, [action.column for action in node.actions if isinstance(action, DropColumn)]
-
-
 def goes_back(statements: Sequence[Statement]) -> bool:
     """Whether a text begins by undoing what was done since a savepoint, or all."""
     node = statements[0].node if statements else None
@@ -324,38 +285,6 @@ def ends(statements: Sequence[Statement]) -> bool:
     """Whether a text is the end of its transaction: with an error there it is over."""
     node = statements[0].node if len(statements) == 1 else None
     return isinstance(node, Transaction) and node.kind in ("COMMIT", "PREPARE TRANSACTION")
-
-
-def _adds_not_valid(step: Step) -> bool:
-    nodes = [s.node for sql in step.statements for s in read(sql)]
-    return bool(nodes) and all(
-        isinstance(node, AlterTable) and all(_is_not_valid(a) for a in node.actions) for node in nodes
-    )
-
-
-def _reshapes(case: Case) -> bool:
-    """Whether it does nothing but change which columns a table has, which takes no time and names nothing else, as far as is known."""
-    node = case.statement.node
-    table = case.facts.find(node.relation) if isinstance(node, AlterTable) else None
-    if not isinstance(node, AlterTable) or table is None or table.kind != "r" or case.effect.work != "none":
-        return False
-    if table.being_built:
-        return False
-    return all(_is_shape(a, table, case) for a in node.actions)
-
-
-def _is_shape(action: AlterAction, table: Relation, case: Case) -> bool:
-    match action:
-        case AddColumn(column=column, if_not_exists=False):
-            found = case.facts.types.get(column.type.span.of(case.statement.text))
-            return column.name not in table.columns and not column.constraints and found is not None and found.exists
-        case DropColumn(column=name, cascade=False, if_exists=False) if (gone := table.columns.get(name)) is not None:
-            kept = any(name in key.columns for key in table.constraints.values() if key.kind != "n")
-            return not (kept or gone.has_default or gone.identity or gone.generated)
-        case OtherAction(what="RENAME COLUMN", column=old, name=new):
-            return old in table.columns and new not in table.columns
-        case _:
-            return False
 
 
 def _worded(statement: Statement, facts: Facts) -> Facts:
@@ -396,10 +325,6 @@ def _about(case: Case) -> frozenset[tuple[str, str]]:
             found.add(relation.qualified if index is None else (index.table_schema, index.table))
             found.update(relation.parents)
     return frozenset(found)
-
-
-def _is_not_valid(action: AlterAction) -> bool:
-    return isinstance(action, AddConstraint) and action.constraint.not_valid is not None
 
 
 def _tells(action: AlterAction, table: Relation) -> bool:
@@ -443,4 +368,4 @@ def _tables(step: Step) -> frozenset[tuple[str, str]]:
     return frozenset((*step.relations, *((schema, name) for schema, name, _ in step.others)))
 
 
-__all__ = ["Entry", "Late", "ends", "goes_back", "lateable", "reshaping"]
+__all__ = ["Entry", "Late", "ends", "goes_back"]
