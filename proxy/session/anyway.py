@@ -36,10 +36,11 @@ async def refused_anyway(own: Connection, case: Case) -> dict[str, str] | None:
     """The error that the server has for a statement before it would do any work for it; None if it has none.
 
     Nothing else of the client's text may stand before the statement.  A transaction may have failed then, also with None.
+    Beside what waits for COMMIT nobody is asked: once that is done the server may take it.
     """
     if case.facts.read_only and is_refused_read_only(case.statement):
         return Fails(READ_ONLY, f"cannot execute {case.statement.node.kind} in a read-only transaction").fields
-    if (tried := trial(case.statement, case.facts)) is None:
+    if case.beside or (tried := trial(case.statement, case.facts)) is None:
         return None
     try:
         await own.run([(tried.sql, ())], notices=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from proxy.catalog.facts import Relation
+from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.type_names import SERIAL
 from proxy.plans import referable
 from proxy.plans.on_copy import INDEXED
@@ -235,6 +235,13 @@ class Pending:
                 return name, new
             case _:
                 return None
+
+    def touches(self, statement: Statement, facts: Facts) -> bool:
+        """Whether a statement says a name of what waits, or one of its tables: the server may say otherwise of it now than then."""
+        names = self.made | self.drops | ({self.table} if not self.tables else frozenset())
+        there = [relation for relation in facts.relations.values() if relation.exists]
+        about = {relation.oid if relation.index is None else relation.index.table_oid for relation in there}
+        return not about.isdisjoint(self.tables) or not names.isdisjoint(words(statement.sql))
 
     def adds_to(self, relation: Relation | None) -> bool:
         """Whether the constraints that it adds are those of this table."""

@@ -476,6 +476,43 @@ def test_in_a_read_only_transaction(tables: str, share_proxy: Callable[[str], Pr
     assert said[0] == said[1]
 
 
+NO_INDEX, NO_KEY, NO_DROP = (
+    f"rules: {{ {rule}: {{ action: rewrite, in_transaction: reject }} }}\n"
+    for rule in ("index-not-concurrent", "foreign-key-validated", "drop-column")
+)
+
+
+@pytest.mark.parametrize("prepare", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize(
+    ("rules", "waits", "sql"),
+    [
+        ("", "CREATE INDEX w ON t (email)", "CLUSTER t USING w"),
+        ("", "CREATE UNIQUE INDEX w ON stored (shown)", "CLUSTER stored USING w"),
+        ("", "CREATE INDEX w ON t (email)", "CLUSTER T USING W"),
+        ("", "DROP INDEX other_name_idx", "ALTER TABLE other ALTER name TYPE json USING null"),
+        (NO_INDEX, "ALTER TABLE t ADD COLUMN z int", "CREATE INDEX ON t (z)"),
+        (NO_KEY, "CREATE UNIQUE INDEX w ON t (n)", "ALTER TABLE other ADD FOREIGN KEY (loose) REFERENCES t (n)"),
+        (NO_KEY, "ALTER TABLE t ADD COLUMN z int", "ALTER TABLE t ADD FOREIGN KEY (z) REFERENCES t (id)"),
+        (NO_KEY, "ALTER TABLE t ADD CONSTRAINT w UNIQUE (n)", "ALTER TABLE other ADD FOREIGN KEY (loose) REFERENCES t (n)"),
+    ],
+)  # fmt: skip
+def test_what_waits_for_commit_is_not_missed(
+    rules: str, waits: str, sql: str, prepare: bool, tables: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    """Once that is done Postgres would take it: what it says now is no reason."""
+    for url, error in ((tables, None), (through(share_proxy(POLICY + rules), tables), "IL001")):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("BEGIN")
+            connection.execute(waits.encode())
+            if error is None:
+                connection.execute(sql.encode())
+                connection.execute("ROLLBACK")
+                continue
+            with pytest.raises(psycopg.Error) as caught:
+                connection.execute(sql.encode(), prepare=prepare)
+            assert caught.value.sqlstate == error, caught.value
+
+
 def test_in_a_string_only_the_first_is_tried(tables: str, share_proxy: Callable[[str], Proxy]) -> None:
     """Behind another statement nobody knows yet what is there."""
     with psycopg.connect(through(share_proxy(POLICY), tables), autocommit=True) as guarded:
