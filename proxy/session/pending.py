@@ -238,9 +238,9 @@ class Pending:
 
     def touches(self, statement: Statement, facts: Facts) -> bool:
         """Whether a statement says a name of what waits, or one of its tables: the server may say otherwise of it now than then."""
-        names = self.made | self.drops | ({self.table} if not self.tables else frozenset())
         there = [relation for relation in facts.relations.values() if relation.exists]
         about = {relation.oid if relation.index is None else relation.index.table_oid for relation in there}
+        names = self.made | self.drops | ({self.table} if not self.tables else frozenset())
         return not about.isdisjoint(self.tables) or not names.isdisjoint(words(statement.sql))
 
     def adds_to(self, relation: Relation | None) -> bool:
