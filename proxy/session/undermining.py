@@ -106,7 +106,11 @@ def proves(one: Pending, column: str) -> bool:
         return True
     return any(
         (isinstance(a, SetNotNull) and a.column == column)
-        or (isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.PRIMARY_KEY)
+        or (
+            isinstance(a, AddConstraint)
+            and a.constraint.kind is ConstraintKind.PRIMARY_KEY
+            and column in (a.constraint.columns or (column,))  # of USING INDEX they are not told
+        )
         for a in actions
     )
 

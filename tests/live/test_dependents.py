@@ -57,6 +57,10 @@ ANEW = (
 )
 
 SAME: list[Sequence[str]] = [
+    # A key is about its own columns only.
+    ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE ONLY events ALTER kind SET NOT NULL"),
+    ("ALTER TABLE events ADD PRIMARY KEY (id, at); ALTER TABLE ONLY events ALTER kind SET NOT NULL",),
+    ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE events ALTER kind DROP NOT NULL"),
     # What goes as a whole leaves nothing that waits.
     (KEY, "DROP TABLE customers, orders CASCADE"),
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "DROP TABLE orders, customers CASCADE"),
