@@ -66,6 +66,11 @@ def index_there(index: Target) -> str | None:
     return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "true")
 
 
+def gone(oid: int) -> str:
+    """Whether no relation has that oid any more."""
+    return f"SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid {EQ} {oid})"
+
+
 def attached(part: Target, above: Target) -> str | None:
     """Whether the table or index ``part`` is a partition of ``above``."""
     return _exists(

@@ -163,6 +163,8 @@ def behind(statement: Statement, made: Statement, facts: Facts) -> Behind | None
         first = [_put_aside(name, relation) for name in names] + first
     start = statement.span.start
     onto = Edit(node.relation.span.start - start, node.relation.span.end - start, copy_of(relation))
+    if node.object_type == "MATERIALIZED VIEW":  # the copy is a table
+        onto = Edit(0, onto.end, f"ALTER TABLE {onto.text}")
     text = edit.apply(statement.sql, (onto,))
     return Behind(run(_tried(relation, node.relation, *first, text)), text, onto)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 
 from proxy.catalog.facts import Facts, Index, Relation
+from proxy.plans import done
 from proxy.plans.branches import Branches, branches
 from proxy.plans.build_parts import of
 from proxy.plans.done import EQ
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.target import Target, literal
+from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.lexer import Token, lex
 from proxy.sql.names import LIMIT_BYTES, clip
@@ -59,7 +61,12 @@ def reindex(statement: Statement, node: Other, facts: Facts) -> Rewrite | None:
             if not index.valid and not _is_left(index, member):
                 words = f"REINDEX {group}INDEX CONCURRENTLY {of(member).sibling(index.name).sql}"
                 steps.append(_step(words, (), member, _left_on_table(of(member))))
-    return Rewrite((*steps, _step(sql, edits, table, _left_on_table(of(table)))))
+    whole_step = _step(sql, edits, table, _left_on_table(of(table)))
+    if (
+        facts.in_transaction and not whole
+    ):  # what follows in the transaction may drop it: then nothing is left to be done
+        whole_step = replace(whole_step, done=done.gone(relation.oid))
+    return Rewrite((*steps, whole_step))
 
 
 def _parts(statement: Statement) -> tuple[str | None, list[Token], int]:

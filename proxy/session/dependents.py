@@ -139,7 +139,7 @@ def dependent(
                 lambda name, columns: any(serves(one, name, columns, pending, facts) for one in pending),
             )
             return None if later is None else replace(verdict, action=Action.DEFER, plan=later)
-        case AlterTable(object_type="TABLE") as alter:
+        case AlterTable(object_type="TABLE" | "MATERIALIZED VIEW") as alter:
             return _alter(statement, alter, facts, verdict, pending, made)
         case Drop(object_type="TABLE", names=names):
             left = without(pending, statement, facts)
@@ -346,7 +346,7 @@ def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
     node = statement.node
     if isinstance(node, AlterTable) and (gentle := _validated_later(statement, node, facts)) is not None:
         return replace(verdict, action=Action.DEFER, plan=gentle)
-    about: Iterable[Name] = (node.relation,) if isinstance(node, AlterTable) and node.object_type == "TABLE" else ()
+    about: Iterable[Name] = (node.relation,) if isinstance(node, AlterTable) and node.object_type != "INDEX" else ()
     found = (facts.find(name) for name in about)
     relations = tuple((r.schema, r.name) for r in found if r is not None and r.exists)
     lock = Lock.ACCESS_EXCLUSIVE if relations else Lock.NONE

@@ -198,7 +198,7 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             if name.name in made and not at_ease:
                 return Skips()  # it is built by then
             return Fails(UNDEFINED_TABLE, f'relation "{name.name}" does not exist') if name.name in gone else None
-        case AlterTable(object_type="TABLE") as alter:
+        case AlterTable(object_type="TABLE" | "MATERIALIZED VIEW") as alter:
             relation = facts.find(alter.relation)
             if relation is not None and not relation.exists:
                 return None  # which is the first thing that the server says

@@ -30,6 +30,19 @@ OTHERS = (
     *(f"ALTER TABLE orders {action}" for action in (*stories.HARMLESS, *stories.RARE)),
 )
 
+DIFFERED = (  # once, and were found by playing all
+    ("REINDEX INDEX orders_total_idx", "ALTER TABLE orders DROP COLUMN total"),
+    ("REINDEX INDEX events_1_total_idx", "ALTER TABLE events DROP COLUMN total"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums RENAME TO s"),
+    ("CREATE INDEX ON sums (s)", "ALTER MATERIALIZED VIEW sums RENAME TO s"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums RENAME COLUMN c TO d"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums RENAME COLUMN s TO d"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums CLUSTER ON m1"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums CLUSTER ON m1, CLUSTER ON nothing"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "CLUSTER sums USING m1"),
+    ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE ONLY events ALTER kind SET NOT NULL"),
+)
+
 pytestmark = pytest.mark.slow
 
 
@@ -43,6 +56,14 @@ def played(every: Sequence[tuple[str, ...]]) -> Iterator[Story]:
         ways = (block, string) if len(statements) == 2 else (block,)
         for flights in ways if WANTED else (ways[number % 3 == 0 and len(ways) > 1],):
             yield Story((), is_first=False, recovers=False, flights=flights)
+
+
+@pytest.mark.parametrize("way", ["simple", "extended", "string"])
+@pytest.mark.parametrize("statements", DIFFERED, ids=" / ".join)
+def test_what_once_differed(statements: tuple[str, ...], way: str, twins: Twins) -> None:
+    block = tuple(Flight(way, (sql,)) for sql in ("BEGIN", *statements, "COMMIT"))
+    flights = (Flight(way, statements),) if way == "string" else block
+    check(twins, Story((), is_first=False, recovers=False, flights=flights))
 
 
 @pytest.mark.timeout(300 if not WANTED else 100_000)
