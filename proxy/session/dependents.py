@@ -20,6 +20,7 @@ from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming, without
+from proxy.session.lost_names import loses_name
 from proxy.session.pending import Pending, commented, words
 from proxy.session.undermining import (
     copies,
@@ -144,6 +145,9 @@ def dependent(
         case Drop(object_type="TABLE", names=names):
             left = without(pending, statement, facts)
             lost = loses_table(node, left, facts) or loses_partition(names, left, facts)
+            return Refused(*lost) if lost is not None else None
+        case Drop() | Other():
+            lost = loses_name(statement, pending)
             return Refused(*lost) if lost is not None else None
         case _:
             return None

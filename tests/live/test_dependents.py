@@ -56,7 +56,15 @@ ANEW = (
     "ALTER TABLE new_orders RENAME TO orders",
 )
 
+FUNCTION = "CREATE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'"
+MOOD = "CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE orders ADD COLUMN m mood"
 SAME: list[Sequence[str]] = [
+    # What it does not name may go, or change.
+    (FUNCTION, INDEX, "DROP FUNCTION half(numeric) CASCADE"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "ALTER FUNCTION half(numeric) COST 10"),
+    (MOOD, "CREATE INDEX ON orders (id) WHERE m = 'sad'", "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'"),
+    (MOOD, "CREATE INDEX ON orders (m)", "ALTER TYPE mood RENAME TO feeling"),
+    ("CREATE SCHEMA elsewhere CREATE TABLE t (a int)", INDEX, "DROP SCHEMA elsewhere CASCADE"),
     # A key is about its own columns only.
     ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE ONLY events ALTER kind SET NOT NULL"),
     ("ALTER TABLE events ADD PRIMARY KEY (id, at); ALTER TABLE ONLY events ALTER kind SET NOT NULL",),
@@ -495,6 +503,23 @@ REFUSED: list[Sequence[str]] = [
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", "DROP TABLE customers CASCADE"),
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f; DROP TABLE IF EXISTS nothing, customers CASCADE"),
     (KEY + " NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT f; DROP TABLE customers CASCADE",),
+    # Other objects than tables that it names: the index would know them, its text does not find them.
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "DROP FUNCTION half(numeric)"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "DROP ROUTINE IF EXISTS public.half CASCADE"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "ALTER FUNCTION half(numeric) RENAME TO third"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "ALTER FUNCTION public.half(numeric) SET SCHEMA pg_catalog"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total)); DROP FUNCTION half(numeric)"),
+    ('CREATE COLLATION own FROM "C"', "CREATE INDEX ON orders (email COLLATE own)", "DROP COLLATION own"),
+    (
+        'CREATE COLLATION own FROM "C"',
+        "CREATE INDEX ON orders (email COLLATE own)",
+        "ALTER COLLATION own RENAME TO others",
+    ),
+    (MOOD, "CREATE INDEX ON orders (m)", "DROP TYPE mood CASCADE"),
+    (MOOD, "ALTER TABLE orders ADD UNIQUE (m)", "DROP TYPE mood CASCADE"),
+    (MOOD, "CREATE INDEX ON orders (id) WHERE m = 'sad'", "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'"),
+    (INDEX, "ALTER SCHEMA public RENAME TO private"),
+    ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER SCHEMA public RENAME TO private"),
 ]
 
 

@@ -1,0 +1,70 @@
+"""What would take a name away that what waits for COMMIT says and that is no table's: of a schema, a function, a type, a label.
+
+Directly the index or constraint would be there already, and know the object itself: the name may change then, and a DROP of it
+fails, or takes it along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from proxy.session.pending import Pending
+from proxy.sql.lexer import Token, lex
+from proxy.sql.statements import Drop, Other, Statement
+
+# Objects that the text of an index or a constraint may name.
+NAMED = frozenset(
+    {
+        "SCHEMA", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE", "TYPE", "DOMAIN", "COLLATION", "OPERATOR CLASS", "OPERATOR FAMILY",
+        "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "TABLESPACE", "ACCESS METHOD",
+    }
+)  # fmt: skip
+WITH_COLUMNS = frozenset({"TYPE", "DOMAIN", "COLLATION"})  # whose CASCADE takes columns along
+MOVES = frozenset({"RENAME TO", "SET SCHEMA", "RENAME ATTRIBUTE"})
+NAMES = ("word", "quoted", "uquoted")
+
+
+def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, str] | None:
+    """What waits and would not find what it names, by its own name and its statement."""
+    match statement.node:
+        case Drop(object_type=kind, names=names, cascade=cascade) if kind in NAMED:
+            gone = {name.name for name in names}
+            said = [one for one in pending if _names(one, gone, kind) or (cascade and kind in WITH_COLUMNS)]
+            if kind == "SCHEMA":  # what is about its own tables only goes with them
+                said = [one for one in said if not one.touched or not {schema for schema, _ in one.touched} <= gone]
+        case Other(kind=kind, options=options) if (kind := kind.removeprefix("ALTER ")) in NAMED:
+            tokens = lex(statement.sql)[1 + kind.count(" ") + 1 :]
+            if "RENAME VALUE" in options:
+                old = next((token.value for token in tokens if token.kind == "string"), "")
+                said = [one for one in pending if any(_says(sql, old) for step in one.steps for sql in step.statements)]
+            elif not MOVES.isdisjoint(options):
+                gone = {_last(tokens)}
+                said = [one for one in pending if _names(one, gone, kind)]
+            else:
+                return None
+        case _:
+            return None
+    return (said[0].name or statement.node.kind, said[0].sql) if said else None
+
+
+def _names(one: Pending, gone: set[str], kind: str) -> bool:
+    about = {schema for schema, _ in one.touched} if kind == "SCHEMA" else set()
+    return not gone.isdisjoint(one.later_words | about)
+
+
+def _last(tokens: Sequence[Token]) -> str:
+    """The last part of the name that stands in front."""
+    name = ""
+    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.kind in NAMES:
+            name = token.value
+            if after is None or after.value != ".":
+                return name
+    return name
+
+
+def _says(sql: str, literal: str) -> bool:
+    return any(token.kind == "string" and token.value == literal for token in lex(sql))
+
+
+__all__ = ["loses_name"]
