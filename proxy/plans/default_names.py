@@ -14,6 +14,7 @@ from proxy.plans import reading
 from proxy.plans.build_index import distinct
 from proxy.plans.leftover import is_leftover
 from proxy.plans.mark import any_resumed
+from proxy.records import replace
 from proxy.sql import lexer
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
@@ -62,6 +63,20 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
         if name is not None:
             taken.add(name)
     return None
+
+
+def spelt_out(statement: Statement, facts: Facts) -> Statement:
+    """A statement that adds constraints NOT VALID without a name, with those that the server will give them, as far as they are known."""
+    alter = statement.node
+    if not isinstance(alter, AlterTable):
+        return statement
+    actions = tuple(
+        replace(a, constraint=replace(a.constraint, name=name_of(a, statement, facts)))
+        if isinstance(a, AddConstraint) and a.constraint.name is None and a.constraint.not_valid is not None
+        else a
+        for a in alter.actions
+    )
+    return statement if actions == alter.actions else replace(statement, node=replace(alter, actions=actions))
 
 
 def base_name(

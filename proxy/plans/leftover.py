@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from proxy.catalog.facts import Constraint, Facts
 from proxy.plans import reading
+from proxy.plans.plan import Lock
 from proxy.sql import lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.read import read
@@ -24,6 +25,8 @@ def is_leftover(
     ``validated``: it may be valid already, since it is known otherwise that an interrupted run has been there.
     """
     if (found.validated and not validated) or not found.enforced or found.waits:
+        return False
+    if not validated and _altered_in_this_transaction(statement, facts):
         return False
     if KINDS.get(found.kind) is not wanted.kind or (printed := clause(found.definition)) is None:
         return False
@@ -42,6 +45,15 @@ def is_leftover(
         return False
     named = wanted.referenced_columns or _primary_key(wanted.references, facts)
     return named == there.referenced_columns and _tail(wanted, statement.text) == _tail(there, definition)
+
+
+def _altered_in_this_transaction(statement: Statement, facts: Facts) -> bool:
+    """Whether the constraint may be this very transaction's own: nobody was interrupted then."""
+    alter = statement.node
+    relation = facts.find(alter.relation) if isinstance(alter, AlterTable) else None
+    return relation is not None and any(
+        one.table == relation.qualified and one.lock.rank >= Lock.SHARE_ROW_EXCLUSIVE.rank for one in facts.held
+    )
 
 
 def clause(definition: str) -> tuple[TableConstraint, str] | None:

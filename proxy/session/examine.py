@@ -14,6 +14,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.effect import effect
 from proxy.catalog.facts import Facts, Held, Setting
 from proxy.catalog.held import holding
+from proxy.plans.default_names import spelt_out
 from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.said import Said
@@ -182,7 +183,7 @@ class Examiner:
                 facts = behind(facts)
             for one in earlier:
                 facts = after(one, facts)
-            earlier.append(statement)
+            earlier.append(spelt_out(statement, facts) if len(statements) > 1 else statement)
             if len(passed) > 1:
                 facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
             if held is not None:

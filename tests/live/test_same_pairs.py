@@ -41,6 +41,23 @@ DIFFERED = (  # once, and were found by playing all
     ("CREATE UNIQUE INDEX m1 ON sums (c)", "ALTER MATERIALIZED VIEW sums CLUSTER ON m1, CLUSTER ON nothing"),
     ("CREATE UNIQUE INDEX m1 ON sums (c)", "CLUSTER sums USING m1"),
     ("ALTER TABLE events ADD PRIMARY KEY (id, at)", "ALTER TABLE ONLY events ALTER kind SET NOT NULL"),
+    ("ALTER TABLE orders ADD CHECK (length(email) < 9) NOT VALID", "ALTER TABLE orders ADD CHECK (length(email) < 9)"),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0) NOT VALID",
+        "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0)",
+    ),
+    (
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers NOT VALID",
+        "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers",
+    ),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT k1 FOREIGN KEY (customer_id) REFERENCES customers NOT VALID",
+        "ALTER TABLE orders ADD CONSTRAINT k1 FOREIGN KEY (customer_id) REFERENCES customers",
+    ),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0) NOT VALID",
+        "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0), ADD COLUMN zz int",
+    ),
 )
 
 pytestmark = pytest.mark.slow
