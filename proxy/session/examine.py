@@ -183,13 +183,13 @@ class Examiner:
                 facts = behind(facts)
             for one in earlier:
                 facts = after(one, facts)
-            earlier.append(spelt_out(statement, facts) if len(statements) > 1 else statement)
             if len(passed) > 1:
                 facts = replace(facts, allow=_said(passed[:-1], facts, in_block=in_block))
             if held is not None:
                 facts = replace(facts, held=held)
             length = statement.span.end - statement.span.start
             facts = with_pending(facts, pending)
+            earlier.append(spelt_out(statement, facts) if len(statements) > 1 else statement)
             if read_only or any(map(_may_end_read_only, passed[:-1])):  # not as it was when the facts were asked
                 mode = Setting("on" if read_only else "off", "session")
                 facts = replace(facts, settings={**facts.settings, "transaction_read_only": mode})

@@ -58,6 +58,13 @@ DIFFERED = (  # once, and were found by playing all
         "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0) NOT VALID",
         "ALTER TABLE orders ADD CONSTRAINT c1 CHECK (id > 0), ADD COLUMN zz int",
     ),
+    (
+        "ALTER TABLE orders ADD CHECK (length(email) < 9)",
+        "ALTER TABLE orders ADD CHECK (length(email) < 10) NOT VALID",
+        "ALTER TABLE orders ADD CHECK (length(email) < 11)",
+        "ALTER TABLE orders ADD CHECK (length(email) < 12) NOT VALID, ADD CHECK (length(email) < 13)",
+        "ALTER TABLE orders ADD CHECK (length(email) < 14)",
+    ),
 )
 
 pytestmark = pytest.mark.slow
