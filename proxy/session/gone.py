@@ -138,7 +138,9 @@ def uses(statement: Statement) -> list[str]:
 def _once_more(create: CreateIndex, name: str, facts: Facts) -> Fails | Skips | None:
     """Of an index whose name waits: Postgres looks at its columns first, and of expressions only the server can tell."""
     table = facts.find(create.relation)
-    columns = table.columns if table is not None and table.exists else {}
+    if table is not None and not table.exists:
+        return None  # which is the first thing that the server says
+    columns = table.columns if table is not None else {}
     lacking = next((column for column in create.columns if column is not None and column not in columns), None)
     if columns and lacking is not None and lacking not in SYSTEM_COLUMNS:
         return Fails(UNDEFINED_COLUMN, f'column "{lacking}" does not exist')

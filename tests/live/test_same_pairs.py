@@ -65,6 +65,8 @@ DIFFERED = (  # once, and were found by playing all
         "ALTER TABLE orders ADD CHECK (length(email) < 12) NOT VALID, ADD CHECK (length(email) < 13)",
         "ALTER TABLE orders ADD CHECK (length(email) < 14)",
     ),
+    ("CREATE INDEX i1 ON base (v)", "CREATE INDEX i1 ON nowhere (v)"),
+    ("CREATE INDEX i1 ON base (v)", "CREATE INDEX IF NOT EXISTS i1 ON nowhere (v)"),
 )
 
 pytestmark = pytest.mark.slow
