@@ -62,9 +62,8 @@ def reindex(statement: Statement, node: Other, facts: Facts) -> Rewrite | None:
                 words = f"REINDEX {group}INDEX CONCURRENTLY {of(member).sibling(index.name).sql}"
                 steps.append(_step(words, (), member, _left_on_table(of(member))))
     whole_step = _step(sql, edits, table, _left_on_table(of(table)))
-    if (
-        facts.in_transaction and not whole
-    ):  # what follows in the transaction may drop it: then nothing is left to be done
+    if facts.in_transaction and not whole:
+        # What follows in the transaction may drop it: nothing is left to be done then.
         whole_step = replace(whole_step, done=done.gone(relation.oid))
     return Rewrite((*steps, whole_step))
 

@@ -144,13 +144,18 @@ def dependent(
             return _alter(statement, alter, facts, verdict, pending, made)
         case Drop(object_type="TABLE", names=names):
             left = without(pending, statement, facts)
-            lost = loses_table(node, left, facts) or loses_partition(names, left, facts)
-            return Refused(*lost) if lost is not None else None
+            return _refused(loses_table(node, left, facts) or loses_partition(names, left, facts), pending)
         case Drop() | Other():
-            lost = loses_name(statement, pending)
-            return Refused(*lost) if lost is not None else None
+            return _refused(loses_name(statement, pending), pending)
         case _:
             return None
+
+
+def _refused(under: tuple[str, str] | None, pending: Sequence[Pending]) -> Refused | None:
+    """Because of what waits, told by its name and its statement."""
+    if under is None:
+        return None
+    return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
 
 
 def _is_reindexed(name: Name, pending: Sequence[Pending]) -> bool:
@@ -196,10 +201,9 @@ def _alter(
         or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
     for action in alter.actions:
-        if (
-            under := _ground(action, _around(action, here, pending, facts, relation), pending, facts, relation)
-        ) is not None:
-            return Refused(*under, left=any(one.left and one.sql == under[1] for one in pending))
+        around = _around(action, here, pending, facts, relation)
+        if (refused := _refused(_ground(action, around, pending, facts, relation), pending)) is not None:
+            return refused
     if not waits:
         return None
     if len(waits) < len(alter.actions):

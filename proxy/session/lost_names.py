@@ -29,7 +29,8 @@ def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, s
     match statement.node:
         case Drop(object_type=kind, names=names, cascade=cascade) if kind in NAMED:
             gone = {name.name for name in names}
-            said = [one for one in pending if _names(one, gone, kind) or (cascade and kind in WITH_COLUMNS)]
+            with_columns = cascade and kind in WITH_COLUMNS
+            said = [one for one in pending if _names(one, gone, kind) or (with_columns and not one.left)]
             if kind == "SCHEMA":  # what is about its own tables only goes with them
                 said = [one for one in said if not one.touched or not {schema for schema, _ in one.touched} <= gone]
         case Other(kind=kind, options=options) if (kind := kind.removeprefix("ALTER ")) in NAMED:
