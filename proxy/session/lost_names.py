@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.session.pending import Pending
-from proxy.sql.lexer import Token, lex
+from proxy.sql.cursor import Cursor
+from proxy.sql.lexer import lex
 from proxy.sql.statements import Drop, Other, Statement
 
 # Objects that the text of an index or a constraint may name.
@@ -21,7 +22,6 @@ NAMED = frozenset(
 )  # fmt: skip
 WITH_COLUMNS = frozenset({"TYPE", "DOMAIN", "COLLATION"})  # whose CASCADE takes columns along
 MOVES = frozenset({"RENAME TO", "SET SCHEMA", "RENAME ATTRIBUTE"})
-NAMES = ("word", "quoted", "uquoted")
 
 
 def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, str] | None:
@@ -34,12 +34,13 @@ def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, s
             if kind == "SCHEMA":  # what is about its own tables only goes with them
                 said = [one for one in said if not one.touched or not {schema for schema, _ in one.touched} <= gone]
         case Other(kind=kind, options=options) if (kind := kind.removeprefix("ALTER ")) in NAMED:
-            tokens = lex(statement.sql)[1 + kind.count(" ") + 1 :]
             if "RENAME VALUE" in options:
-                old = next((token.value for token in tokens if token.kind == "string"), "")
+                old = next((token.value for token in lex(statement.sql) if token.kind == "string"), "")
                 said = [one for one in pending if any(_says(sql, old) for step in one.steps for sql in step.statements)]
             elif not MOVES.isdisjoint(options):
-                gone = {_last(tokens)}
+                cursor = Cursor(lex(statement.sql))
+                cursor.need("alter", *kind.lower().split())
+                gone = {cursor.path().name}
                 said = [one for one in pending if _names(one, gone, kind)]
             else:
                 return None
@@ -51,17 +52,6 @@ def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, s
 def _names(one: Pending, gone: set[str], kind: str) -> bool:
     about = {schema for schema, _ in one.touched} if kind == "SCHEMA" else set()
     return not gone.isdisjoint(one.later_words | about)
-
-
-def _last(tokens: Sequence[Token]) -> str:
-    """The last part of the name that stands in front."""
-    name = ""
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.kind in NAMES:
-            name = token.value
-            if after is None or after.value != ".":
-                return name
-    return name
 
 
 def _says(sql: str, literal: str) -> bool:
