@@ -18,6 +18,7 @@ def duplicates(
     nulls_not_distinct: bool = False,
     made: tuple[str, ...] = (),
     rows: str = "",
+    restricted: bool = False,
 ) -> Probe:
     """``rows`` is a query for the table's as they will be, ``keys`` are expressions with the words for each in the DETAIL; OFFSET has the predicate come before them."""
     values = [f"k{n}" for n in range(len(keys))]
@@ -34,6 +35,7 @@ def duplicates(
         detail=("Key (", ", ".join(words for _, words in keys), ")=(", ") is duplicated."),
         made=made,
         evaluates=True,
+        restricted=restricted,
     )
 
 

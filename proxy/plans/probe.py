@@ -10,6 +10,8 @@ from proxy.plans.target import literal
 # The clock of statement_timeout begins with the next statement: what is cancelled before that has gone by was a cancel request,
 # which has the same SQLSTATE.  (In ms, for a text of a timestamp depends on the session's settings.)
 _NOW = "pg_catalog.int8(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000::pg_catalog.float8)"
+RESTRICTED = "pg_catalog, pg_temp"  # RestrictSearchPath in utils/misc/guc.c
+RESTRICTED_SINCE = 17
 _NEVER = "9223372036854775807"
 _DEADLINE = "interlock.deadline"
 _LATER = "whether they fit shows after COMMIT"
@@ -25,6 +27,7 @@ class Probe:
     ``detail``     what stands before and behind that in the DETAIL, if there is one; the second part is the index's key
     ``made``       statements that make such an index elsewhere, from which the words for its key are learnt; the last: where
     ``evaluates``  whether expressions of the author's are evaluated, whose own errors are then the statement's
+    ``restricted`` whether that is done as a build does it from 17 on: under a search_path of the server's own schemas
     """
 
     query: str
@@ -35,6 +38,7 @@ class Probe:
     detail: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     evaluates: bool = False
+    restricted: bool = False
 
     def within(self, bound_ms: int, after: str) -> tuple[str, str]:
         """Statements of which the second fails if there is such a row, and says so if that cannot be found out.
@@ -42,19 +46,24 @@ class Probe:
         It cannot be if the rows may not be read, or not all of them (row security), or not in ``bound_ms`` (0: there is no bound).  It takes no lock
         but ACCESS SHARE.  ``after`` is the statement_timeout that holds from then on in the transaction.
         """
-        own = "IF SQLSTATE OPERATOR(pg_catalog.~) '^(22|P0001)' THEN RAISE; END IF; " if self.evaluates else ""
+        failed = "SQLSTATE OPERATOR(pg_catalog.~) '^(22|23|54|P0001)'"
+        if self.restricted:  # what a function does not find any more
+            failed += " OR running AND SQLSTATE OPERATOR(pg_catalog.~) '^(42|3F)'"
+        own = f"IF {failed} THEN RAISE; END IF; " if self.evaluates else ""
         deadline = f"{_NOW} OPERATOR(pg_catalog.+) {bound_ms}::pg_catalog.int8" if bound_ms else _NEVER
         bound = (
             f"BEGIN PERFORM pg_catalog.set_config('statement_timeout', '{bound_ms}', true),"
             f" pg_catalog.set_config('{_DEADLINE}', ({deadline})::pg_catalog.text, true); END"
         )
         body = (
-            "DECLARE schema_of pg_catalog.text; row_of pg_catalog.text; about pg_catalog.text;"
+            "DECLARE schema_of pg_catalog.text; row_of pg_catalog.text; about pg_catalog.text; rows_of pg_catalog.refcursor;"
+            " running pg_catalog.bool := false;"
             f" words pg_catalog.text := {literal(self.detail[1] if len(self.detail) == 4 else '')};"
             " secured pg_catalog.text := pg_catalog.current_setting('row_security');"
+            " path pg_catalog.text := pg_catalog.current_setting('search_path');"
             f" BEGIN PERFORM pg_catalog.set_config('statement_timeout', {literal(after)}, true);"
             " BEGIN PERFORM pg_catalog.set_config('row_security', 'off', true);"
-            f" EXECUTE {literal(self.query)} INTO schema_of, row_of, about;"
+            f"{self._look()}"
             " PERFORM pg_catalog.set_config('row_security', secured, true);"
             " EXCEPTION WHEN query_canceled THEN"
             f" IF {_NOW} OPERATOR(pg_catalog.<) pg_catalog.current_setting('{_DEADLINE}')::pg_catalog.int8 THEN RAISE; END IF;"
@@ -64,6 +73,17 @@ class Probe:
             f" IF row_of IS NULL THEN RETURN; END IF; {self._learn()}{self._raise()} END"
         )
         return f"DO LANGUAGE plpgsql {literal(bound)}", f"DO LANGUAGE plpgsql {literal(body)}"
+
+    def _look(self) -> str:
+        if not self.restricted:
+            return f" EXECUTE {literal(self.query)} INTO schema_of, row_of, about;"
+        # What the names in it mean is settled when it is opened; what the functions do with their own, when it is fetched from.
+        return (
+            f" OPEN rows_of FOR EXECUTE {literal(self.query)};"
+            f" PERFORM pg_catalog.set_config('search_path', '{RESTRICTED}', true);"
+            " running := true; FETCH rows_of INTO schema_of, row_of, about; CLOSE rows_of;"
+            " PERFORM pg_catalog.set_config('search_path', path, true);"
+        )
 
     def _learn(self) -> str:
         """The words that Postgres itself has for the key of an index; all that is made goes with the error."""

@@ -15,8 +15,9 @@ from proxy.plans.default_names import name_of
 from proxy.plans.done import EQ
 from proxy.plans.duplicates import duplicates
 from proxy.plans.on_copy import INDEXED, index_on_copy
-from proxy.plans.probe import Probe, place_of
+from proxy.plans.probe import RESTRICTED_SINCE, Probe, place_of
 from proxy.plans.target import Target, target
+from proxy.plans.uncomputable import uncomputable
 from proxy.plans.violations import violations
 from proxy.sql.read import read
 from proxy.sql.statements import (
@@ -51,8 +52,8 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
     ``now``: its foreign keys are added at once, NOT VALID; then Postgres refuses those that point to nothing unique.
     """
     match statement.node:
-        case CreateIndex(unique=True) as node:
-            found = _unique_index(statement, node, facts)
+        case CreateIndex() as node:
+            found = _index(statement, node, facts)
             return (found,) if found else ()
         case AlterTable(object_type="TABLE") as node if (relation := facts.find(node.relation)) and relation.exists:
             if any(_changes_rows(action) for action in node.actions):
@@ -175,25 +176,37 @@ def _not_null(table: Target, column: str, only: str) -> Probe:
     )
 
 
-def _unique_index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:
+def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:
     """An index is of the table alone; each partition of one has its own."""
     relation = facts.find(node.relation)
-    keys = elements.elements(statement, node)
-    if relation is None or not relation.exists or keys is None or node.method != "btree" or relation.partitioned:
+    if relation is None or not relation.exists:
         return None
     named = facts.find(node.name) if node.name else None
     if node.name and named and named.exists and not is_leftover(node.name.name, facts, relation, node):
         return None  # the name is taken: an error, or IF NOT EXISTS is content with it
+    table = target(node.relation, relation, statement)
+    unique = _unique_index(statement, node, table, relation, facts) if node.unique else None
+    restricted = facts.major >= RESTRICTED_SINCE
+    return unique or uncomputable(
+        statement, node, table, whole=relation.partitioned and not node.only, restricted=restricted
+    )
+
+
+def _unique_index(
+    statement: Statement, node: CreateIndex, table: Target, relation: Relation, facts: Facts
+) -> Probe | None:
+    keys = elements.elements(statement, node)
     name = node.name.name if node.name else default_name(statement, node, facts, relation)
-    if name is None:
+    if keys is None or node.method != "btree" or relation.partitioned or name is None:
         return None
     return duplicates(
-        target(node.relation, relation, statement),
+        table,
         name,
         keys,
         where=node.where.of(statement.text) if node.where else "",
         nulls_not_distinct=elements.says(statement, node.relation.span.end, "nulls", "not", "distinct"),
         made=index_on_copy(statement, node, relation) if None in node.columns else (),
+        restricted=facts.major >= RESTRICTED_SINCE and (None in node.columns or node.where is not None),
     )
 
 

@@ -32,12 +32,14 @@ CREATE TABLE regions (id int PRIMARY KEY) PARTITION BY RANGE (id);
 CREATE TABLE regions_1 PARTITION OF regions FOR VALUES FROM (0) TO (100);
 INSERT INTO regions SELECT g FROM generate_series(0, 9) g;
 CREATE DOMAIN amount AS numeric(10, 2);
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE TABLE kinds (m mood PRIMARY KEY, v varchar(10) UNIQUE, big bigint UNIQUE, amount amount UNIQUE, c char(5) UNIQUE, n name UNIQUE);
 INSERT INTO kinds VALUES ('sad', 'a', 1, 1.5, 'a', 'a');
 CREATE TABLE uses (m mood, v text, big int, amount amount, c char(5), c2 text, n name, arr int[], j jsonb, b bytea, ts timestamptz, f float8, bits bit(3));
 INSERT INTO uses VALUES ('sad', 'a', 1, 1.50, 'a', 'a', 'a', '{1,2}', '{"a": 1}', '\\x7879', '2026-01-02 03:04:05+00', 0.1, B'101');
 CREATE FUNCTION slow(int) RETURNS int COST 100000 IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE FUNCTION unqualified(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN slow($1); END';
 CREATE FUNCTION refuses(int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
   IF $1 = 777 THEN RAISE EXCEPTION 'no % here', $1 USING HINT = 'take another'; END IF; RETURN true; END $$;
 """
@@ -148,6 +150,23 @@ IN_THE_WAY = [
     Case("CREATE UNIQUE INDEX ON uses (j, arr, b)", "INSERT INTO uses SELECT * FROM uses"),
     Case("CREATE UNIQUE INDEX ON uses (ts, f, bits, amount)", "INSERT INTO uses SELECT * FROM uses"),
     Case("CREATE UNIQUE INDEX ON uses (m, c, n, v)", "INSERT INTO uses SELECT * FROM uses"),
+    # an expression or a predicate that fails
+    Case("CREATE INDEX ON orders ((100 / total))", "UPDATE orders SET total = 0 WHERE id = 7"),
+    Case("CREATE INDEX ON orders (id, (note::int) DESC) INCLUDE (email)", ""),
+    Case("CREATE INDEX u ON orders (id) WHERE 100 / total > 3", "UPDATE orders SET total = 0 WHERE id = 7"),
+    Case("CREATE INDEX ON orders (refuses(total)) WHERE id > 3", "UPDATE orders SET total = 777 WHERE id = 7"),
+    Case("CREATE INDEX ON orders (CAST(email AS int))", ""),
+    Case("CREATE INDEX ON orders (LOWER(email), (total / (id - 51)) int4_ops)", "UPDATE orders SET id = 51 WHERE id = 7"),
+    Case("CREATE INDEX ON orders USING hash (('[' || note || ']')::json::text)".replace("('[' ", "(('[' ").replace("::text)", "::text))"), ""),
+    Case("CREATE INDEX ON orders USING gin (CAST(note AS jsonb))", ""),
+    Case("CREATE UNIQUE INDEX ON orders ((total::smallint) int2_ops)", "UPDATE orders SET total = 70000 WHERE id = 7"),
+    Case("CREATE INDEX ON orders (unqualified(total))", "", since=17),
+    Case("CREATE UNIQUE INDEX ON orders (unqualified(total))", "", since=17),
+    Case("CREATE INDEX ON orders (id) WHERE unqualified(total) > 3", "", since=17),
+    Case("CREATE INDEX ON uses ((big::positive))", "UPDATE uses SET big = -1"),
+    Case("CREATE INDEX ON events ((100 / id))", "UPDATE events SET id = 0 WHERE at = 30"),
+    Case("CREATE INDEX ON ONLY base ((100 / a))", "UPDATE base SET a = 0"),
+    Case("CREATE INDEX ON orders USING gin (to_tsvector('simple', note))", "UPDATE orders SET note = (SELECT string_agg(md5(g::text), ' ') FROM generate_series(1, 60000) g) WHERE id = 7"),
     # PRIMARY KEY
     Case(ALTER + "ADD PRIMARY KEY (id, email)", "UPDATE orders SET email = NULL WHERE id = 7"),
     Case(ALTER + "ADD PRIMARY KEY (email)", "UPDATE orders SET email = 'e1' WHERE id = 7"),
@@ -251,6 +270,12 @@ FINE = [
     Case('CREATE UNIQUE INDEX u ON orders (email COLLATE "C", total)', "UPDATE orders SET email = 'e'"),
     Case("CREATE UNIQUE INDEX u ON orders (email text_pattern_ops)", ""),
     Case("CREATE INDEX u ON orders (email)", "UPDATE orders SET email = 'e'"),
+    Case("CREATE INDEX ON orders (unqualified(total))", "", until=16),
+    Case("CREATE UNIQUE INDEX ON orders (unqualified(total), id)", "", until=16),
+    Case("CREATE INDEX ON orders ((100 / total)) WHERE slow(total) <> 0", "UPDATE orders SET total = 0 WHERE id = 7"),
+    Case("CREATE INDEX ON base ((100 / a))", "INSERT INTO other.derived VALUES (0, 1, 1)"),
+    Case("CREATE INDEX ON ONLY events ((100 / id))", "UPDATE events SET id = 0 WHERE at = 30"),
+    Case("CREATE INDEX IF NOT EXISTS orders_lookup ON orders ((100 / total))", "UPDATE orders SET total = 0 WHERE id = 7"),
     Case("CREATE UNIQUE INDEX IF NOT EXISTS orders_lookup ON orders (email)", "UPDATE orders SET email = 'e'"),
     Case(ALTER + "ADD FOREIGN KEY (customer_id) REFERENCES customers NOT VALID", "UPDATE orders SET customer_id = 99"),
     Case(ALTER + "ADD FOREIGN KEY (customer_id) REFERENCES customers", "UPDATE orders SET customer_id = NULL"),
