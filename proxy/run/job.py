@@ -15,7 +15,7 @@ from proxy.catalog import leftover
 from proxy.catalog.facts import Facts, Setting
 from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
-from proxy.run import jobs
+from proxy.run import jobs, meant
 from proxy.run.asking import Asking, unhexed
 from proxy.run.connection import SET_CONFIG, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
@@ -111,6 +111,7 @@ async def _run(
     async with _as_asked(own, job, budget, say, cancelled, results) as runner:
         if runner is not None:
             runner.resumes = True
+            await meant.still_meant(own, job.steps, job.tables)
             steps = [s for step in job.steps for s in (*await _cleared(own, step), step)]
             await runner.run(Plan(job.kind, tuple(steps)))
     return results
@@ -135,7 +136,10 @@ async def _as_asked(
         runner.results = results
         runner.job = job.id
         # Only what is different: the client hears of changes to some of them.
-        changed = {n: value for n, value in job.settings.items() if n not in known or known[n].value != value}
+        wanted = dict(job.settings)
+        if "search_path" in wanted:
+            wanted["search_path"] = await meant.path(own, wanted["search_path"])
+        changed = {n: value for n, value in wanted.items() if n not in known or known[n].value != value}
         as_other = job.role != (job.login if role == "none" else role)
         try:
             # The role first: it is the one whose rights some settings ask for.

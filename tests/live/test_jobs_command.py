@@ -343,6 +343,47 @@ def test_the_table_has_another_name(orders: str) -> None:
     assert states(orders) == ["failed"]
 
 
+def test_another_table_is_found_by_its_name(orders: str) -> None:
+    execute(orders, "CREATE SCHEMA aside")
+    left(orders, UNIQUE, "SET LOCAL search_path = aside, public")
+    execute(orders, "CREATE TABLE aside.orders (email text)")
+    result = interlock("run", "--database", orders)
+    assert result.exit_code == 1
+    assert "orders is that of schema aside now; it was that of public" in result.stderr
+    assert execute(orders, "SELECT 1 FROM pg_indexes WHERE indexname = 'orders_email'") == []
+    execute(orders, "DROP TABLE aside.orders")
+    assert interlock("retry", "1", "--database", orders).exit_code == 0
+    assert execute(orders, "SELECT schemaname FROM pg_indexes WHERE indexname = 'orders_email'") == [("public",)]
+
+
+def test_its_table_is_found_in_another_schema(orders: str) -> None:
+    execute(orders, "CREATE SCHEMA aside")
+    left(orders, UNIQUE, "SET LOCAL search_path = aside, public")
+    execute(orders, "ALTER TABLE orders SET SCHEMA aside")
+    assert interlock("run", "--database", orders).exit_code == 0
+    assert execute(orders, "SELECT schemaname FROM pg_indexes WHERE indexname = 'orders_email'") == [("aside",)]
+    assert invalid(orders) == []
+
+
+@pytest.mark.parametrize(
+    "temporary", ["TABLE orders (email text)", "VIEW orders AS SELECT 1", "SEQUENCE orders_total_idx"]
+)
+@pytest.mark.parametrize("sql", [UNIQUE, "DROP INDEX orders_total_idx", "ALTER TABLE orders ALTER email SET NOT NULL"])
+def test_what_is_temporary_in_the_session_is_not_found(sql: str, temporary: str, orders: str, guarded: str) -> None:
+    with psycopg.connect(guarded) as connection:
+        for statement in (sql, f"CREATE TEMP {temporary}"):
+            connection.execute(statement.encode())
+        connection.commit()
+        name = temporary.split()[1]
+        [found] = connection.execute("SELECT relpersistence FROM pg_class WHERE oid = %s::regclass", (name,)).fetchall()
+        assert found == ("t",)  # the search path is as it was
+    assert states(orders) == ["done"]
+    found = {str(row[0]) for row in execute(orders, "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")}
+    assert ("orders_email" in found) == (sql == UNIQUE)
+    assert ("orders_total_idx" in found) == (not sql.startswith("DROP"))
+    assert invalid(orders) == []
+
+
 def test_the_role_is_gone(orders: str) -> None:
     role = f"owner_{orders.rpartition('/')[2]}"
     execute(orders, f"CREATE ROLE {role}; ALTER TABLE orders OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}")
