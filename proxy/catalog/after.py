@@ -77,7 +77,7 @@ def _after(statement: Statement, facts: Facts) -> Facts:
                 facts = _regrown(facts, {root.name})
             return facts.with_new(name) if missing else facts
         case SetVariable(name=name) if name in PATHS:
-            return _keeping(facts, lambda parts, known: len(parts) > 1)
+            return replace(_keeping(facts, lambda parts, known: len(parts) > 1), path=())
         case DropIndex(names=names):
             for known in facts.relations.values():
                 facts = _free(facts, known.schema, {name.name for name in names} & known.indexes.keys())

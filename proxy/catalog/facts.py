@@ -281,6 +281,7 @@ class Facts:
     in_transaction: bool = False  # the client has a transaction (explicit, multi-statement or pipeline) open
     in_recovery: bool = False  # a standby: DDL fails there anyway
     allow: str = ""  # current_setting('interlock.allow', true)
+    path: tuple[str, ...] = ()  # schemas in which a name without one is looked for, in that order; empty: not known
     settings: Mapping[str, Setting] = field(default_factory=dict)  # lock_timeout, statement_timeout …
     relations: Mapping[tuple[str, ...], Relation] = field(default_factory=dict)
     types: Mapping[str, Type] = field(default_factory=dict)  # by the text that names them

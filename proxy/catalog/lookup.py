@@ -56,6 +56,7 @@ def decode(text: str | bytes, request: Request, *, now: datetime, in_transaction
             in_transaction=in_transaction,
             in_recovery=answer["in_recovery"],
             allow=answer["allow"] or "",
+            path=tuple(answer["path"]),
             settings=_settings(answer),
             relations=_relations(answer, request, _bases(chains)),
             types=_types(answer, request, chains),

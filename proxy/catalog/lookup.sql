@@ -381,6 +381,7 @@ SELECT pg_catalog.concat(
         ),
         -- end roles
         'temporary', CAST(CAST(pg_catalog.pg_my_temp_schema() AS pg_catalog.regnamespace) AS pg_catalog.text),
+        'path', pg_catalog.current_schemas(true),
         'settings', pg_catalog.json_build_object(
             'lock_timeout', pg_catalog.current_setting('lock_timeout'),
             'statement_timeout', pg_catalog.current_setting('statement_timeout'),

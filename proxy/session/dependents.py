@@ -21,7 +21,9 @@ from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
 from proxy.session.gone import SET_CONSTRAINTS, coming, without
 from proxy.session.lost_names import loses_name
+from proxy.session.nearby import nearby
 from proxy.session.pending import Pending, commented, words
+from proxy.session.taken_over import takes_over
 from proxy.session.undermining import (
     copies,
     drops_key,
@@ -84,7 +86,9 @@ def dependent(
 ) -> Verdict | GivesUp | Refused | None:
     """What becomes of a statement while ``pending`` waits; None: it has nothing to do with it."""
     node = statement.node
-    made = {name: one for one in pending for name in one.indexes}
+    if (over := takes_over(statement, pending, facts)) is not None:
+        return _refused(over, pending)
+    made = {name: one for one in nearby(pending, node, facts) for name in one.indexes}
     match node:
         case Other(kind="COMMENT", relations=relations):
             about = commented(statement)
@@ -93,14 +97,16 @@ def dependent(
                 about in one.indexes
                 if not tables
                 else about in one.made and not one.is_plain_index and tables <= one.words
-                for one in pending
+                for one in nearby(pending, node, facts)
             )
             return _behind(statement, facts, verdict) if known else None
         case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
             return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
         case AlterTable(object_type="INDEX", relation=name, actions=(AttachPartition(),)) if name.name in made:
             return Refused(name.name, made[name.name].sql)
-        case AlterTable(object_type="INDEX", relation=name) if name.name in made or _is_reindexed(name, pending):
+        case AlterTable(object_type="INDEX", relation=name) if name.name in made or _is_reindexed(
+            name, nearby(pending, node, facts)
+        ):
             return _behind(statement, facts, verdict)
         case DropIndex(names=names) if any(name.name in made for name in names):
             if (needed := _needed([name.name for name in names], made, pending)) is not None:
@@ -146,7 +152,7 @@ def dependent(
             left = without(pending, statement, facts)
             return _refused(loses_table(node, left, facts) or loses_partition(names, left, facts), pending)
         case Drop() | Other():
-            return _refused(loses_name(statement, pending), pending)
+            return _refused(loses_name(statement, pending, facts), pending)
         case _:
             return None
 

@@ -10,6 +10,7 @@ from proxy.plans.inline import named
 from proxy.plans.on_copy import INDEXED
 from proxy.plans.reading import SYSTEM_COLUMNS
 from proxy.plans.target import literal
+from proxy.session.nearby import nearby
 from proxy.session.pending import Pending, commented, constraints
 from proxy.sql.statements import (
     Action,
@@ -181,7 +182,8 @@ def _indexes(pending: Sequence[Pending]) -> _Indexes:
 
 def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> Fails | Skips | None:
     """What the server would say of a statement, if what waits had been done already; None: nothing of this kind."""
-    indexes = _indexes(pending)
+    around = nearby(pending, statement.node, facts)
+    indexes = _indexes(around)
     made, gone = indexes.made, indexes.gone
     match statement.node:
         case CreateIndex(name=Name(name=name)) as create if name in made:
@@ -193,7 +195,7 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
         case DropIndex() as drop:
             return _dropped(drop, facts, indexes)
         case Other(kind="COMMENT", relations=relations):
-            return _commented(commented(statement), relations, facts, pending, gone)
+            return _commented(commented(statement), relations, facts, around, gone)
         case Other(kind=kind) if kind == SET_CONSTRAINTS and coming(statement, pending):
             return Skips() if len(coming(statement, pending)) == len(constraints(statement)) else None
         case Other(kind="REINDEX", relations=(name,), options=options, concurrently=at_ease) if "INDEX" in options:
@@ -204,7 +206,7 @@ def foreseen(statement: Statement, facts: Facts, pending: Sequence[Pending]) -> 
             relation = facts.find(alter.relation)
             if relation is not None and not relation.exists:
                 return None  # which is the first thing that the server says
-            return _altered(statement, alter, relation, facts, pending, indexes)
+            return _altered(statement, alter, relation, facts, around, indexes)
         case _:
             return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from proxy.catalog.facts import Facts
 from proxy.session.pending import Pending
 from proxy.sql.cursor import Cursor
 from proxy.sql.lexer import lex
@@ -24,7 +25,7 @@ WITH_COLUMNS = frozenset({"TYPE", "DOMAIN", "COLLATION"})  # whose CASCADE takes
 MOVES = frozenset({"RENAME TO", "SET SCHEMA", "RENAME ATTRIBUTE"})
 
 
-def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, str] | None:
+def loses_name(statement: Statement, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
     """What waits and would not find what it names, by its own name and its statement."""
     match statement.node:
         case Drop(object_type=kind, names=names, cascade=cascade) if kind in NAMED:
@@ -32,6 +33,7 @@ def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, s
             with_columns = cascade and kind in WITH_COLUMNS
             said = [one for one in pending if _names(one, gone, kind) or (with_columns and not one.left)]
             if kind == "SCHEMA":  # what is about its own tables only goes with them
+                said += [one for one in pending if cascade and _points_into(one, gone, facts)]
                 said = [one for one in said if not one.touched or not {schema for schema, _ in one.touched} <= gone]
         case Other(kind=kind, options=options) if (kind := kind.removeprefix("ALTER ")) in NAMED:
             if "RENAME VALUE" in options:
@@ -52,6 +54,13 @@ def loses_name(statement: Statement, pending: Sequence[Pending]) -> tuple[str, s
 def _names(one: Pending, gone: set[str], kind: str) -> bool:
     about = {schema for schema, _ in one.touched} if kind == "SCHEMA" else set()
     return not gone.isdisjoint(one.later_words | about)
+
+
+def _points_into(one: Pending, schemas: set[str], facts: Facts) -> bool:
+    """Whether what waits may be, or validate, a foreign key to a table in one of these schemas."""
+    searched = not schemas.isdisjoint(facts.path)
+    said = any(name.schema in schemas or (name.schema is None and searched) for name in one.references)
+    return said or (one.only_validates and not one.references)
 
 
 def _says(sql: str, literal: str) -> bool:

@@ -100,14 +100,19 @@ class Pending:
         statements = [s for step in self.steps for sql in step.statements for s in read.read(sql)]
         return [s.node for s in statements if isinstance(s.node, AlterTable)]
 
-    @cached_property
+    @property
     def referenced(self) -> frozenset[str]:
-        """Names of tables that its foreign keys point to."""
+        """Bare names of tables that its foreign keys point to."""
+        return frozenset(name.name for name in self.references)
+
+    @cached_property
+    def references(self) -> tuple[Name, ...]:
+        """Tables that its foreign keys point to."""
         node = self.statement.node if self.statement is not None else None
         actions = node.actions if isinstance(node, AlterTable) else ()
         keys = [a.constraint.references for a in actions if isinstance(a, AddConstraint)]
         keys += [c.references for a in actions if isinstance(a, AddColumn) for c in a.column.constraints]
-        return frozenset(name.name for name in keys if name is not None)
+        return tuple(name for name in keys if name is not None)
 
     @cached_property
     def will_refer(self) -> bool:
@@ -209,6 +214,12 @@ class Pending:
     def touched(self) -> frozenset[tuple[str, str]]:
         """What its steps know by its name, partitions among them: (schema, name)."""
         return frozenset(key for step in self.steps for key in step.relations)
+
+    @cached_property
+    def schemas(self) -> frozenset[str]:
+        """Where the indexes are that it makes, drops or renames; empty: not known."""
+        built = frozenset(step.index[0] for step in self.steps if step.index is not None)
+        return (built or frozenset(schema for schema, _ in self.touched)) - {""}
 
     @cached_property
     def drops(self) -> frozenset[str]:

@@ -55,7 +55,9 @@ def undermines(
             here = [one for one in here if column in one.later_words and not one.is_not_null and not one.left]
         case AlterColumnType(column=column) | OtherAction(what="RENAME COLUMN", column=str(column)):
             here = [one for one in here if column in one.later_words]
-        case OtherAction(what="RENAME TO" | "SET SCHEMA") | DetachPartition():
+        case OtherAction(what="SET SCHEMA"):  # indexes go along
+            return next(((one.name, one.sql) for one in here), None)
+        case OtherAction(what="RENAME TO") | DetachPartition():
             return next(((one.name, one.sql) for one in here if not one.drops), None)
         case OtherAction(what="INHERIT" | "NO INHERIT", relation=Name(name=above)):
             # What is done to the table above reaches its heirs; an index does not.

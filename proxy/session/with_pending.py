@@ -33,14 +33,22 @@ def with_pending(facts: Facts, pending: Sequence[Pending]) -> Facts:
     relations = {parts: _not_interrupted(relation, pending) for parts, relation in facts.relations.items()}
     if not any(one.made for one in pending):
         return replace(facts, relations=relations)
-    names = frozenset(name for one in pending for name in one.indexes)
-    constraints = frozenset(name for one in pending for name in one.made if not one.is_plain_index)
     return replace(
         facts,
         relations=relations,
-        taken_relations={schema: taken | names for schema, taken in facts.taken_relations.items()},
-        taken_constraints={schema: taken | constraints for schema, taken in facts.taken_constraints.items()},
+        taken_relations={
+            schema: taken.union(*(one.indexes for one in _in(schema, pending)))
+            for schema, taken in facts.taken_relations.items()
+        },
+        taken_constraints={
+            schema: taken.union(*(one.made for one in _in(schema, pending) if not one.is_plain_index))
+            for schema, taken in facts.taken_constraints.items()
+        },
     )
+
+
+def _in(schema: str, pending: Sequence[Pending]) -> list[Pending]:
+    return [one for one in pending if not one.schemas or schema in one.schemas]
 
 
 def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:

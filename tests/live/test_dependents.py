@@ -58,7 +58,29 @@ ANEW = (
 
 FUNCTION = "CREATE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'"
 MOOD = "CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE orders ADD COLUMN m mood"
+ELSEWHERE = "CREATE SCHEMA elsewhere CREATE TABLE t (a int, id bigint)"
+ANOTHER = "CREATE FUNCTION {} RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 3'"
 SAME: list[Sequence[str]] = [
+    # In each schema an index may have the name: another tenant's.
+    (ELSEWHERE, "COMMIT", "BEGIN", INDEX, "CREATE INDEX i ON elsewhere.t (a)"),
+    (ELSEWHERE, "COMMIT", "BEGIN", INDEX, "ALTER TABLE elsewhere.t ADD CONSTRAINT i UNIQUE (a)", "DROP INDEX i"),
+    (ELSEWHERE, "COMMIT", "BEGIN; " + INDEX + "; CREATE INDEX i ON elsewhere.t (a); COMMIT"),
+    (ELSEWHERE, "COMMIT", "BEGIN", "ALTER TABLE orders ADD UNIQUE (id)", "CREATE INDEX ON elsewhere.t (id)"),
+    (ELSEWHERE, "COMMIT", "BEGIN", INDEX, "CREATE INDEX i ON elsewhere.t (a)", "DROP INDEX elsewhere.i"),
+    (ELSEWHERE, "COMMIT", "BEGIN", "CREATE INDEX i ON elsewhere.t (a)", "ALTER INDEX i RENAME TO j"),
+    (ELSEWHERE, "COMMIT", "BEGIN", "CREATE INDEX i ON elsewhere.t (a)", "CREATE TABLE i (a int)"),
+    ("CREATE INDEX i ON orders (email)", "DROP INDEX elsewhere.i"),
+    ("SET search_path = public, elsewhere", ELSEWHERE, "COMMIT", "BEGIN", "CREATE INDEX i ON t (a)", "DROP INDEX i", INDEX),
+    # What is temporary is nobody else's, and is not found in place of what was meant.
+    (INDEX, "CREATE TEMP TABLE orders (id bigint, email text)"),
+    (NOT_NULL, "CREATE TEMP TABLE orders (id bigint, email text)", "INSERT INTO orders VALUES (1, NULL)"),
+    (KEY, "CREATE TEMP VIEW orders AS SELECT 1 AS customer_id"),
+    (INDEX, "CREATE TEMP TABLE i (a int)"),
+    # A function, a type or a table that takes no name over.
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", ANOTHER.format("third(numeric)")),
+    (FUNCTION, "CREATE INDEX ON orders (total)", ANOTHER.format("half(numeric, int)")),
+    (INDEX, ANOTHER.format("email(numeric)")),
+    (ELSEWHERE, INDEX, "CREATE TABLE elsewhere.orders (a int)"),
     # What it does not name may go, or change.
     (FUNCTION, INDEX, "DROP FUNCTION half(numeric) CASCADE"),
     (FUNCTION, "CREATE INDEX ON orders (half(total))", "ALTER FUNCTION half(numeric) COST 10"),
@@ -518,6 +540,52 @@ REFUSED: list[Sequence[str]] = [
     (MOOD, "CREATE INDEX ON orders (m)", "DROP TYPE mood CASCADE"),
     (MOOD, "ALTER TABLE orders ADD UNIQUE (m)", "DROP TYPE mood CASCADE"),
     (MOOD, "CREATE INDEX ON orders (id) WHERE m = 'sad'", "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'"),
+    # The table that a key points to goes with its schema.
+    (
+        ELSEWHERE,
+        "INSERT INTO elsewhere.t SELECT g FROM generate_series(1, 1000) g; ALTER TABLE elsewhere.t ADD PRIMARY KEY (a)",
+        "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES elsewhere.t",
+        "DROP SCHEMA elsewhere CASCADE",
+    ),
+    (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", ELSEWHERE, "DROP SCHEMA elsewhere CASCADE"),
+    # Indexes go along with their table.
+    (ELSEWHERE, "DROP INDEX orders_total_idx", "ALTER TABLE orders SET SCHEMA elsewhere"),
+    # What would be found in place of what the author meant.
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", ANOTHER.format("half(numeric, int DEFAULT 1)")),
+    (FUNCTION, "CREATE INDEX ON orders (half(id))", ANOTHER.format("public.half(bigint)")),
+    (FUNCTION, "CREATE INDEX ON orders (half(total)); " + ANOTHER.format("half(numeric, int DEFAULT 1)")),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "CREATE AGGREGATE half(int) (SFUNC = int4larger, STYPE = int)"),
+    (FUNCTION, "CREATE INDEX ON orders (half(total))", "ALTER FUNCTION half VOLATILE"),
+    (
+        FUNCTION,
+        "CREATE INDEX ON orders (half(total))",
+        FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace("IMMUTABLE", ""),
+    ),
+    (
+        FUNCTION,
+        "ALTER TABLE orders ADD CHECK (half(total) > 0)",
+        FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace("/ 2", "- 9"),
+    ),
+    (
+        FUNCTION,
+        "CREATE FUNCTION third(numeric, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'",
+        "CREATE INDEX ON orders (half(id))",
+        "ALTER FUNCTION third RENAME TO half",
+    ),
+    (
+        INDEX.replace("(email)", "((orders.full))").replace("full", "email"),
+        ANOTHER.format("email(orders)").replace("$1 / 3", "3"),
+    ),
+    ("CREATE INDEX ON orders ((total + 1))", "CREATE OPERATOR + (LEFTARG = numeric, RIGHTARG = int, FUNCTION = mod)"),
+    (
+        MOOD,
+        ELSEWHERE,
+        "CREATE INDEX ON orders (id) WHERE m = 'sad'::mood",
+        "CREATE TYPE elsewhere.mood AS ENUM ('sad')",
+    ),
+    ("SET search_path = elsewhere, public", ELSEWHERE, INDEX, "CREATE TABLE orders (id bigint, email text)"),
+    ("SET search_path = elsewhere, public", ELSEWHERE, INDEX, "ALTER TABLE elsewhere.t RENAME TO orders"),
+    ("SET search_path = elsewhere, public", ELSEWHERE, INDEX, "CREATE VIEW elsewhere.orders AS SELECT 1"),
     (INDEX, "ALTER SCHEMA public RENAME TO private"),
     ("ALTER TABLE orders ADD CHECK (total > 0)", "ALTER SCHEMA public RENAME TO private"),
 ]
