@@ -44,6 +44,19 @@ CREATE TABLE deep_2 PARTITION OF deep FOR VALUES FROM (100) TO (200);
 INSERT INTO deep SELECT g, g * 4, g % 2, 't' || g FROM generate_series(1, 20) g;
 CREATE TABLE kin (id bigint NOT NULL, v int, t text, CONSTRAINT c1 CHECK (v > 0));
 CREATE MATERIALIZED VIEW sums AS SELECT g AS c, g * 2 AS s FROM generate_series(1, 20) g;
+CREATE FUNCTION half(numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 / 2; END';
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN amount AS numeric CHECK (VALUE > 0);
+CREATE TYPE span AS (a int, b int);
+CREATE COLLATION plain FROM "C";
+CREATE OPERATOR CLASS sizes FOR TYPE numeric USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+    FUNCTION 1 numeric_cmp(numeric, numeric);
+CREATE TABLE things (id bigint NOT NULL, m mood, a amount, c text COLLATE plain, p span, n numeric);
+INSERT INTO things SELECT g, 'ok', g, 'c' || g, ROW(g, g)::span, g FROM generate_series(1, 20) g;
+CREATE INDEX things_n_idx ON things (n);
+CREATE SCHEMA aside;
+CREATE TABLE aside.stock (id bigint PRIMARY KEY, n numeric);
+INSERT INTO aside.stock SELECT g, g FROM generate_series(1, 20) g;
 """
 
 WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush", "limited", "portals")

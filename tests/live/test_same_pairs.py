@@ -1,6 +1,6 @@
 """Pairs of statements in a transaction, of which one is put off, and threes of which one waits for its end: the client hears, and finds in the end, what it would directly.
 
-``INTERLOCK_SAME_PAIRS=all`` (``make same-pairs``) plays them all, some 34,000, the pairs also as one query string;
+``INTERLOCK_SAME_PAIRS=all`` (``make same-pairs``) plays them all, some 70,000 transactions, the pairs also as one query string;
 ``make test`` some of them, the same each time.  What may differ is in ``Twins.excuse`` of test_same_transactions.py.
 """
 

@@ -127,7 +127,7 @@ class Twins:
             old = "DROP SCHEMA IF EXISTS interlock CASCADE" if story.is_first else FORGET
             session.execute(
                 "; ".join((
-                    "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+                    "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS aside, apart CASCADE",
                     old, TABLES, *story.spoils,
                 ))
             )  # fmt: skip
@@ -237,8 +237,13 @@ class Twins:
                 raise Different("orphans of a column that is filled after COMMIT are found then")
             if other["C"] == "23503" and any("VALIDATE CONSTRAINT" in s for s in flight.statements):
                 raise Different("orphans of a key that is validated while others are kept out are found after COMMIT")
+            if other["C"] == "23514" and "::amount" in self.sent and other.get("d") == "amount":
+                raise Different("a row for which an expression of a waiting index fails is found after COMMIT")
             if other["C"] == "55006":
                 raise Different("an open cursor is in nobody's way after COMMIT")
+        if isinstance(what, dict) and what.get("C") == "XX000" and "unprocessed inval" in what["M"]:  # docs/limits.md
+            assert "ALTER DOMAIN" in self.sent, (flight, what)
+            raise Different("from 14 on the server takes no savepoint behind ALTER DOMAIN … DROP CONSTRAINT")
         if (
             isinstance(what, dict) and what.get("C") in ("23514", "IL003") and what.get("n") == "old_check"
         ):  # docs/limits.md
