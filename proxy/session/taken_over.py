@@ -43,7 +43,7 @@ def takes_over(statement: Statement, pending: Sequence[Pending], facts: Facts) -
         case Other(kind="CREATE VIEW", relations=(name, *_)):
             said = _about_table(name.name, name.schema or _first(facts), pending, facts)
         case Other(kind=kind, options=options) if kind.startswith(("CREATE ", "ALTER ")):
-            said = _about_object(statement, kind, options, pending)
+            said = _about_object(statement, kind, options, pending, facts)
         case _:
             return None
     one = next(said, None)
@@ -68,7 +68,7 @@ def _about_table(name: str, schema: str | None, pending: Sequence[Pending], fact
 
 
 def _about_object(
-    statement: Statement, kind: str, options: frozenset[str], pending: Sequence[Pending]
+    statement: Statement, kind: str, options: frozenset[str], pending: Sequence[Pending], facts: Facts
 ) -> Iterator[Pending]:
     verb, _, object_type = kind.partition(" ")
     try:
@@ -76,29 +76,29 @@ def _about_object(
         c.any()
         c.take("or", "replace")
         c.need(*object_type.lower().split())
+        name = c.operator_name() if object_type == "OPERATOR" else c.path()
+        found = [one for one in pending if _is_searched(name.schema, one, facts)]
         match verb:
             case "CREATE" if object_type == "OPERATOR":
-                symbol = c.operator_name().name
-                yield from (one for one in pending if symbol in _operators_later(one))
+                yield from (one for one in found if name.name in _operators_later(one))
             case "CREATE" if object_type in ROUTINES:
-                name = c.path().name
-                yield from (one for one in pending if name in _called(one.sql) or name in _called_later(one))
+                yield from (one for one in found if name.name in _called(one.sql) | _called_later(one))
             case "CREATE" if object_type in TYPES:
-                name = c.path().name
-                yield from (one for one in pending if name in one.later_words)
+                yield from (one for one in found if name.name in one.later_words)
             case "ALTER" if object_type in ROUTINES:
-                name = c.path().name
                 if not LESS_THAN_IMMUTABLE.isdisjoint(t.value for t in c.tokens[c.i :] if t.kind == "word"):
-                    yield from (one for one in pending if name in _called_later(one))
-                if "RENAME TO" in options and c.skip_to("rename"):
-                    c.need("rename", "to")
-                    new = c.name()
-                    yield from (one for one in pending if new in _called_later(one))
+                    yield from (one for one in found if name.name in _called_later(one))
+                if "RENAME TO" in options:
+                    yield from (one for one in found if c.tokens[-1].value in _called_later(one))
             case "ALTER" if object_type in TYPES and "RENAME TO" in options:
-                new = c.tokens[-1].value
-                yield from (one for one in pending if new in one.later_words)
+                yield from (one for one in found if c.tokens[-1].value in one.later_words)
     except (LexError, NotRead):
         return
+
+
+def _is_searched(schema: str | None, one: Pending, facts: Facts) -> bool:
+    """Whether a name in that schema may be found by what waits."""
+    return schema is None or not facts.path or schema in facts.path or schema in one.later_words
 
 
 def _operators_later(one: Pending) -> frozenset[str]:

@@ -80,6 +80,8 @@ SAME: list[Sequence[str]] = [
     (FUNCTION, "CREATE INDEX ON orders (half(total))", ANOTHER.format("third(numeric)")),
     (FUNCTION, "CREATE INDEX ON orders (total)", ANOTHER.format("half(numeric, int)")),
     (INDEX, ANOTHER.format("email(numeric)")),
+    (ELSEWHERE, FUNCTION, "CREATE INDEX ON orders (half(id))", ANOTHER.format("elsewhere.half(bigint)")),
+    (ELSEWHERE, MOOD, "CREATE INDEX ON orders (id) WHERE m = 'sad'::mood", "CREATE TYPE elsewhere.mood AS ENUM ('sad')"),
     (ELSEWHERE, INDEX, "CREATE TABLE elsewhere.orders (a int)"),
     # What it does not name may go, or change.
     (FUNCTION, INDEX, "DROP FUNCTION half(numeric) CASCADE"),
@@ -578,10 +580,11 @@ REFUSED: list[Sequence[str]] = [
     ),
     ("CREATE INDEX ON orders ((total + 1))", "CREATE OPERATOR + (LEFTARG = numeric, RIGHTARG = int, FUNCTION = mod)"),
     (
-        MOOD,
-        ELSEWHERE,
+        "SET search_path = elsewhere, public",
+        MOOD.replace("TYPE mood", "TYPE public.mood").replace("m mood", "m public.mood"),
+        "CREATE SCHEMA elsewhere",
         "CREATE INDEX ON orders (id) WHERE m = 'sad'::mood",
-        "CREATE TYPE elsewhere.mood AS ENUM ('sad')",
+        "CREATE TYPE mood AS ENUM ('sad')",
     ),
     ("SET search_path = elsewhere, public", ELSEWHERE, INDEX, "CREATE TABLE orders (id bigint, email text)"),
     ("SET search_path = elsewhere, public", ELSEWHERE, INDEX, "ALTER TABLE elsewhere.t RENAME TO orders"),
