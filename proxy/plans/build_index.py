@@ -30,7 +30,7 @@ def build_index(statement: Statement, node: CreateIndex, facts: Facts) -> Rewrit
         return Rewrite((_unnamed(sql, edits, table, relation),))
     index = table.sibling(name)
     before = (drop_leftover(index, table),) if is_leftover(name, facts, relation, node) else ()
-    return Rewrite((*before, build(index, table, sql, edits=edits, finished=done.index_valid(index))))
+    return Rewrite((*before, build(index, table, sql, edits=edits, finished=done.index_built(index, table, node))))
 
 
 def build(

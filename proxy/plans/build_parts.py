@@ -208,7 +208,7 @@ class _Parts:
         words, table = self._edits(on.sql, index.name)
         edits = (replace(words, text=f" CONCURRENTLY{words.text}"), table)
         sql = edit.apply(self.statement.sql, edits)
-        step = build(index, on, sql, edits=edits, finished=done.index_valid(index))
+        step = build(index, on, sql, edits=edits, finished=done.index_built(index, on, self.node))
         return [drop_leftover(index, on), step] if leaf.qualified in self.chosen.leftovers else [step]
 
     def _attach(self) -> list[Step]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.plans.target import Target, literal, qualify
+from proxy.sql.statements import CreateIndex
 
 EQ = "OPERATOR(pg_catalog.=)"
 
@@ -23,6 +24,19 @@ def constraint(table: Target, name: str, *, validated: bool = False) -> str | No
         table,
         f"JOIN pg_catalog.pg_constraint k ON k.conrelid {EQ} c.oid",
         f"k.conname {EQ} {literal(name)}{only}",
+    )
+
+
+def key(table: Target, name: str, columns: Sequence[str]) -> str | None:
+    """Whether ``table`` has a primary key or unique constraint of that name, of these columns."""
+    wanted = ", ".join(literal(column) for column in columns)
+    return _exists(
+        table,
+        f"JOIN pg_catalog.pg_constraint k ON k.conrelid {EQ} c.oid",
+        f"k.conname {EQ} {literal(name)} AND (k.contype {EQ} 'p' OR k.contype {EQ} 'u') AND ARRAY("
+        "SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS o(n, at)"
+        f" JOIN pg_catalog.pg_attribute a ON a.attrelid {EQ} c.oid AND a.attnum {EQ} o.n"
+        f" ORDER BY o.at USING OPERATOR(pg_catalog.<)) {EQ} ARRAY[{wanted}]::pg_catalog.text[]",
     )
 
 
@@ -59,6 +73,31 @@ def typed(table: Target, name: str, type_: str, collation: str) -> str | None:
 def index_valid(index: Target) -> str | None:
     """Whether a valid index of that name exists."""
     return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "i.indisvalid")
+
+
+def index_built(index: Target, table: Target, node: CreateIndex) -> str | None:
+    """Whether a valid index of that name on ``table`` has the columns, uniqueness and method of ``node``: another may have got the name since."""
+    keys = [
+        f"(SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid {EQ} i.indrelid AND a.attnum {EQ} i.indkey[{n}])"
+        f" {EQ} {literal(name)}"
+        for n, name in enumerate(node.columns)
+        if name is not None
+    ]
+    alike = [
+        "i.indisvalid",
+        f"i.indisunique {EQ} {str(node.unique).lower()}",
+        f"(i.indpred IS NULL) {EQ} {str(node.where is None).lower()}",
+        f"i.indnkeyatts {EQ} {len(node.columns)}",
+        f"m.amname {EQ} {literal(node.method)}",
+        f"t.relname {EQ} {literal(table.name)}",
+        f"t.relnamespace {EQ} c.relnamespace",
+    ]
+    return _exists(
+        index,
+        f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid JOIN pg_catalog.pg_class t ON t.oid {EQ} i.indrelid"
+        f" JOIN pg_catalog.pg_am m ON m.oid {EQ} c.relam",
+        " AND ".join((*alike, *keys)),
+    )
 
 
 def index_there(index: Target) -> str | None:

@@ -57,7 +57,7 @@ def unique_by_index(
         tuple(steps),
         last=using(statement, action.constraint, name, index.name),
         last_undo=(altering(table, alter, f"DROP CONSTRAINT IF EXISTS {quote_identifier(name)}"),),
-        last_done=None if replaced else _attached(table, name),
+        last_done=None if replaced else _attached(table, name, action.constraint),
         name=name,
         table=table.key,
         relations=(table.key,),
@@ -76,7 +76,7 @@ def _build(
     relation = facts.find(statement.node.relation) if isinstance(statement.node, AlterTable) else None
     step = building(statement, c, relation, table, index, name)
     # Once the constraint stands, the index is no longer free for one, and has its name.
-    return step if replaced else replace(step, done=done.either(step.done, _attached(table, name)))
+    return step if replaced else replace(step, done=done.either(step.done, _attached(table, name, c)))
 
 
 def building(
@@ -99,8 +99,8 @@ def building(
     return replace(step, hides=(failure,))
 
 
-def _attached(table: Target, name: str) -> str | None:
-    return done.both(done.constraint(table, name), done.index_valid(table.sibling(name)))
+def _attached(table: Target, name: str, c: TableConstraint) -> str | None:
+    return done.both(done.key(table, name, c.columns), done.index_valid(table.sibling(name)))
 
 
 def _create(statement: Statement, c: TableConstraint, table: Target, index: Target) -> str:

@@ -111,7 +111,7 @@ async def _run(
     async with _as_asked(own, job, budget, say, cancelled, results) as runner:
         if runner is not None:
             runner.resumes = True
-            await meant.still_meant(own, job.steps, job.tables)
+            await meant.still_meant(own, job)
             steps = [s for step in job.steps for s in (*await _cleared(own, step), step)]
             await runner.run(Plan(job.kind, tuple(steps)))
     return results

@@ -7,6 +7,7 @@ fails, or takes it along.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from proxy.catalog.facts import Facts
 from proxy.session.pending import Pending
@@ -22,7 +23,8 @@ NAMED = frozenset(
     }
 )  # fmt: skip
 WITH_COLUMNS = frozenset({"TYPE", "DOMAIN", "COLLATION"})  # whose CASCADE takes columns along
-MOVES = frozenset({"RENAME TO", "SET SCHEMA", "RENAME ATTRIBUTE"})
+MOVES = frozenset({"RENAME TO", "SET SCHEMA"})
+ATTRIBUTES = frozenset({"RENAME ATTRIBUTE", "DROP ATTRIBUTE", "ALTER ATTRIBUTE"})
 
 
 def loses_name(statement: Statement, pending: Sequence[Pending], facts: Facts) -> tuple[str, str] | None:
@@ -39,6 +41,9 @@ def loses_name(statement: Statement, pending: Sequence[Pending], facts: Facts) -
             if "RENAME VALUE" in options:
                 old = next((token.value for token in lex(statement.sql) if token.kind == "string"), "")
                 said = [one for one in pending if any(_says(sql, old) for step in one.steps for sql in step.statements)]
+            elif not ATTRIBUTES.isdisjoint(options):
+                gone = _attributes(statement.sql)
+                said = [one for one in pending if not gone.isdisjoint(one.later_words)]
             elif not MOVES.isdisjoint(options):
                 cursor = Cursor(lex(statement.sql))
                 cursor.need("alter", *kind.lower().split())
@@ -61,6 +66,12 @@ def _points_into(one: Pending, schemas: set[str], facts: Facts) -> bool:
     searched = not schemas.isdisjoint(facts.path)
     said = any(name.schema in schemas or (name.schema is None and searched) for name in one.references)
     return said or (one.only_validates and not one.references)
+
+
+def _attributes(sql: str) -> set[str]:
+    """The attributes that an ALTER TYPE names."""
+    tokens = [token for token in lex(sql) if token.value not in ("if", "exists")]
+    return {behind.value for token, behind in pairwise(tokens) if token.kind == "word" and token.value == "attribute"}
 
 
 def _says(sql: str, literal: str) -> bool:

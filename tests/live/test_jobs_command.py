@@ -26,7 +26,7 @@ from proxy.run import jobs
 from proxy.run.jobs import NewJob
 from proxy.run.side import Side
 from proxy.sql.read import read
-from proxy.sql.statements import AlterTable, CreateIndex
+from proxy.sql.statements import AlterTable, CreateIndex, DropIndex
 from tests.live.raw import eventually
 from tests.proxies import Proxy
 from tests.servers import Server
@@ -39,6 +39,11 @@ INSERT INTO orders SELECT g, g % 20 + 1, 'e' || g, g, '2024-01-01' FROM generate
 CREATE INDEX orders_total_idx ON orders (total);
 """
 UNIQUE = "CREATE UNIQUE INDEX orders_email ON orders (email)"
+
+
+CONTENTS = """SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'row', t::text FROM (SELECT * FROM orders) t ORDER BY 1, 2"""
 
 
 def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
@@ -75,8 +80,11 @@ async def migrate(own: Side, sql: str, *before: str, session: str = "token") -> 
     for step in plan.now:
         await own.run([(text, ()) for text in step.statements])
     node = statement_.node
-    table = facts.find(node.relation) if isinstance(node, AlterTable | CreateIndex) else None
-    new = NewJob(session, plan.title, sql, plan.later, (table.oid,) if table else (), plan.give_up, tool="Alembic")
+    about = [node.relation] if isinstance(node, AlterTable | CreateIndex) else []
+    about += node.names if isinstance(node, DropIndex) else []
+    relations = [relation for name in about if (relation := facts.find(name)) is not None]
+    tables = tuple(r.index.table_oid if r.index is not None else r.oid for r in relations)
+    new = NewJob(session, plan.title, sql, plan.later, tables, plan.give_up, tool="Alembic")
     number = await jobs.add(own, new)
     await own.run([("COMMIT", ())])
     return number
@@ -343,20 +351,84 @@ def test_the_table_has_another_name(orders: str) -> None:
     assert states(orders) == ["failed"]
 
 
-def test_another_table_is_found_by_its_name(orders: str) -> None:
+def test_another_table_is_relationsby_its_name(orders: str) -> None:
     execute(orders, "CREATE SCHEMA aside")
     left(orders, UNIQUE, "SET LOCAL search_path = aside, public")
     execute(orders, "CREATE TABLE aside.orders (email text)")
     result = interlock("run", "--database", orders)
     assert result.exit_code == 1
-    assert "orders is that of schema aside now; it was that of public" in result.stderr
+    assert (
+        "orders means aside.orders now; the statement was about another, which is called public.orders now"
+        in result.stderr
+    )
     assert execute(orders, "SELECT 1 FROM pg_indexes WHERE indexname = 'orders_email'") == []
     execute(orders, "DROP TABLE aside.orders")
     assert interlock("retry", "1", "--database", orders).exit_code == 0
     assert execute(orders, "SELECT schemaname FROM pg_indexes WHERE indexname = 'orders_email'") == [("public",)]
 
 
-def test_its_table_is_found_in_another_schema(orders: str) -> None:
+@pytest.mark.parametrize(
+    ("sql", "changed", "said"),
+    [
+        (
+            UNIQUE,
+            "ALTER TABLE orders RENAME TO bills; CREATE TABLE orders (email text)",
+            "orders means public.orders now; the statement was about another, which is called public.bills now",
+        ),
+        (
+            "ALTER TABLE orders ALTER email SET NOT NULL",
+            "ALTER TABLE orders RENAME TO bills; CREATE TABLE orders (email text)",
+            "public.bills",
+        ),
+        (
+            "ALTER TABLE orders ADD COLUMN r float DEFAULT random()",
+            "ALTER TABLE orders RENAME TO bills; CREATE TABLE orders (id bigint, r float); INSERT INTO orders VALUES (1)",
+            "public.bills",
+        ),
+        (
+            "DROP INDEX orders_total_idx",
+            "ALTER INDEX orders_total_idx RENAME TO o; CREATE INDEX orders_total_idx ON customers (name)",
+            "orders_total_idx means",
+        ),
+        (UNIQUE, "CREATE UNIQUE INDEX orders_email ON customers (name)", 'relation "orders_email" already exists'),
+        (UNIQUE, "CREATE INDEX orders_email ON orders (email)", 'relation "orders_email" already exists'),
+        (
+            UNIQUE,
+            "CREATE UNIQUE INDEX orders_email ON orders (email) WHERE id > 3",
+            'relation "orders_email" already exists',
+        ),
+        (UNIQUE, "CREATE UNIQUE INDEX orders_email ON orders (id)", 'relation "orders_email" already exists'),
+        (
+            "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)",
+            "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)",
+            'relation "u" already exists',
+        ),
+        (
+            "ALTER TABLE orders ADD PRIMARY KEY (id)",
+            "ALTER TABLE orders ADD PRIMARY KEY (total)",
+            "already exists",
+        ),
+    ],
+)
+def test_what_has_the_name_now_is_left_alone(sql: str, changed: str, said: str, orders: str) -> None:
+    left(orders, sql)
+    execute(orders, changed)
+    before = execute(orders, CONTENTS)
+    result = interlock("run", "--database", orders)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert states(orders) == ["failed"]
+    assert execute(orders, CONTENTS) == before
+
+
+def test_what_it_would_build_is_there_already(orders: str) -> None:
+    left(orders, UNIQUE)
+    execute(orders, UNIQUE)
+    assert interlock("run", "--database", orders).exit_code == 0
+    assert states(orders) == ["done"]
+
+
+def test_its_table_is_relationsin_another_schema(orders: str) -> None:
     execute(orders, "CREATE SCHEMA aside")
     left(orders, UNIQUE, "SET LOCAL search_path = aside, public")
     execute(orders, "ALTER TABLE orders SET SCHEMA aside")
