@@ -1,4 +1,4 @@
-"""What would take a name away that what waits for COMMIT says and that is no table's: of a schema, a function, a type, a label.
+"""What would take a name away that what waits for COMMIT says and that is no table's: of a schema, a function, a type, a label; or make a type stricter.
 
 Directly the index or constraint would be there already, and know the object itself: the name may change then, and a DROP of it
 fails, or takes it along.
@@ -24,6 +24,7 @@ NAMED = frozenset(
 )  # fmt: skip
 WITH_COLUMNS = frozenset({"TYPE", "DOMAIN", "COLLATION"})  # whose CASCADE takes columns along
 MOVES = frozenset({"RENAME TO", "SET SCHEMA"})
+STRICTER = frozenset({"ADD CONSTRAINT", "SET NOT NULL"})
 ATTRIBUTES = frozenset({"RENAME ATTRIBUTE", "DROP ATTRIBUTE", "ALTER ATTRIBUTE"})
 
 
@@ -45,10 +46,11 @@ def loses_name(statement: Statement, pending: Sequence[Pending], facts: Facts) -
                 gone = _attributes(statement.sql)
                 said = [one for one in pending if not gone.isdisjoint(one.later_words)]
             elif not MOVES.isdisjoint(options):
-                cursor = Cursor(lex(statement.sql))
-                cursor.need("alter", *kind.lower().split())
-                gone = {cursor.path().name}
+                gone = {_altered(statement.sql, kind)}
                 said = [one for one in pending if _names(one, gone, kind)]
+            elif kind == "DOMAIN" and not STRICTER.isdisjoint(options):  # a cast to it may fail then
+                domain = _altered(statement.sql, kind)
+                said = [one for one in pending if domain in one.words | one.later_words]
             else:
                 return None
         case _:
@@ -66,6 +68,13 @@ def _points_into(one: Pending, schemas: set[str], facts: Facts) -> bool:
     searched = not schemas.isdisjoint(facts.path)
     said = any(name.schema in schemas or (name.schema is None and searched) for name in one.references)
     return said or (one.only_validates and not one.references)
+
+
+def _altered(sql: str, kind: str) -> str:
+    """The bare name of what an ALTER is about."""
+    cursor = Cursor(lex(sql))
+    cursor.need("alter", *kind.lower().split())
+    return cursor.path().name
 
 
 def _attributes(sql: str) -> set[str]:

@@ -60,9 +60,12 @@ FUNCTION = "CREATE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE
 MOOD = "CREATE TYPE mood AS ENUM ('sad', 'ok'); ALTER TABLE orders ADD COLUMN m mood"
 ELSEWHERE = "CREATE SCHEMA elsewhere CREATE TABLE t (a int, id bigint)"
 ANOTHER = "CREATE FUNCTION {} RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 3'"
+AMOUNT = "CREATE DOMAIN amount AS numeric"
 SPAN = "CREATE TYPE span AS (a int, z int); ALTER TABLE orders ADD COLUMN p span"
 SAME: list[Sequence[str]] = [
     (SPAN, "CREATE INDEX ON orders (((p).a))", "ALTER TYPE span DROP ATTRIBUTE z"),
+    (AMOUNT, "CREATE INDEX ON orders ((total::amount))", "ALTER DOMAIN amount DROP NOT NULL"),
+    (AMOUNT, "CREATE INDEX ON orders (total)", "ALTER DOMAIN amount SET NOT NULL"),
     # In each schema an index may have the name: another tenant's.
     (ELSEWHERE, "COMMIT", "BEGIN", INDEX, "CREATE INDEX i ON elsewhere.t (a)"),
     (ELSEWHERE, "COMMIT", "BEGIN", INDEX, "ALTER TABLE elsewhere.t ADD CONSTRAINT i UNIQUE (a)", "DROP INDEX i"),
@@ -552,6 +555,9 @@ REFUSED: list[Sequence[str]] = [
         "DROP SCHEMA elsewhere CASCADE",
     ),
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", ELSEWHERE, "DROP SCHEMA elsewhere CASCADE"),
+    # A domain that is stricter then.
+    (AMOUNT, "CREATE INDEX ON orders ((total::amount))", "ALTER DOMAIN amount ADD CHECK (VALUE < 5) NOT VALID"),
+    (AMOUNT, "ALTER TABLE orders ADD CHECK (total::amount > 0)", "ALTER DOMAIN amount SET NOT NULL"),
     # An attribute of a composite type.
     (SPAN, "CREATE INDEX ON orders (((p).a))", "ALTER TYPE span RENAME ATTRIBUTE a TO b"),
     (SPAN, "CREATE INDEX ON orders (((p).a))", "ALTER TYPE span DROP ATTRIBUTE IF EXISTS a CASCADE"),
