@@ -34,7 +34,12 @@ def loses_name(statement: Statement, pending: Sequence[Pending], facts: Facts) -
         case Drop(object_type=kind, names=names, cascade=cascade) if kind in NAMED:
             gone = {name.name for name in names}
             with_columns = cascade and kind in WITH_COLUMNS
-            said = [one for one in pending if _names(one, gone, kind) or (with_columns and not one.left)]
+            taken = [
+                one for one in pending if cascade and not gone.isdisjoint(one.words)
+            ]  # a constraint, with what it calls
+            said = [
+                one for one in pending if one in taken or _names(one, gone, kind) or (with_columns and not one.left)
+            ]
             if kind == "SCHEMA":  # what is about its own tables only goes with them
                 said += [one for one in pending if cascade and _points_into(one, gone, facts)]
                 said = [one for one in said if not one.touched or not {schema for schema, _ in one.touched} <= gone]

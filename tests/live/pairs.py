@@ -437,7 +437,7 @@ ABOUT_OBJECTS = (
     "ALTER ROUTINE half(numeric) STABLE",
     "ALTER FUNCTION half STRICT",
     "CREATE OR REPLACE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT -$1'",
-    "CREATE OR REPLACE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql AS 'SELECT random()::numeric'",
+    "CREATE OR REPLACE FUNCTION half(numeric) RETURNS numeric LANGUAGE sql AS 'SELECT (random() * 0)::numeric'",
     "CREATE FUNCTION half(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2'",
     "CREATE FUNCTION half(numeric, int DEFAULT 1) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 3'",
     "CREATE FUNCTION third(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 3'",

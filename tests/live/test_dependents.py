@@ -555,6 +555,8 @@ REFUSED: list[Sequence[str]] = [
         "DROP SCHEMA elsewhere CASCADE",
     ),
     (KEY + " NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT f", ELSEWHERE, "DROP SCHEMA elsewhere CASCADE"),
+    (FUNCTION, "ALTER TABLE orders ADD CHECK (half(total) > 0)", "DROP FUNCTION half CASCADE"),
+    (FUNCTION, "ALTER TABLE orders ADD CHECK (half(total) > 0); DROP FUNCTION half CASCADE"),
     # A domain that is stricter then.
     (AMOUNT, "CREATE INDEX ON orders ((total::amount))", "ALTER DOMAIN amount ADD CHECK (VALUE < 5) NOT VALID"),
     (AMOUNT, "ALTER TABLE orders ADD CHECK (total::amount > 0)", "ALTER DOMAIN amount SET NOT NULL"),
