@@ -127,7 +127,7 @@ def run(
     interlock jobs run --failed
 
     Exit code 0: no job is left and none has failed; 1: some have, or are left; 2: wrong usage or configuration.
-    A superuser is told, with exit code 1, of those whose login no longer exists, too.
+    Who sees others' jobs is told, with exit code 1, of those whose login no longer exists, too.
     """
     wait_s = (FOREVER_S if timeout is None else timeout) if wait else 0.0
     _run("run", ids, database, policy, audit, again=failed, wait_s=wait_s)
