@@ -314,6 +314,8 @@ def _job(row: dict[str, Any], gone: str = "") -> Job:
         tables = _column(row, "tables", "a JSON list of OIDs", lambda found: _all(_oid, found))
         give_up = _column(row, "give_up", "a JSON list of texts", lambda found: _all(_text, found))
         settings = _settings(row)
+        if row["state"] not in STATES:  # last: what it would do is shown
+            raise _changed("state", f"is '{row['state']}', and not {', '.join(STATES[:-1])} or {STATES[-1]}")
     except stored.UnreadablePlan as problem:
         unreadable, later = str(problem), True
     except ValueError as problem:
@@ -335,8 +337,6 @@ def _check(row: dict[str, Any]) -> None:
     for name in NEEDED:
         if row[name] is None:
             raise _changed(name, "is NULL")
-    if row["state"] not in STATES:
-        raise _changed("state", f"is '{row['state']}', and not {', '.join(STATES[:-1])} or {STATES[-1]}")
 
 
 def _steps(row: dict[str, Any]) -> tuple[Step, ...]:
