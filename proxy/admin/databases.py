@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from proxy.audit.record import ByHand
 from proxy.policy.load import Policy
+from proxy.render.jobs import forgetting, of_another
 from proxy.run import job as doing
 from proxy.run import jobs, progress
 from proxy.run.attempt import Attempt, attempt
@@ -150,7 +151,10 @@ class Database:
                 ended=self._noting(teller, "retry"),
             )
         if outcome.failed:
-            raise NotDone(f"job {number} has failed: {one_line(outcome.failed[0].error.get('M', 'error'))}")
+            why = outcome.failed[0].error.get("M")
+            raise NotDone(f"job {number} has failed" + (f": {one_line(why)}" if why else ""))
+        if outcome.left and outcome.left[0].unreadable:
+            raise NotDone(f"job {number} is not done: {outcome.left[0].obstacle}")
         if outcome.left:
             raise NotDone(f"job {number} is left: another session is doing it, or one before it")
         return f"job {number} is done"
@@ -159,6 +163,8 @@ class Database:
         """Give a job up, and take back what its migration did for it.  Raises NotDone."""
         async with self._at_work(say) as own:
             job = await self._mine(own, number)
+            if job.unreadable:  # what there is to take back cannot be known
+                raise NotDone(f"job {number} is not given up: {job.obstacle}. To forget it: {forgetting(job)}")
             if not await jobs.claim(own, number, states=("waiting", "running", "failed")):
                 raise NotDone(
                     f"job {number} is {job.state}: it is not given up"
@@ -221,7 +227,7 @@ class Database:
         if job is None:
             raise NotDone(f"there is no job {number} in {self.name}")
         if job.login != (login or b"").decode():
-            raise NotDone(f"job {number} is one of {job.login}'s, and only that login does it or gives it up")
+            raise NotDone(of_another(job))
         return job
 
 

@@ -79,7 +79,7 @@ def of_job(look: Look, job: Job, here: Sequence[Value] | None) -> Sequence[Value
     """``here``: its row among those that run, if a worker of this Interlock does it."""
     relations = ", ".join(".".join(part for part in pair if part) for pair in job.relations)
     now = tuple(here[NOW]) if here is not None else _elsewhere(job, look.progress.get(job.id))
-    error = f"left to the Interlock that wrote it: {job.unreadable}" if job.unreadable else job.error.get("M", "")
+    error = job.obstacle or job.error.get("M", "")
     return (
         look.database, job.id, job.state, job.kind, relations, job.login, *now, job.attempts, iso(job.created_at),
         iso(job.started_at), iso(job.finished_at), job.tool or job.application, one_line(error), one_line(job.statement),
@@ -100,5 +100,5 @@ def iso(text: str) -> str:
     """As ``utc``, of what Postgres says; empty stays empty."""
     try:
         return utc(datetime.fromisoformat(text).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return text

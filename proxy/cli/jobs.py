@@ -127,6 +127,7 @@ def run(
     interlock jobs run --failed
 
     Exit code 0: no job is left and none has failed; 1: some have, or are left; 2: wrong usage or configuration.
+    Who sees others' jobs is told, with exit code 1, of those whose login no longer exists, too.
     """
     wait_s = (FOREVER_S if timeout is None else timeout) if wait else 0.0
     _run("run", ids, database, policy, audit, again=failed, wait_s=wait_s)
@@ -163,6 +164,8 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str, audit: str |
     Everything else of the migration stays as it is committed. A job that is being done is not given up: cancel its
     query first (pg_cancel_backend). Exit codes as of run.
     """
+    from proxy.render.jobs import forgetting
+    from proxy.render.text import printable
     from proxy.run import job as doing
     from proxy.run import jobs
     from proxy.run.attempt import attempt
@@ -172,6 +175,14 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str, audit: str |
         cancelled = cancelling(own)
         well = True
         for job in await _chosen(own, ids):
+            if job.unreadable:  # what there is to take back cannot be known
+                click.echo(
+                    f"job {job.id} is not given up: {printable(job.obstacle)}\n  to forget it, and take nothing back:"
+                    f" {forgetting(job)}",
+                    err=True,
+                )
+                well = False
+                continue
             if not await jobs.claim(own, job.id, states=("waiting", "running", "failed")):
                 click.echo(f"job {job.id} is {await _state(own, job)}: it is not given up", err=True)
                 well = False
@@ -182,7 +193,7 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str, audit: str |
             except PlanFailed as failed:
                 click.echo(
                     f"job {job.id} is not given up: {failed.error.get('M', 'error')}\n  to forget it, and take nothing"
-                    f" back: DELETE FROM interlock.jobs WHERE id = {job.id};",
+                    f" back: {forgetting(job)}",
                     err=True,
                 )
                 well = False
@@ -244,6 +255,7 @@ def _run(
     again: bool,
     wait_s: float,
 ) -> None:
+    from proxy.run import jobs
     from proxy.run.drain import drain
     from proxy.run.words import one_line
 
@@ -261,14 +273,19 @@ def _run(
                 wait_s=wait_s,
                 ended=note(own.connection.info.dbname),
             )
+        if not ids:
+            outcome.left.extend(await jobs.orphans(own))
         for job in outcome.failed:
-            click.echo(f"job {job.id} has failed: {job.title}: {one_line(job.error.get('M', 'error'))}", err=True)
+            why = f": {one_line(job.error['M'])}" if job.error.get("M") else ""
+            say(f"job {job.id} has failed: {job.title}{why}")
             click.echo(
                 f"  when the cause is mended: interlock jobs retry {job.id}; to give it up: interlock jobs cancel {job.id}",
                 err=True,
             )
         for job in outcome.left:
-            click.echo(f"job {job.id} is left: it is {await _state(own, job)}: {job.title}", err=True)
+            say(f"job {job.id} is left: it is {await _state(own, job)}: {job.title}")
+            if job.obstacle:
+                say(f"  what to do about it: interlock jobs show {job.id}")
         done = len(outcome.done)
         click.echo(
             f"{done} {'job' if done == 1 else 'jobs'} done, {len(outcome.failed)} failed, {len(outcome.left)} left",
@@ -285,6 +302,7 @@ def _run(
 
 async def _chosen(own: Side, ids: Sequence[int]) -> list[Job]:
     """Jobs of this login, by their numbers.  Raises Misuse if one is not there."""
+    from proxy.render.jobs import of_another
     from proxy.run import jobs
 
     [[login]] = await own.fetch("SELECT session_user")
@@ -293,9 +311,7 @@ async def _chosen(own: Side, ids: Sequence[int]) -> list[Job]:
     if missing := [number for number in dict.fromkeys(ids) if number not in {job.id for job in mine}]:
         others = [job for job in found if job is not None and job.id in missing]
         if others:
-            raise Misuse(
-                f"job {others[0].id} is one of {others[0].login}'s, and only that login does it or gives it up"
-            )
+            raise Misuse(of_another(others[0]))
         raise _missing(missing)
     return mine
 
@@ -310,6 +326,8 @@ async def _state(own: Side, job: Job) -> str:
     now = await jobs.find(own, job.id) or job
     if now.unreadable:
         return f"not to be read by this Interlock ({now.unreadable})"
+    if now.gone == "login":
+        return f"{now.login}'s, a login that no longer exists"
     how = progress.of(now, await progress.progress(own))
     return f"being done by process {how.pid}" if how else now.state
 

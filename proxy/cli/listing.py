@@ -28,7 +28,7 @@ async def look(own: Side, everything: bool) -> tuple[list[Job], How]:
     from proxy.run import jobs, progress
 
     every = await jobs.everything(own)
-    found = [job for job in every if everything or job.state in ("waiting", "running", "failed")]
+    found = [job for job in every if everything or job.state not in jobs.OVER]
     now = await progress.progress(own) if any(job.state == "running" for job in found) else {}
     return found, {job.id: progress.of(job, now) for job in found}
 

@@ -11,6 +11,7 @@ from proxy.render.text import printable
 from proxy.run.jobs import Job
 from proxy.run.progress import Progress
 from proxy.run.words import one_line
+from proxy.sql.statements import quote_identifier
 
 WAITING = ("waiting", "running")
 
@@ -38,6 +39,7 @@ def document(job: Job, progress: Progress | None) -> dict[str, Any]:
             if letter in job.error
         },
         "unreadable": job.unreadable,
+        "gone": job.gone,
         "client": job.client,
         "application": job.application,
         "tool": job.tool,
@@ -53,12 +55,16 @@ def document(job: Job, progress: Progress | None) -> dict[str, Any]:
 def note(job: Job, progress: Progress | None) -> str:
     """What there is to say of its state, in some words."""
     if job.unreadable:
-        return printable(f"left to the Interlock that wrote it: {job.unreadable}")
+        return printable(job.obstacle)
+    return printable("; ".join(part for part in (_state(job, progress), job.obstacle) if part))
+
+
+def _state(job: Job, progress: Progress | None) -> str:
     match job.state:
         case "running":
             return progress.text if progress else "interrupted; whoever comes next does it"
         case "failed":
-            return printable(one_line(job.error.get("M", "")))
+            return one_line(job.error.get("M", ""))
         case _:
             return ""
 
@@ -107,6 +113,9 @@ def _block(text: str) -> Iterator[str]:
 
 
 def _ways(job: Job) -> Iterator[str]:
+    if job.obstacle:
+        yield from _ways_out(job)
+        return
     if job.state == "failed":
         yield f"when the cause is mended:  interlock jobs retry {job.id}"
     if job.state == "waiting":
@@ -117,3 +126,28 @@ def _ways(job: Job) -> Iterator[str]:
             yield from (f"  {printable(one_line(redact_line(sql)))}" for sql in job.give_up)
         else:
             yield f"to give it up:  interlock jobs cancel {job.id}"
+
+
+def _ways_out(job: Job) -> Iterator[str]:
+    """Of what nobody can do as it stands."""
+    if job.later:
+        yield f"to do it:  the later Interlock's own  interlock jobs run {job.id}"
+    elif not job.unreadable:
+        name = printable(quote_identifier(job.login if job.gone == "login" else job.role))
+        can = " LOGIN" if job.gone == "login" else ""
+        verb = "retry" if job.state == "failed" else "run"
+        again = f"CREATE ROLE {name}{can}; (or rename it back), give it its rights, and then"
+        yield f"to have it done:  {again}, logged in as {printable(job.login)}:  interlock jobs {verb} {job.id}"
+    yield f"to forget it, and take nothing back:  {forgetting(job)}"
+
+
+def of_another(job: Job) -> str:
+    """Why it is neither done nor given up by who asks for it."""
+    if job.gone == "login":
+        said = f"job {job.id} is one of {job.login}'s, a login that no longer exists; interlock jobs show {job.id}"
+        return printable(f"{said} says what to do. To forget it: {forgetting(job)}")
+    return printable(f"job {job.id} is one of {job.login}'s, and only that login does it or gives it up")
+
+
+def forgetting(job: Job) -> str:
+    return f"DELETE FROM interlock.jobs WHERE id = {job.id};"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from proxy.run import jobs
 from proxy.run.asking import Asking
 from proxy.run.attempt import Ended, attempt
+from proxy.run.connection import ServerError
 from proxy.run.errors import DEADLOCK, PlanFailed
 from proxy.run.execute import Budget
 from proxy.run.job import run_job
@@ -55,6 +56,7 @@ async def drain(
     outcome = Outcome()
     tried: Counter[int] = Counter()
     deadlocked: set[int] = set()
+    stuck: dict[int, Job] = {}  # cannot be begun, or come behind such: to wait would not help
     deadline = time.monotonic() + wait_s
     states = ("waiting", "running", "failed") if again else ("waiting", "running")
     while True:
@@ -67,7 +69,17 @@ async def drain(
                 continue
             if cancelled.is_set():
                 break
-            if any(jobs.follows(job, one) for one in busy) or not await jobs.claim(own, job.id, states=states):
+            if job.id in stuck or any(jobs.follows(job, one) for one in stuck.values()):
+                stuck[job.id] = job
+                continue
+            try:
+                free = not any(jobs.follows(job, one) for one in busy)
+                claimed = free and await jobs.claim(own, job.id, states=states)
+            except ServerError as error:
+                say(f"job {job.id} cannot be begun, and is left: {error} (SQLSTATE {error.sqlstate})")
+                stuck[job.id] = job
+                continue
+            if not claimed:
                 busy.append(job)
                 waiting = True
                 continue

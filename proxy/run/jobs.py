@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.plans import stored
 from proxy.plans.plan import Step
 from proxy.plans.target import literal
 from proxy.run.asking import Asking, hexed, unhexed
 from proxy.run.connection import Reply, ServerError
-from proxy.run.store import EQ, VERSION, WRITTEN, JobsUnusable, exists, is_there, pending, prepare
+from proxy.run.store import EQ, NEEDED, VERSION, WRITTEN, JobsUnusable, exists, is_there, pending, prepare
 from proxy.sql import read
 from proxy.sql.statements import AlterTable, DropIndex, ValidateConstraint
 
 log = logging.getLogger("interlock")
+T = TypeVar("T")
 
 SPACE = 0x494E544A  # "INTJ": the first key of a claim; the second is the job
 KEPT = "30 days"  # how long a job that is done stays in the table
+OVER = ("done", "cancelled")
+STATES = ("waiting", "running", "failed", *OVER)
 
 # Settings that change what DDL means, or where and how it makes things.  A job keeps those that the session, or its
 # connection string, has set; what the server, the database or the login sets is in force wherever the job is done.
@@ -62,7 +66,14 @@ INSERT = (
 # the server half a millisecond, in which others may be waiting.
 _SETTINGS_OF = f"COALESCE((SELECT b.settings FROM interlock.jobs b WHERE b.id {EQ} {{}}), {_SETTINGS})"
 
-_READ = f"/* interlock */ SELECT {hexed('pg_catalog.row_to_json(j)::pg_catalog.text')} FROM interlock.jobs j"
+_ROW = f"/* interlock */ SELECT {hexed('pg_catalog.row_to_json(j)::pg_catalog.text')}"
+_READ = f"{_ROW} FROM interlock.jobs j"
+_IS_OVER = f"(j.state {EQ} ANY ('{{{','.join(OVER)}}}'::pg_catalog.text[])) IS TRUE"  # NULL is not
+_GONE = " ".join(
+    f"WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname {EQ} j.{name}) THEN '{name}'"
+    for name in ("login", "role")
+)
+_READ_BY_OTHERS = f"{_ROW}, CASE WHEN {_IS_OVER} THEN '' {_GONE} ELSE '' END FROM interlock.jobs j"
 _MINE = f"j.login {EQ} session_user"  # said again, for a superuser sees everybody's
 # Whether a table is left that it is about: another one may have taken the names since, in the same transaction.
 _LEFT = (
@@ -78,16 +89,16 @@ OF_EARLIER = (
     " ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 )
 UNFINISHED = (
-    f"{_READ} WHERE {_MINE} AND j.state {EQ} ANY (ARRAY['waiting', 'running', 'failed']::pg_catalog.text[])"
+    f"{_READ} WHERE {_MINE} AND NOT ({_IS_OVER})"  # a state that is none of ours is not over
     " ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 )
-ALL = f"{_READ} ORDER BY j.id USING OPERATOR(pg_catalog.<)"
-ONE = f"{_READ} WHERE j.id {EQ} $1::pg_catalog.int8"
+ALL = f"{_READ_BY_OTHERS} ORDER BY j.id USING OPERATOR(pg_catalog.<)"
+ONE = f"{_READ_BY_OTHERS} WHERE j.id {EQ} $1::pg_catalog.int8"
 CLAIM = "/* interlock */ SELECT pg_catalog.pg_try_advisory_lock($1::pg_catalog.int4, $2::pg_catalog.int4)"
 UNCLAIM = "/* interlock */ SELECT pg_catalog.pg_advisory_unlock($1::pg_catalog.int4, $2::pg_catalog.int4)"
 BEGIN = (
     "/* interlock */ UPDATE interlock.jobs AS j SET state = 'running',"
-    " attempts = j.attempts OPERATOR(pg_catalog.+) 1, started_at = pg_catalog.now(), finished_at = NULL"
+    " attempts = LEAST(j.attempts, 2147483646) OPERATOR(pg_catalog.+) 1, started_at = pg_catalog.now(), finished_at = NULL"
     f" WHERE j.id {EQ} $1::pg_catalog.int8 AND {_MINE} AND j.state {EQ} ANY ($2::pg_catalog.text[]) RETURNING j.id"
 )
 END = (
@@ -170,11 +181,24 @@ class Job:
     started_at: str = ""
     finished_at: str = ""
     unreadable: str = ""  # why it cannot be done: it is of a later version, or has been changed
+    later: bool = False  # it is unreadable because a later version wrote it
+    gone: str = (
+        ""  # login, or role: which of them no longer exists; known of what ``everything`` and ``find`` have found
+    )
 
     @property
     def title(self) -> str:
         line = " ".join(self.statement.split())
         return line if len(line) <= 120 else line[:119] + "…"
+
+    @property
+    def obstacle(self) -> str:
+        """Why nobody can do it as it stands; empty if nothing is known to be in the way."""
+        if self.unreadable:
+            return f"{'left to the Interlock that wrote it' if self.later else 'it cannot be read'}: {self.unreadable}"
+        return (
+            f"its {self.gone} {self.login if self.gone == 'login' else self.role} no longer exists" if self.gone else ""
+        )
 
     @property
     def waits_for_others(self) -> bool:
@@ -227,7 +251,7 @@ async def of_session(own: Asking, session: str) -> list[Job]:
 
 
 async def unfinished(own: Asking) -> list[Job]:
-    """All of this login's that wait, are claimed, or have failed, oldest first; [] if there is no table.
+    """All of this login's that are not over, whatever their state says, oldest first; [] if there is no table.
 
     Raises JobsUnusable, ServerError.
     """
@@ -260,6 +284,11 @@ async def everything(own: Asking) -> list[Job]:
     return _jobs(await own.fetch(ALL)) if await exists(own) else []
 
 
+async def orphans(own: Asking) -> list[Job]:
+    """What nobody will do, for its login no longer exists, as far as it may be seen.  Raises as ``unfinished``."""
+    return [job for job in await everything(own) if job.gone == "login"]
+
+
 async def find(own: Asking, job: int) -> Job | None:
     """One by its number, as far as it may be seen.  Raises as ``unfinished``."""
     found = _jobs(await own.fetch(ONE, str(job))) if await exists(own) else []
@@ -267,46 +296,133 @@ async def find(own: Asking, job: int) -> Job | None:
 
 
 def _jobs(rows: Sequence[Sequence[bytes | None]]) -> list[Job]:
-    return [_job(json.loads(unhexed(row[0]))) for row in rows]
+    return [_job(json.loads(unhexed(row[0])), *((gone or b"").decode() for gone in row[1:])) for row in rows]
 
 
-def _job(row: dict[str, Any]) -> Job:
+def _job(row: dict[str, Any], gone: str = "") -> Job:
+    """Never raises: what one row holds must not keep a login's other jobs, or its session, from going on."""
     steps: tuple[Step, ...] = ()
-    unreadable = ""
+    unreadable, later = "", False
     relations: tuple[tuple[str, str], ...] = ()
     tables: tuple[int, ...] = ()
     give_up: tuple[str, ...] = ()
     settings: dict[str, str] = {}
     try:
-        steps = stored.decode(row["plan"])
-        relations = tuple((str(schema), str(name)) for schema, name in json.loads(row["relations"]))
-        tables = tuple(int(oid) for oid in json.loads(row["tables"]))
-        give_up = tuple(_text(sql) for sql in json.loads(row["give_up"]))
-        settings = {name: _text(value) for name, value in json.loads(row["settings"]).items()}
-        if unknown := settings.keys() - MEANING:
-            raise ValueError(f"it would change the settings {', '.join(sorted(unknown))}")
-    except (stored.UnreadablePlan, ValueError, TypeError, AttributeError, RecursionError) as problem:
+        _check(row)
+        steps = _steps(row)
+        relations = _column(row, "relations", "a JSON list of pairs of texts", lambda found: _all(_pair, found))
+        tables = _column(row, "tables", "a JSON list of OIDs", lambda found: _all(_oid, found))
+        give_up = _column(row, "give_up", "a JSON list of texts", lambda found: _all(_text, found))
+        settings = _settings(row)
+        if row["state"] not in STATES:  # last: what it would do is shown
+            raise _changed("state", f"is '{row['state']}', and not {', '.join(STATES[:-1])} or {STATES[-1]}")
+    except stored.UnreadablePlan as problem:
+        unreadable, later = str(problem), True
+    except ValueError as problem:
         unreadable = str(problem)
+    row = {name: "" if value is None else value for name, value in row.items()}
     return Job(
         row["id"], row["state"], row["role"], row["session"], row["kind"], row["statement"], tables, steps, give_up,
-        settings, row["attempts"], _error(row["error"]), row["login"], relations, row["client"], row["application"],
-        row["tool"], row["migration"], row["created_at"], row["started_at"] or "", row["finished_at"] or "", unreadable,
+        settings, row["attempts"] or 0, _error(row["error"]), row["login"], relations, row["client"], row["application"],
+        row["tool"], row["migration"], row["created_at"], row["started_at"], row["finished_at"], unreadable, later, gone,
     )  # fmt: skip
 
 
-def _text(value: object) -> str:
+def _changed(column: str, how: str) -> ValueError:
+    return ValueError(f"its column {column} {how}: it has been changed")
+
+
+def _check(row: dict[str, Any]) -> None:
+    """Raises ValueError, which names the column.  NOT NULL may be NOT VALID, from 18 on."""
+    for name in NEEDED:
+        if row[name] is None:
+            raise _changed(name, "is NULL")
+
+
+def _steps(row: dict[str, Any]) -> tuple[Step, ...]:
+    """Raises UnreadablePlan if it is of a later version, ValueError if it is none."""
+    plan = _column(row, "plan", "a plan of Interlock's", lambda found: found)
+    version = plan.get("version") if isinstance(plan, dict) else None
+    try:
+        return stored.decode(row["plan"])
+    except stored.UnreadablePlan:
+        if isinstance(version, int) and version > stored.VERSION:
+            raise
+        raise _changed("plan", "is not a plan of Interlock's") from None
+
+
+def _settings(row: dict[str, Any]) -> dict[str, str]:
+    settings = _column(row, "settings", "a JSON object of texts", _texts)
+    if unknown := settings.keys() - MEANING:
+        raise _changed("settings", f"has some that a job does not keep ({', '.join(sorted(unknown))})")
+    return settings
+
+
+def _column(row: dict[str, Any], name: str, what: str, read_as: Callable[[Any], T]) -> T:
+    """A column of JSON.  Raises ValueError, which names it, if it is not ``what`` it is to be."""
+    try:
+        found = json.loads(row[name])
+        if not _is_sendable(found):
+            raise ValueError
+        return read_as(found)
+    except (ValueError, TypeError, RecursionError):
+        raise _changed(name, f"is not {what}") from None
+
+
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")  # JSON can say it, and the protocol cannot
+
+
+def _is_sendable(value: Any) -> bool:
+    match value:
+        case str():
+            return _UNSENDABLE.search(value) is None
+        case list():
+            return all(_is_sendable(one) for one in value)
+        case dict():
+            return all(_is_sendable(one) for pair in value.items() for one in pair)
+        case _:
+            return True
+
+
+def _all(each: Callable[[Any], T], value: Any) -> tuple[T, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(each(one) for one in value)
+
+
+def _pair(value: Any) -> tuple[str, str]:
+    schema, name = _all(_text, value)
+    return schema, name
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {name: _text(one) for name, one in value.items()}
+
+
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError
     return value
 
 
-def _error(text: str | None) -> dict[str, str]:
-    """The fields of an ErrorResponse; they are only shown."""
+def _oid(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= 0xFFFFFFFF:  # True is no number
+        raise TypeError
+    return value
+
+
+def _error(text: str) -> dict[str, str]:
+    """The fields of an ErrorResponse; they are only shown, to a client, too."""
     try:
         found = json.loads(text or "{}")
-    except ValueError:
-        return {"M": text or ""}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        return {"M": text}
+    if not isinstance(found, dict):
+        return {}
+    fields = {key: _UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", str(value)) for key, value in found.items()}
+    return {key: value for key, value in fields.items() if re.fullmatch("[A-Za-z]", key)}
 
 
 # ---------------------------------------------------------------- doing one
@@ -353,6 +469,6 @@ def key(job: int) -> str:
 
 
 __all__ = [
-    "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "end", "everything", "exists", "find",
-    "follows", "is_there", "number", "of_session", "prepare", "remove", "unclaim", "unfinished", "waiting",
+    "OVER", "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "end", "everything", "exists", "find",
+    "follows", "is_there", "number", "of_session", "orphans", "prepare", "remove", "unclaim", "unfinished", "waiting",
 ]  # fmt: skip

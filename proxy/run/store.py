@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from typing import Any
 
@@ -58,6 +59,7 @@ WRITTEN = (
     "session", "kind", "statement", "relations", "tables", "plan", "give_up", "client", "application", "tool", "migration",
 )  # fmt: skip
 CHANGED = ("state", "attempts", "error", "started_at", "finished_at")
+NEEDED = tuple(name for name, _, rest in COLUMNS if rest.startswith("NOT NULL"))
 
 EQ = "OPERATOR(pg_catalog.=)"
 _OWN = (
@@ -88,7 +90,7 @@ def _trusted(owner: str) -> str:
     )
 
 
-_WANTED = ", ".join(f"('{name}', '{kind}')" for name, kind, _ in COLUMNS)
+_WANTED = ", ".join(f"('{name}', '{kind}', {name in (*NEEDED, 'id')})" for name, kind, _ in COLUMNS)
 _CATALOG = f"(SELECT n2.oid FROM pg_catalog.pg_namespace n2 WHERE n2.nspname {EQ} 'pg_catalog')"
 _SOUND = f"""c.relkind {EQ} 'r' AND c.relpersistence {EQ} 'p' AND c.relrowsecurity
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class {EQ} c.oid)
@@ -96,10 +98,10 @@ _SOUND = f"""c.relkind {EQ} 'r' AND c.relpersistence {EQ} 'p' AND c.relrowsecuri
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid {EQ} c.oid OR i.inhparent {EQ} c.oid)
     AND {len(COLUMNS)} {EQ} (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
         WHERE a.attrelid {EQ} c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped)
-    AND {len(COLUMNS)} {EQ} (SELECT pg_catalog.count(*) FROM (VALUES {_WANTED}) AS w(name, kind)
+    AND {len(COLUMNS)} {EQ} (SELECT pg_catalog.count(*) FROM (VALUES {_WANTED}) AS w(name, kind, needed)
         JOIN pg_catalog.pg_attribute a ON a.attrelid {EQ} c.oid AND a.attname {EQ} w.name::pg_catalog.name
         JOIN pg_catalog.pg_type y ON y.oid {EQ} a.atttypid AND y.typname {EQ} w.kind::pg_catalog.name
-        WHERE y.typnamespace {EQ} {_CATALOG} AND a.attgenerated {EQ} '')
+        WHERE y.typnamespace {EQ} {_CATALOG} AND a.attgenerated {EQ} '' AND a.attnotnull {EQ} w.needed)
     AND 1 {EQ} (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index x WHERE x.indrelid {EQ} c.oid)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_index x
         WHERE x.indrelid {EQ} c.oid AND NOT (x.indisprimary AND x.indisvalid))
@@ -234,7 +236,7 @@ def _usable(found: dict[str, Any]) -> bool:
     if not found["trusted"]:
         raise _untrusted(found)
     version = str(found["comment"]).removeprefix("version ").split(":")[0]
-    if version.isdigit() and int(version) > VERSION:
+    if re.fullmatch("[0-9]{1,9}", version) and int(version) > VERSION:
         raise JobsUnusable(
             f"interlock.jobs is of version {version}, and this Interlock knows version {VERSION}",
             "Use the newer Interlock, by which it was made.",

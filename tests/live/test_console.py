@@ -207,6 +207,20 @@ def test_jobs_are_tried_again_and_given_up(orders: str, console: Callable[[str],
         assert [row["state"] for row in console("SHOW JOBS")] == ["done", "cancelled"]
 
 
+@pytest.mark.parametrize("sql", ["state = 'nonsense'", "settings = '[]'"])
+def test_a_job_that_has_been_changed_is_shown_and_left(orders: str, console: Callable[[str], Rows], sql: str) -> None:
+    number = left(orders, "CREATE INDEX another ON orders (email)")
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute(f"UPDATE interlock.jobs SET {sql}".encode())
+    [job] = console("SHOW JOBS")
+    assert f"it cannot be read: its column {sql.split()[0]} is" in str(job["error"])
+    told = [str(row["value"]) for row in console(f"SHOW JOB {number}") if row["key"] == "what to do"]
+    assert told == [f"to forget it, and take nothing back:  DELETE FROM interlock.jobs WHERE id = {number};"]
+    for command, said in (("RETRY", "not done"), ("CANCEL", "not given up")):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"is {said}: it cannot be read"):
+            console(f"{command} JOB {number}")
+
+
 def test_pause(proxied: Proxy, orders: str, console: Callable[[str], Rows]) -> None:
     heard: list[str] = []
     with psycopg.connect(through(proxied, orders)) as migration:

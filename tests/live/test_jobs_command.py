@@ -465,6 +465,10 @@ def test_the_role_is_gone(orders: str) -> None:
     assert result.exit_code == 1
     assert f'role "{role}" does not exist' in result.stderr
     assert states(orders) == ["failed"]
+    assert f"its role {role} no longer exists" in interlock("list", "--database", orders).stdout
+    shown = interlock("show", "1", "--database", orders).stdout
+    assert f"CREATE ROLE {role}; (or rename it back)" in shown
+    assert "DELETE FROM interlock.jobs WHERE id = 1;" in shown
     result = interlock("cancel", "1", "--database", orders)
     assert result.exit_code == 1
     assert "DELETE FROM interlock.jobs WHERE id = 1;" in result.stderr
@@ -497,7 +501,88 @@ def test_a_job_that_cannot_be_read_is_left(orders: str) -> None:
         assert result.exit_code == 1
         assert "job 1 is left: it is not to be read by this Interlock (the plan is of version 2" in result.stderr
     assert states(orders) == ["waiting", "done"]
-    assert "left to the Interlock that wrote it" in interlock("show", "1", "--database", orders).stdout
+    shown = interlock("show", "1", "--database", orders).stdout
+    assert "left to the Interlock that wrote it: the plan is of version 2" in shown
+    assert "to do it:  the later Interlock's own  interlock jobs run 1" in shown
+
+
+BAD = {
+    "settings = '[1, 2]'": "its column settings is not a JSON object of texts: it has been changed",
+    "tables = '[5000000000]'": "its column tables is not a JSON list of OIDs: it has been changed",
+    "plan = '{bad'": "its column plan is not a plan of Interlock's: it has been changed",
+    "state = 'nonsense'": "its column state is 'nonsense'",
+}
+
+
+@pytest.mark.parametrize("sql", BAD)
+def test_a_row_that_has_been_changed_is_passed_over_and_named(sql: str, orders: str, guarded: str) -> None:
+    left(orders, UNIQUE)
+    left(orders, "CREATE INDEX k ON customers (name)")
+    execute(orders, f"UPDATE interlock.jobs SET {sql} WHERE id = 1")
+    [[state]] = execute(orders, "SELECT state FROM interlock.jobs WHERE id = 1")
+    listed = interlock("list", "--database", orders).stdout
+    assert str(state) in listed
+    assert f"it cannot be read: {BAD[sql]}" in listed
+    result = interlock("run", "--wait", "--database", orders)
+    assert result.exit_code == 1
+    assert f"job 1 is left: it is not to be read by this Interlock ({BAD[sql]}" in result.stderr
+    assert result.stderr.endswith("1 job done, 0 failed, 1 left\n")
+    shown = interlock("show", "1", "--database", orders).stdout
+    assert shown.endswith("to forget it, and take nothing back:  DELETE FROM interlock.jobs WHERE id = 1;\n")
+    for no in ("interlock jobs", "left to the Interlock that wrote it"):
+        assert no not in shown + listed
+    result = interlock("cancel", "1", "--database", orders)
+    assert result.exit_code == 1
+    assert f"job 1 is not given up: it cannot be read: {BAD[sql]}" in result.stderr
+    with psycopg.connect(guarded) as connection:  # nor does it stop a migration, or its job
+        connection.execute("CREATE INDEX later ON customers (name)")
+        connection.commit()
+    assert states(orders) == [state, "done", "done"]
+    execute(orders, "DELETE FROM interlock.jobs WHERE id = 1")
+    assert interlock("run", "--wait", "--database", orders).exit_code == 0
+
+
+def test_a_job_that_was_begun_as_often_as_can_be_counted_is_done(orders: str) -> None:
+    left(orders, UNIQUE)
+    left(orders, "CREATE INDEX k ON customers (name)")
+    execute(orders, "UPDATE interlock.jobs SET attempts = 2147483647 WHERE id = 1")
+    result = interlock("run", "--wait", "--database", orders)
+    assert result.exit_code == 0, result.stderr
+    assert states(orders) == ["done", "done"]
+
+
+def test_a_job_that_cannot_be_begun_is_passed_over(orders: str) -> None:
+    """Somebody has its row.  What is about the same table comes behind it; the others are done."""
+    left(orders, "CREATE INDEX i ON orders (email)")
+    left(orders, "CREATE INDEX j ON orders (total)")
+    left(orders, "CREATE INDEX k ON customers (name)")
+    with psycopg.connect(orders) as other:
+        other.execute("SELECT FROM interlock.jobs WHERE id = 1 FOR UPDATE")
+        result = interlock("run", "--wait", "--database", orders + "?options=-c%20lock_timeout%3D300ms")
+    assert result.exit_code == 1
+    assert "job 1 cannot be begun, and is left: canceling statement due to lock timeout" in result.stderr
+    assert "job 1 is left: it is waiting: CREATE INDEX i" in result.stderr
+    assert states(orders) == ["waiting", "waiting", "done"]
+    assert interlock("run", "--wait", "--database", orders).exit_code == 0
+
+
+def test_a_table_that_was_damaged_does_not_stop_the_application(orders: str, guarded: str) -> None:
+    left(orders, UNIQUE)
+    version = "COMMENT ON TABLE interlock.jobs IS 'version \N{SUPERSCRIPT TWO}: x'"
+    for damage in (version, "ALTER TABLE interlock.jobs ALTER statement DROP NOT NULL"):
+        execute(orders, damage, "UPDATE interlock.jobs SET error = error")
+        assert execute(guarded, "SELECT count(*) FROM orders") == [(50,)]
+        for words in (["list"], ["show", "1"], ["run", "--wait"]):
+            result = interlock(*words, "--database", orders)
+            assert result.exit_code == 2
+            assert "interlock.jobs is not as Interlock made it" in result.stderr
+        execute(orders, f"COMMENT ON TABLE interlock.jobs IS 'version {jobs.VERSION}: x'")
+
+
+def test_a_failure_without_a_reason(orders: str) -> None:
+    left(orders, UNIQUE)
+    execute(orders, "UPDATE interlock.jobs SET state = 'failed'")
+    assert f"job 1 has failed: {UNIQUE}\n" in interlock("run", "--database", orders).stderr
 
 
 # ---------------------------------------------------------------- others
@@ -664,6 +749,38 @@ def test_another_logins_jobs(orders: str) -> None:
     assert states(orders) == ["waiting", "done"]
     assert interlock("run", "--database", url).exit_code == 0
     execute(orders, f"REASSIGN OWNED BY {login} TO postgres; DROP OWNED BY {login}; DROP ROLE {login}")
+
+
+@pytest.mark.parametrize("how", ["DROP ROLE {0}", "ALTER ROLE {0} RENAME TO {0}_x"])
+def test_the_login_is_gone(how: str, orders: str) -> None:
+    login = f"login_{orders.rpartition('/')[2]}"
+    url = orders.replace("postgres@", f"{login}@")
+    assert interlock("install", "--database", orders).exit_code == 0
+    execute(orders, f"CREATE ROLE {login} LOGIN; GRANT CREATE ON SCHEMA public TO {login}")
+    execute(orders, f"ALTER TABLE orders OWNER TO {login}")
+    left(url, UNIQUE)
+    execute(orders, "ALTER TABLE orders OWNER TO postgres", f"DROP OWNED BY {login}", how.format(login))
+    listed = interlock("list", "--database", orders)
+    assert f"its login {login} no longer exists" in listed.stdout
+    [job] = document("list", "--database", orders)
+    assert (job["login"], job["gone"]) == (login, "login")
+    shown = interlock("show", "1", "--database", orders).stdout
+    assert f"job 1: waiting: its login {login} no longer exists" in shown
+    assert f"CREATE ROLE {login} LOGIN; (or rename it back), give it its rights" in shown
+    assert "DELETE FROM interlock.jobs WHERE id = 1;" in shown
+    assert "to do it now" not in shown
+    for words in (["run", "1"], ["cancel", "1"]):
+        result = interlock(*words, "--database", orders)
+        assert result.exit_code == 2
+        assert f"{login}'s, a login that no longer exists" in result.stderr
+    result = interlock("run", "--wait", "--database", orders)
+    assert result.exit_code == 1
+    assert f"job 1 is left: it is {login}'s, a login that no longer exists: {UNIQUE}" in result.stderr
+    assert "interlock jobs show 1" in result.stderr
+    assert result.stderr.endswith("0 jobs done, 0 failed, 1 left\n")
+    execute(orders, "DELETE FROM interlock.jobs WHERE id = 1")
+    assert interlock("run", "--wait", "--database", orders).exit_code == 0
+    execute(orders, f"DROP ROLE IF EXISTS {login}, {login}_x")
 
 
 # ---------------------------------------------------------------- looking

@@ -10,10 +10,14 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from proxy.admin.databases import Look
+from proxy.admin.job_row import of_job
 from proxy.plans.plan import Lock, Step
+from proxy.render.jobs import document, lines, when
 from proxy.run import jobs, store
 from proxy.run.jobs import Job, JobsUnusable, NewJob
 from proxy.run.side import Side
+from proxy.wire.messages import error_response
 from tests import servers
 from tests.servers import Server
 
@@ -256,7 +260,7 @@ def test_a_setting_that_is_none_of_ours_is_not_believed(house: House) -> None:
     async def story(own: Side) -> None:
         assert await jobs.waiting(own) == []
         [job] = await jobs.unfinished(own)
-        assert job.unreadable == "it would change the settings role"
+        assert job.unreadable.startswith("its column settings has some that a job does not keep (role)")
 
     house.run(story)
 
@@ -273,9 +277,98 @@ def test_one_that_cannot_be_read_does_not_keep_others_waiting(house: House) -> N
         assert [job.id for job in await jobs.waiting(own)] == [3]
         first, second, third = await jobs.unfinished(own)
         assert first.unreadable.startswith("the plan is of version 9")
-        assert second.unreadable
+        assert first.later
+        assert second.unreadable == "its column give_up is not a JSON list of texts: it has been changed"
+        assert not second.later
         assert second.error == {"M": "no json"}
         assert not third.unreadable
+
+    house.run(story)
+
+
+CHANGED = {
+    "plan = '{bad'": "plan is not a plan of Interlock's",
+    "plan = '[]'": "plan is not a plan of Interlock's",
+    'plan = \'{"version": "x", "steps": []}\'': "plan is not a plan of Interlock's",
+    "plan = replace(plan, 'CREATE', '\\u0000')": "plan is not a plan of Interlock's",
+    "relations = '{}'": "relations is not a JSON list of pairs of texts",
+    "relations = '[\"ab\"]'": "relations is not a JSON list of pairs of texts",
+    'relations = \'[["\\ud800", "t"]]\'': "relations is not a JSON list of pairs of texts",
+    "tables = '[\"x\"]'": "tables is not a JSON list of OIDs",
+    "tables = '[true]'": "tables is not a JSON list of OIDs",
+    "tables = '[-5]'": "tables is not a JSON list of OIDs",
+    "tables = '[5000000000]'": "tables is not a JSON list of OIDs",
+    "tables = '[99999999999999999999]'": "tables is not a JSON list of OIDs",
+    "tables = repeat('[', 100000)": "tables is not a JSON list of OIDs",
+    "give_up = 'null'": "give_up is not a JSON list of texts",
+    "settings = '[1, 2]'": "settings is not a JSON object of texts",
+    "settings = '{\"TimeZone\": 1}'": "settings is not a JSON object of texts",
+    "state = 'nonsense'": "state is 'nonsense', and not waiting, running, failed, done or cancelled",
+}
+
+
+@pytest.mark.parametrize("sql", CHANGED)
+def test_a_column_that_is_not_as_it_was_written_is_named(house: House, sql: str) -> None:
+    for _ in range(2):
+        house.written()
+    house.sql(f"UPDATE interlock.jobs SET {sql} WHERE id = 1")
+
+    async def story(own: Side) -> None:
+        assert [job.id for job in await jobs.waiting(own)] == [2]
+        for found in (await jobs.unfinished(own), await jobs.everything(own)):
+            assert found[0].unreadable == f"its column {CHANGED[sql]}: it has been changed"
+            assert not found[0].later
+            assert not found[1].unreadable
+            assert all(lines(job, None) and document(job, None) and when(job) for job in found)
+
+    house.run(story)
+
+
+@pytest.mark.parametrize("column", store.NEEDED)
+def test_null_where_there_must_be_none(house: House, column: str) -> None:
+    """The table is not used where it may come to that; where a row has it nevertheless, that row is not."""
+    house.written()
+    [[row]] = house.sql("SELECT row_to_json(j) FROM interlock.jobs j")
+    assert isinstance(row, dict)
+    job = jobs._job({**row, column: None})
+    assert job.unreadable == f"its column {column} is NULL: it has been changed"
+    assert list(lines(job, None))[-1].endswith("DELETE FROM interlock.jobs WHERE id = 1;")
+    assert document(job, None)["unreadable"] == job.unreadable
+    assert of_job(Look("db"), job, None)
+    when(job)
+    house.written()
+    house.sql(f"ALTER TABLE interlock.jobs ALTER {column} DROP NOT NULL")
+
+    async def unusable(own: Side) -> None:
+        with pytest.raises(JobsUnusable, match="is not as Interlock made it"):
+            await jobs.waiting(own)
+
+    house.run(unusable)
+    if house.server.version < 18 or column in ("login", "role"):
+        return
+    house.sql(
+        f"UPDATE interlock.jobs SET {column} = NULL WHERE id = 1",
+        f"ALTER TABLE interlock.jobs ADD CONSTRAINT needed NOT NULL {column} NOT VALID",
+    )
+
+    async def story(own: Side) -> None:
+        assert [one.id for one in await jobs.waiting(own)] == [2]
+        assert (await jobs.unfinished(own))[0].unreadable == job.unreadable
+
+    house.run(story)
+
+
+@pytest.mark.parametrize("error", ["[1]", "1", '{"M": "a\\u0000\\ud800b", "": "x", "CC": "x", "1": 2}', "["])
+def test_an_error_that_is_none_can_be_shown(house: House, error: str) -> None:
+    house.written()
+    house.sql(f"UPDATE interlock.jobs SET state = 'failed', error = '{error}', finished_at = 'infinity'")
+
+    async def story(own: Side) -> None:
+        [job] = await jobs.unfinished(own)
+        assert not job.unreadable
+        assert error_response({"S": "ERROR", **job.error})
+        assert set(job.error) <= {"M"}
+        assert "\n".join(lines(job, None)).encode()
 
     house.run(story)
 
@@ -528,6 +621,10 @@ PLANTED = {
     "a foreign key": "CREATE TABLE public.other (j bigint REFERENCES interlock.jobs)",
     "unlogged": "ALTER TABLE interlock.jobs SET UNLOGGED",
     "a view": "ALTER TABLE interlock.jobs RENAME TO kept; CREATE VIEW interlock.jobs AS SELECT * FROM interlock.kept",
+    "NULL allowed": "ALTER TABLE interlock.jobs ALTER statement DROP NOT NULL",
+    "NULL forbidden": "ALTER TABLE interlock.jobs ALTER error SET NOT NULL",
+    "a version in other digits": "COMMENT ON TABLE interlock.jobs IS 'version \N{SUPERSCRIPT TWO}: x'",
+    "a version in many digits": f"COMMENT ON TABLE interlock.jobs IS 'version {'9' * 5000}: x'",
     "no comment": "COMMENT ON TABLE interlock.jobs IS NULL",
 }
 
@@ -730,6 +827,19 @@ def test_claims(house: House) -> None:
         assert held == [[b"0"]]
 
     house.run(story, house.alice, house.alice)
+
+
+def test_attempts_are_counted_as_far_as_numbers_go(house: House) -> None:
+    house.written()
+    for attempts in (2_147_483_647, 2_147_483_646, 0):
+        house.sql(f"UPDATE interlock.jobs SET attempts = {attempts}")
+
+        async def story(own: Side) -> None:
+            assert await jobs.claim(own, 1)
+            await jobs.end(own, 1, "waiting")
+
+        house.run(story)
+        assert house.sql("SELECT attempts FROM interlock.jobs") == [(min(attempts + 1, 2_147_483_647),)]
 
 
 def test_a_claim_goes_with_its_session(house: House) -> None:
