@@ -70,7 +70,8 @@ class Rest:
     @property
     def wanted(self) -> bool:
         """Whether the end of the client's transaction is to be told here before the client hears of it."""
-        return self.group is not None and (self._pending or self.group.waiting or self.group.prepared > 0)
+        group = self.group
+        return group is not None and (self._pending or group.waits_for(self.member) or group.prepared > 0)
 
     @property
     def due(self) -> bool:
@@ -135,13 +136,15 @@ class Rest:
         if group.prepared and tag in ENDS_PREPARED:
             group.prepared -= 1
             group.waiting = True
-        if not group.waiting:
+        if not group.waits_for(self.member):
             return b""
         waiting = await jobs.waiting(own)
         failures = await self._failed_elsewhere([job for job in mine if job.id not in {one.id for one in waiting}])
         if not waiting:
             group.waiting = False
             return failures
+        if not group.waiting:  # another proxy has left them
+            group.waiting = True
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return failures

@@ -449,6 +449,8 @@ class Session:
             self._end()
 
     async def _settle_one(self, held: Message) -> None:
+        if self._rest.group is not None and self._groups.look_again(self, self._rest.group):
+            self.attend()
         if held.type != TERMINATE:
             await self._held.settle(held)
             return
