@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.catalog import blockers
@@ -16,7 +17,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
@@ -129,7 +130,9 @@ class Rest:
                 group.tell(group)
             self._pending, self._began = False, True
             self.member.attend()
-            written = [job for job in await jobs.unfinished(own) if job.session == self.guard.deferral.token]
+            # A cancel request that was meant for what ran before, and comes late, ends no look.
+            found = await surely(lambda: jobs.unfinished(own))
+            written = [job for job in found if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
             if mine:
                 group.begin()
@@ -138,7 +141,7 @@ class Rest:
             group.waiting = True
         if not group.waits_for(self.member):
             return b""
-        waiting = await jobs.waiting(own)
+        waiting = await surely(lambda: jobs.waiting(own))
         failures = await self._failed_elsewhere([job for job in mine if job.id not in {one.id for one in waiting}])
         if not waiting:
             group.waiting = False
@@ -159,7 +162,7 @@ class Rest:
                 continue
             for one in before:
                 await self._end_of(one)
-            if await jobs.claim(own, job.id):
+            if await surely(partial(jobs.claim, own, job.id)):
                 failures += await self._do(group, job, mine=is_mine)
             elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
                 failures += await self._done_by_another(group, job)
@@ -168,7 +171,7 @@ class Rest:
         if left:
             self._say_left(left)
         else:
-            group.waiting = bool(await jobs.waiting(own))
+            group.waiting = bool(await surely(lambda: jobs.waiting(own)))
         return failures
 
     # ------------------------------------------------ is it the moment?
@@ -203,7 +206,7 @@ class Rest:
 
         Their client may be waiting for our answer.  One that is not ours to see has hidden its state.
         """
-        row = await self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder())
+        row = await surely(lambda: self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder()))
         try:
             found = blockers.decode((row[0] or b"").decode())
         except UnreadableAnswer as error:
@@ -215,7 +218,8 @@ class Rest:
     async def _is_prepared(self, waiting: list[Job]) -> bool:
         """Whether a transaction that this user has prepared is in the way of a build: who is to end it may be waiting for our answer."""
         tables = sorted({oid for job in waiting if job.waits_for_others for oid in job.tables})
-        found = await self.guard.own.fetch(blockers.PREPARED, "{" + ",".join(map(str, tables)) + "}")
+        array = "{" + ",".join(map(str, tables)) + "}"
+        found = await surely(lambda: self.guard.own.fetch(blockers.PREPARED, array))
         if found:
             gid = (found[0][0] or b"").decode("utf-8", "replace")
             self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")
@@ -266,7 +270,7 @@ class Rest:
 
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
         """What became of jobs of this client's that another session has ended before they were looked for here."""
-        found = [await jobs.find(self.guard.own, job.id) for job in ended]
+        found = [await surely(partial(jobs.find, self.guard.own, job.id)) for job in ended]
         failed = [job for job in found if job is not None and job.state == "failed"]
         return b"".join(self._failed(job, PlanFailed(job.error), mine=True) for job in failed)
 
