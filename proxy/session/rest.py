@@ -52,11 +52,17 @@ class Rest:
         self._pending = False
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
+        self.left: list[Job] | None = None  # of these those of its own that are not done; None: not looked for yet
 
     @property
     def pending(self) -> bool:
         """Whether jobs were written down in the transaction that is open, or one before it of which nothing is known."""
         return self._pending
+
+    @property
+    def began(self) -> bool:
+        """Whether the transaction that wrote jobs down is over, and what has become of them is not known."""
+        return self._began
 
     @property
     def has_left(self) -> bool:
@@ -128,12 +134,13 @@ class Rest:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
                 group.tell(group)
-            self._pending, self._began = False, True
+            self._pending, self._began, self.left = False, True, None
             self.member.attend()
             # A cancel request that was meant for what ran before, and comes late, ends no look.
             found = await surely(lambda: jobs.unfinished(own))
             written = [job for job in found if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
+            self.left = mine
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:
@@ -303,6 +310,10 @@ class Rest:
             finally:
                 watch.cancel()
             case.outcome = "done"
+            self.left = [one for one in self.left or () if one.id != job.id]
+        except ConnectionLost:
+            case.outcome, case.sqlstate = "failed", guard.own.last_words.get("C", "08006")
+            raise
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
             if watch.done() and not watch.cancelled():

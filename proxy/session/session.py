@@ -8,6 +8,7 @@ bound the client's socket is no longer read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -53,6 +54,7 @@ class Session:
     _abandoned = False
     _committing = False  # what the client has sent since the server last had answered all may commit
     _parsed = (b"", True)  # the statement that it parsed last, and whether that may
+    _has_heard = False  # from the server itself that its connection ends
     _stopping: asyncio.Task[None] | None = None  # sends the last cancel request for this session
 
     def __init__(
@@ -97,7 +99,7 @@ class Session:
             self._guard.spoken = lambda: group.tool
             self._rest.group = group
         self.attend()
-        self.relay.reword = self._guard.reworded
+        self.relay.reword = self._reworded
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
         self._prepared.mentions = self._guard.examiner.mentioned
@@ -348,7 +350,7 @@ class Session:
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
         if self._settling is None:
-            self._end()
+            self._say_lost()
         else:
             self.cancelled.set()  # whatever waits inside Interlock finds the connection gone, and says so to the client
 
@@ -440,12 +442,31 @@ class Session:
                 self._end()
 
     def _say_lost(self) -> None:
-        """The server is gone while we used its connection: pass on what it said last, or say that it said nothing."""
-        if not self.relay.capture:  # the client has heard for itself
-            self._end()
-            return
-        self.client.write(fatal.connection_lost(self._own.last_words))
+        """The server is gone: pass on what it said last, or say that it said nothing, unless the client has heard for itself."""
+        fate = self._fate()
+        if (self.relay.capture or fate) and not self._has_heard:
+            self.client.write(fatal.connection_lost(self._own.last_words, fate, self._reading().codec))
         self._end()
+
+    def _reworded(self, body: bytes) -> bytes | None:
+        """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
+        fields = messages.read_fields(body)
+        if fields.get("V", fields.get("S")) not in ("FATAL", "PANIC"):
+            return self._guard.reworded(body)
+        self._has_heard = True
+        if not (fate := self._fate()):
+            return None
+        return messages.error_response(fatal.and_its_fate(fields, fate, self._reading().codec))
+
+    def _fate(self) -> dict[str, str]:
+        """What the client of a lost connection is to hear of the transaction that has put something off; empty: nothing of it stays."""
+        rest, relay = self._rest, self.relay
+        if rest.began or (rest.pending and relay.status == b"I"):
+            left = rest.left if rest.began else None
+            if left or relay.last_tag == b"COMMIT":
+                return fatal.committed(left)
+            return fatal.unanswered() if left is None and relay.last_tag != b"ROLLBACK" else {}
+        return fatal.unanswered() if self._commits else {}
 
     async def _drain(self) -> None:
         """Until the server has answered everything that went on before the held message."""
@@ -477,7 +498,8 @@ class Session:
     async def _settle_ready(self) -> None:
         """The client's transaction is over, and it has not been told yet."""
         before = await self._moment()
-        await self._guard.put_away()
+        with contextlib.suppress(ConnectionLost):  # it is committed, and is told so
+            await self._guard.put_away()
         self._own.release()
         self.cancelled.clear()
         self.client.write(before + self.relay.release_ready())
