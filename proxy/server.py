@@ -204,9 +204,12 @@ class Server:
         )
         keys: list[tuple[int, bytes]] = []
 
-        def cancel_upstream() -> None:
+        async def cancel() -> None:
             if keys:
-                self._spawn(self._send_cancel(server, messages.cancel_request(*keys[0])))
+                await self._send_cancel(server, messages.cancel_request(*keys[0]))
+
+        def cancel_upstream() -> asyncio.Task[Any]:
+            return self._spawn(cancel())
 
         def on_key(key: tuple[int, bytes]) -> None:
             keys.append(key)
@@ -286,8 +289,7 @@ class Server:
             if self._siblings is not None:
                 await self._siblings.ask("cancel", timeout_s=CANCEL_TIMEOUT_S, request=request.raw.hex())
             return  # as Postgres: a wrong key gets no answer
-        session.cancelled_by_client()
-        await self._send_cancel(session.server, request.raw)
+        await self._cancel_in(session, request)
 
     async def _cancel_for_a_sibling(self, message: Message) -> None:
         """Another worker was told to cancel what may be running here."""
@@ -295,17 +297,22 @@ class Server:
         if found is not None and isinstance(found[0], CancelRequest):
             request = found[0]
             if (session := self._keys.get((request.pid, request.key))) is not None:
-                session.cancelled_by_client()
-                await self._send_cancel(session.server, request.raw)
+                await self._cancel_in(session, request)
+
+    async def _cancel_in(self, session: Session, request: CancelRequest) -> None:
+        sending = self._spawn(self._send_cancel(session.server, request.raw))
+        session.cancelled_by_client(sending)
+        await sending
 
     async def _send_cancel(self, server: Peer, request: bytes) -> None:
         if reason := await upstreams.cancel(self.upstream, server, request):
             log.warning("%s", reason)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # ------------------------------------------------ the end
 

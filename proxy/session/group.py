@@ -72,6 +72,7 @@ class Group:
         self.has_jobs = False  # known, as against not asked yet
         self.prepared = 0  # transactions with jobs that were prepared: whoever ends one is to look again
         self._waiting = True  # nobody has asked yet
+        self.looker: Member | None = None  # who alone is to look whether others have left jobs meanwhile
         self.key = ("", "", "")
         self.tell: Callable[[Group], None] = lambda group: None  # the other workers
 
@@ -82,12 +83,17 @@ class Group:
     @waiting.setter
     def waiting(self, value: bool) -> None:
         self._waiting = value
+        self.looker = None
         if value:
             self.tell(self)
         else:
             self.has_jobs = False
             self.asked = time.monotonic()
         self._attend()
+
+    def waits_for(self, member: Member) -> bool:
+        """Whether that member is to look for jobs when its client is in no transaction."""
+        return self._waiting or self.looker is member
 
     def heard(self, prepared: int) -> None:
         """Another worker says that jobs wait, or will."""
@@ -265,8 +271,7 @@ class Groups:
 
     def join(self, member: Member, user: str, database: str, host: str) -> Group:
         group = self._group((user, database, host))
-        if not group.members and self._clock() - group.asked > AGAIN_S:
-            group.waiting = True
+        self.look_again(member, group)
         if not group.members and self._clock() - group.left > SPOKEN_S:
             group.tool = None
         group.members.add(member)
@@ -275,9 +280,19 @@ class Groups:
             self._forget(member_count - KEPT)
         return group
 
+    def look_again(self, member: Member, group: Group) -> bool:
+        """Whether that member is to look for what another proxy may have left, since nobody has for ``AGAIN_S``; the others go on."""
+        now = self._clock()
+        if group.waiting or now - group.asked <= AGAIN_S:
+            return False
+        group.looker, group.asked = member, now
+        return True
+
     def leave(self, member: Member, group: Group) -> None:
         group.members.discard(member)
         group.left = self._clock()
+        if group.looker is member:  # it has not come to it
+            group.looker, group.asked = None, 0.0
 
     def _forget(self, many: int) -> None:
         idle = [key for key, group in self._groups.items() if not group.members][:many]

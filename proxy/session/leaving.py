@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from proxy.net import Peer
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.errors import surely
 from proxy.session.rest import Rest
 from proxy.wire import messages
 from proxy.wire.relay import Relay
@@ -25,24 +26,25 @@ async def leave(
     *,
     label: str,
     drain: Callable[[], Awaitable[None]],
-    cancel_upstream: Callable[[], None],
+    cancel_upstream: Callable[[], Awaitable[None]],
+    commits: bool,
 ) -> None:
     """End what the client has left running, take its settings back, and do the jobs; what fails is left to the next session.
 
-    ``drain`` waits until the server has answered all that was sent.  The server is told that the session ends;
-    its connection is not closed.
+    ``drain`` waits until the server has answered all that was sent.  ``commits``: COMMIT is among that, and is not stopped,
+    as it would not be directly.  The server is told that the session ends; its connection is not closed.
     """
     try:
         async with asyncio.timeout(LEAVING_S):
-            if not relay.quiet:
-                cancel_upstream()
+            if not relay.quiet and not commits:
+                await cancel_upstream()  # until it is delivered: later it would hit what is ours
             if relay.pipeline_open and not relay.copying:
                 server.write(relay.own(messages.sync()))
             await drain()
             relay.release_ready()
             if relay.status != b"I":
-                await own.run([("ROLLBACK", ())], notices=False)
-            await own.run([("DISCARD ALL", ())], notices=False)
+                await surely(lambda: own.run([("ROLLBACK", ())], notices=False))
+            await surely(lambda: own.run([("DISCARD ALL", ())], notices=False))
         await rest.moment()
         own.release()
         server.write(messages.terminate())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.catalog import blockers
@@ -16,7 +17,7 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session import answers
@@ -51,11 +52,17 @@ class Rest:
         self._pending = False
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
+        self.left: list[Job] | None = None  # of these those of its own that are not done; None: not looked for yet
 
     @property
     def pending(self) -> bool:
         """Whether jobs were written down in the transaction that is open, or one before it of which nothing is known."""
         return self._pending
+
+    @property
+    def began(self) -> bool:
+        """Whether the transaction that wrote jobs down is over, and what has become of them is not known."""
+        return self._began
 
     @property
     def has_left(self) -> bool:
@@ -70,7 +77,8 @@ class Rest:
     @property
     def wanted(self) -> bool:
         """Whether the end of the client's transaction is to be told here before the client hears of it."""
-        return self.group is not None and (self._pending or self.group.waiting or self.group.prepared > 0)
+        group = self.group
+        return group is not None and (self._pending or group.waits_for(self.member) or group.prepared > 0)
 
     @property
     def due(self) -> bool:
@@ -126,22 +134,27 @@ class Rest:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
                 group.tell(group)
-            self._pending, self._began = False, True
+            self._pending, self._began, self.left = False, True, None
             self.member.attend()
-            written = [job for job in await jobs.unfinished(own) if job.session == self.guard.deferral.token]
+            # A cancel request that was meant for what ran before, and comes late, ends no look.
+            found = await surely(lambda: jobs.unfinished(own))
+            written = [job for job in found if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
+            self.left = mine
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:
             group.prepared -= 1
             group.waiting = True
-        if not group.waiting:
+        if not group.waits_for(self.member):
             return b""
-        waiting = await jobs.waiting(own)
+        waiting = await surely(lambda: jobs.waiting(own))
         failures = await self._failed_elsewhere([job for job in mine if job.id not in {one.id for one in waiting}])
         if not waiting:
             group.waiting = False
             return failures
+        if not group.waiting:  # another proxy has left them
+            group.waiting = True
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return failures
@@ -156,7 +169,7 @@ class Rest:
                 continue
             for one in before:
                 await self._end_of(one)
-            if await jobs.claim(own, job.id):
+            if await surely(partial(jobs.claim, own, job.id)):
                 failures += await self._do(group, job, mine=is_mine)
             elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
                 failures += await self._done_by_another(group, job)
@@ -165,7 +178,7 @@ class Rest:
         if left:
             self._say_left(left)
         else:
-            group.waiting = bool(await jobs.waiting(own))
+            group.waiting = bool(await surely(lambda: jobs.waiting(own)))
         return failures
 
     # ------------------------------------------------ is it the moment?
@@ -200,7 +213,7 @@ class Rest:
 
         Their client may be waiting for our answer.  One that is not ours to see has hidden its state.
         """
-        row = await self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder())
+        row = await surely(lambda: self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder()))
         try:
             found = blockers.decode((row[0] or b"").decode())
         except UnreadableAnswer as error:
@@ -212,7 +225,8 @@ class Rest:
     async def _is_prepared(self, waiting: list[Job]) -> bool:
         """Whether a transaction that this user has prepared is in the way of a build: who is to end it may be waiting for our answer."""
         tables = sorted({oid for job in waiting if job.waits_for_others for oid in job.tables})
-        found = await self.guard.own.fetch(blockers.PREPARED, "{" + ",".join(map(str, tables)) + "}")
+        array = "{" + ",".join(map(str, tables)) + "}"
+        found = await surely(lambda: self.guard.own.fetch(blockers.PREPARED, array))
         if found:
             gid = (found[0][0] or b"").decode("utf-8", "replace")
             self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")
@@ -263,7 +277,7 @@ class Rest:
 
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
         """What became of jobs of this client's that another session has ended before they were looked for here."""
-        found = [await jobs.find(self.guard.own, job.id) for job in ended]
+        found = [await surely(partial(jobs.find, self.guard.own, job.id)) for job in ended]
         failed = [job for job in found if job is not None and job.state == "failed"]
         return b"".join(self._failed(job, PlanFailed(job.error), mine=True) for job in failed)
 
@@ -296,6 +310,10 @@ class Rest:
             finally:
                 watch.cancel()
             case.outcome = "done"
+            self.left = [one for one in self.left or () if one.id != job.id]
+        except ConnectionLost:
+            case.outcome, case.sqlstate = "failed", guard.own.last_words.get("C", "08006")
+            raise
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
             if watch.done() and not watch.cancelled():

@@ -8,7 +8,9 @@ bound the client's socket is no longer read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -38,6 +40,7 @@ log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
 MAY_SEE = frozenset((QUERY, PARSE, BIND, DESCRIBE, EXECUTE, CALL))  # what the transaction has put off to its end
+COMMITS = re.compile(rb"(?:\A|[\0;/\n])\s*(?:commit|end|prepare\s+transaction)\b", re.IGNORECASE)  # perhaps
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -45,8 +48,14 @@ class Session:
     """One client and its own upstream connection, from the StartupMessage on.
 
     ``cancel_upstream`` sends a cancel request for this session to the server, for steps of our own that a
-    vanished client no longer wants.
+    vanished client no longer wants; what it returns is done when that has been delivered.
     """
+
+    _abandoned = False
+    _committing = False  # what the client has sent since the server last had answered all may commit
+    _parsed = (b"", True)  # the statement that it parsed last, and whether that may
+    _has_heard = False  # from the server itself that its connection ends
+    _stopping: asyncio.Task[None] | None = None  # sends the last cancel request for this session
 
     def __init__(
         self,
@@ -59,7 +68,7 @@ class Session:
         max_statement_bytes: int,
         replication: str,
         on_key: Callable[[tuple[int, bytes]], None],
-        cancel_upstream: Callable[[], None],
+        cancel_upstream: Callable[[], asyncio.Task[None]],
         sasl: Callable[[list[str]], list[str]] | None = None,
         groups: Groups | None = None,
         monitor: Monitor | None = None,
@@ -79,7 +88,7 @@ class Session:
         self._groups = groups or Groups()
         self._rest = Rest(self._guard, self, self._groups)
         self._guard.building = lambda: self._groups.building(who.database)
-        self._guard.voice.at_rest = self._rest.moment
+        self._guard.voice.at_rest = self._moment
         self._guard.deferral.on_deferred = self._rest.begin
         self._guard.let_go = self._rest.let_go
         self._guard.attend = self.attend
@@ -90,7 +99,7 @@ class Session:
             self._guard.spoken = lambda: group.tool
             self._rest.group = group
         self.attend()
-        self.relay.reword = self._guard.reworded
+        self.relay.reword = self._reworded
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
         self._prepared.mentions = self._guard.examiner.mentioned
@@ -170,7 +179,7 @@ class Session:
     def stop_build(self) -> None:
         """Cancel what is being built on its connection."""
         self.cancelled.set()
-        self._cancel_upstream()
+        self._stopping = self._cancel_upstream()
 
     def attend(self) -> None:
         """Watch for the end of the client's transaction while jobs wait for it."""
@@ -199,6 +208,8 @@ class Session:
             self._settling = None
             if relay.held is not None:
                 self._begin_settling()
+            elif self.client.closed:
+                self._client_lost(None)
 
     # ------------------------------------------------ bytes
 
@@ -254,6 +265,8 @@ class Session:
 
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
+        if relay.keeps_ready:
+            self._note_commit(kind, body)
         if self._gated:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
@@ -271,6 +284,23 @@ class Session:
         elif kind == TERMINATE:
             return relay.keeps_ready and self._rest.wanted
         return self._prepared.holds(kind, body, self._reading_now)
+
+    def _note_commit(self, kind: int, body: bytes) -> None:
+        """Note whether this may commit what is put off; errs towards that where a statement was parsed long ago."""
+        if kind == PARSE:
+            self._parsed = (messages.read_parse(body)[0], COMMITS.search(body) is not None)
+        elif kind in (QUERY, BIND):
+            was = self._committing and not self.relay.quiet
+            if kind == QUERY:
+                self._committing = was or COMMITS.search(body) is not None
+            else:
+                name, may = self._parsed
+                self._committing = was or may or messages.read_bind(body)[1] != name
+
+    @property
+    def _commits(self) -> bool:
+        """Whether the client has sent what commits its jobs, as far as is known, and the server has not answered it."""
+        return self._rest.pending and self._committing and not (self.relay.quiet and self.relay.held is None)
 
     def _reading(self) -> Reading:
         return Reading.of(self.relay.parameters)
@@ -295,25 +325,32 @@ class Session:
     # ------------------------------------------------ ends
 
     def _client_lost(self, error: Exception | None) -> None:
-        if self._rest.resting or self._leaving:
+        relay = self.relay
+        if self._rest.resting or self._leaving or relay.kept_ready is not None:
             return  # what was committed is finished whether or not anybody waits for it
         if self._settling is None:
-            if self._rest.due and self.relay.status and self.relay.can_end and not self.server.closed:
-                self._settling = asyncio.get_running_loop().create_task(self._leave())
-            else:
-                self._end()
+            self._end_without_client()
             return
+        if self._commits and not self._abandoned:
+            return  # directly nothing would stop it either; what it sets free is done behind it
         # Something of ours may be running for this client: it is stopped and taken back, and then all ends.
         log.info("%s: the client is gone; stopping what runs for it", self.who.label)
-        self.cancelled.set()
-        self._cancel_upstream()
+        self.stop_build()
+
+    def _end_without_client(self) -> None:
+        """At once, or behind the jobs that its COMMIT sets free."""
+        may_stay = bool(self.relay.status) and self.relay.can_end and not (self.server.closed or self._abandoned)
+        if self._rest.due and may_stay:
+            self._settling = asyncio.get_running_loop().create_task(self._leave())
+        else:
+            self._end()
 
     def _server_lost(self, error: Exception | None) -> None:
         self._own.lost()
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
         if self._settling is None:
-            self._end()
+            self._say_lost()
         else:
             self.cancelled.set()  # whatever waits inside Interlock finds the connection gone, and says so to the client
 
@@ -351,8 +388,9 @@ class Session:
         self.client.write(messages.error_response(REFUSAL))
         self._end()
 
-    def cancelled_by_client(self) -> None:
+    def cancelled_by_client(self, sending: asyncio.Task[None]) -> None:
         """A cancel request for this session came: what waits inside Interlock stops too."""
+        self._stopping = sending
         if self._settling is not None:
             self.cancelled.set()
 
@@ -361,6 +399,7 @@ class Session:
         if self._settling is None:
             self._end()
         else:
+            self._abandoned = True
             self.client.close()
             self._client_lost(None)
 
@@ -397,16 +436,37 @@ class Session:
             self._end()
         finally:
             self._settling = None
-            if self.client.closed or self.server.closed:
+            if self.client.closed and self._rest.pending:
+                self._end_without_client()
+            elif self.client.closed or self.server.closed:
                 self._end()
 
     def _say_lost(self) -> None:
-        """The server is gone while we used its connection: pass on what it said last, or say that it said nothing."""
-        if not self.relay.capture:  # the client has heard for itself
-            self._end()
-            return
-        self.client.write(fatal.connection_lost(self._own.last_words))
+        """The server is gone: pass on what it said last, or say that it said nothing, unless the client has heard for itself."""
+        fate = self._fate()
+        if (self.relay.capture or fate) and not self._has_heard:
+            self.client.write(fatal.connection_lost(self._own.last_words, fate, self._reading().codec))
         self._end()
+
+    def _reworded(self, body: bytes) -> bytes | None:
+        """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
+        fields = messages.read_fields(body)
+        if fields.get("V", fields.get("S")) not in ("FATAL", "PANIC"):
+            return self._guard.reworded(body)
+        self._has_heard = True
+        if not (fate := self._fate()):
+            return None
+        return messages.error_response(fatal.and_its_fate(fields, fate, self._reading().codec))
+
+    def _fate(self) -> dict[str, str]:
+        """What the client of a lost connection is to hear of the transaction that has put something off; empty: nothing of it stays."""
+        rest, relay = self._rest, self.relay
+        if rest.began or (rest.pending and relay.status == b"I"):
+            left = rest.left if rest.began else None
+            if left or relay.last_tag == b"COMMIT":
+                return fatal.committed(left)
+            return fatal.unanswered() if left is None and relay.last_tag != b"ROLLBACK" else {}
+        return fatal.unanswered() if self._commits else {}
 
     async def _drain(self) -> None:
         """Until the server has answered everything that went on before the held message."""
@@ -423,10 +483,23 @@ class Session:
             if self.server.closed:
                 raise ConnectionLost
 
+    async def _moment(self) -> bytes:
+        """The client's transaction is over.  A client that is gone no longer stops what comes now."""
+        await self._stopped()
+        if self.client.closed and not self._abandoned:
+            self.cancelled.clear()
+        return await self._rest.moment()
+
+    async def _stopped(self) -> None:
+        """What was to stop the client's own work has arrived: it does not hit a job, which would have failed."""
+        if self._stopping is not None:
+            await asyncio.wait({self._stopping})
+
     async def _settle_ready(self) -> None:
         """The client's transaction is over, and it has not been told yet."""
-        before = await self._rest.moment()
-        await self._guard.put_away()
+        before = await self._moment()
+        with contextlib.suppress(ConnectionLost):  # it is committed, and is told so
+            await self._guard.put_away()
         self._own.release()
         self.cancelled.clear()
         self.client.write(before + self.relay.release_ready())
@@ -434,7 +507,10 @@ class Session:
     async def _leave(self) -> None:
         """The client is gone, and jobs wait."""
         self._leaving = True
+        commits = self._commits
         try:
+            await self._stopped()
+            self.cancelled.clear()
             await leave(
                 self.relay,
                 self._own,
@@ -443,12 +519,15 @@ class Session:
                 label=self.who.label,
                 drain=self._drain,
                 cancel_upstream=self._cancel_upstream,
+                commits=commits,
             )
         finally:
             self._settling = None
             self._end()
 
     async def _settle_one(self, held: Message) -> None:
+        if self._rest.group is not None and self._groups.look_again(self, self._rest.group):
+            self.attend()
         if held.type != TERMINATE:
             await self._held.settle(held)
             return

@@ -87,7 +87,7 @@ class Place:
 
     def reset(self) -> None:
         self.looking.execute(
-            "SET client_min_messages = warning; DROP SCHEMA IF EXISTS interlock, public CASCADE; CREATE SCHEMA public"
+            "SET client_min_messages = warning; DROP SCHEMA IF EXISTS interlock, aside, public CASCADE; CREATE SCHEMA public"
         )
         self.looking.execute(TABLES)
 

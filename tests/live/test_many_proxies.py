@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.forked import ROOT, bare_environment
 from tests.live.conftest import POLICY
 from tests.proxies import Proxy
-from tests.servers import database_name
+from tests.servers import Server, database_name
 
 TABLES = 10
 DONE = "SELECT count(*) FROM interlock.jobs WHERE state = 'done'"
 STATES = "SELECT state, count(*) FROM interlock.jobs GROUP BY state"
 VALID = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text ~ '^i[0-9]'"
+HURRIED = "from proxy.session import group; group.AGAIN_S = 1.0; from proxy.cli import main; main()"
 LEFT = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
 
 pytestmark = pytest.mark.slow
@@ -66,6 +70,54 @@ def test_each_job_is_done_and_by_one(
         assert tried is not None
         assert tried[0] <= 1  # what the one that was killed had begun
         until(looking, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", lambda claims: claims == 0)
+
+
+@pytest.fixture
+def hurried(postgres: Server, tmp_path: Path) -> Iterator[Proxy]:
+    """An Interlock that looks every second, not every minute, for what others have left."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    command = [sys.executable, "-c", HURRIED, "serve", "--listen", "127.0.0.1:0", "--upstream", postgres.url()]
+    command += ["--policy", str(tmp_path / "policy.yaml")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=bare_environment())
+    proxy = Proxy(postgres, tmp_path / "audit.jsonl", process)
+    proxy.wait_ready(20)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.mark.parametrize("comes", ["a session", "DDL", "another's transaction"])
+def test_a_proxy_with_steady_sessions_does_what_a_dead_one_has_left(
+    comes: str, database: str, hurried: Proxy, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    name = database_name(database)
+    with (
+        psycopg.connect(database, autocommit=True) as looking,
+        psycopg.connect(hurried.url(name), autocommit=True) as steady,
+    ):
+        looking.execute("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 20) g")
+        steady.execute("SELECT 1")  # nothing is there yet
+        dying = start_proxy(policy=tmp_path / "policy.yaml")
+        lock, work = (psycopg.connect(dying.url(name), autocommit=True) for _ in range(2))
+        with contextlib.closing(lock), contextlib.closing(work):
+            lock.execute("BEGIN; SELECT 1")
+            work.execute("BEGIN; CREATE INDEX i1 ON t (a)")
+            work.execute("COMMIT")
+            dying.kill()
+        until(looking, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()", lambda n: n == 2)
+        time.sleep(1.1)
+        if comes == "DDL":
+            steady.execute("CREATE TABLE nn (x int)")
+        elif comes == "a session":
+            with psycopg.connect(hurried.url(name), autocommit=True) as new:
+                new.execute("SELECT 1")
+                assert looking.execute(DONE).fetchone() == (1,)
+        else:
+            steady.execute("BEGIN; SELECT 1")
+            with psycopg.connect(hurried.url(name), autocommit=True) as new:
+                new.execute("SELECT 1")
+            assert looking.execute(DONE).fetchone() == (0,)  # not while one of the group is in a transaction
+            steady.execute("COMMIT")
+        assert looking.execute(DONE).fetchone() == (1,)
 
 
 def until(looking: psycopg.Connection, question: str, answer: Callable[[int], bool]) -> None:
