@@ -15,6 +15,7 @@ from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
+from proxy.run.asking import Asking
 from proxy.run.connection import SET_CONFIG, Connection, ServerError
 from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
@@ -91,12 +92,19 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_left: Callable[[], bool] = lambda: False
+        self.looking: Callable[[], Asking] = lambda: own  # where nobody is waited for long
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
         self.at_end = AtEnd(own, voice, runner, self.explained)
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
+
+    @property
+    def put_off(self) -> list[Pending]:
+        """What the transaction that has ended last left for after its COMMIT; as far as is known, not what it has taken back."""
+        known = self.noted.known
+        return list(self._put_off) if known is None else known
 
     def unfilled(self) -> frozenset[bytes]:
         """In lower case, columns that the open transaction has made and not filled yet; also those that a ROLLBACK TO has taken back."""
@@ -139,10 +147,15 @@ class Deferral:
         if self.own.relay.status != b"T":
             return []
         try:
-            found = await jobs.of_earlier(self.own)
+            found = await jobs.of_earlier(self.looking())
         except JobsUnusable as error:
             log.warning("%s: jobs that were left cannot be read: %s", self.who.label, error)
             return []
+        except ServerError as error:
+            if not is_lock_timeout(error.fields):
+                raise
+            log.warning("%s: jobs that were left cannot be read: %s", self.who.label, answers.LOCKED_JOBS)
+            return list(self._left)
         known = {one.job: one for one in self._left}  # with what has been read of it
         left = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
         return [earlier if (earlier := known.get(one.job)) == one else one for one in left]
