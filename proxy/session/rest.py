@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.catalog import blockers
@@ -19,7 +18,7 @@ from proxy.run import jobs
 from proxy.run.asking import Asking
 from proxy.run.bounded import Bounded
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, is_lock_timeout
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, is_lock_timeout, surely
 from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.patience import LOCK_NOT_AVAILABLE
@@ -39,7 +38,7 @@ PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
 LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
 PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
-RUN = "It is done by the next session of this login, or by: interlock jobs run"
+RUN = "It is done by a later session of this login, or by: interlock jobs run"
 GONE = (
     "it is not in interlock.jobs any more, where somebody must have removed it",
     "Run it by hand, outside a transaction.",
@@ -65,6 +64,7 @@ class Rest:
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
         self._owed: list[tuple[int | None, str]] = []  # what the COMMIT has set free, and its client has not heard of
+        self._is_sure = True  # that all of it was committed
         self._failures = b""
 
     @property
@@ -112,7 +112,7 @@ class Rest:
         if group is None or not self.wanted or self.guard.policy().mode != "enforce":
             return b""
         self.resting = True
-        self._owed, self._failures = [], b""
+        self._owed, self._is_sure, self._failures = [], True, b""
         relay = self.guard.own.relay
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
@@ -120,7 +120,7 @@ class Rest:
             await self._moment(group)
             self._began = False
         except (JobsUnusable, ServerError) as error:
-            self._broke_off(group, error)
+            await self._broke_off(group, error)
         finally:
             self.resting = relay.muted = False
             for name, value in relay.parameters.items():
@@ -133,29 +133,44 @@ class Rest:
         """For what stands in the table of jobs."""
         return Bounded(self.guard.own, self.guard.policy().locks.timeout.ms)
 
-    def _broke_off(self, group: Group, error: JobsUnusable | ServerError) -> None:
-        """The jobs could not be looked for, begun or noted: whoever has put something off hears of it."""
-        reason, hint, sqlstate = str(error), RUN, ""
-        if isinstance(error, JobsUnusable):
-            hint = f"{error.hint}\n{RUN}"
-        else:
-            sqlstate = error.sqlstate
-            reason = answers.LOCKED_JOBS if is_lock_timeout(error.fields) else reason
-        log.error(
-            "%s: what stands in interlock.jobs was not looked for, or not to its end: %s", self.guard.who.label, reason
-        )
+    async def _broke_off(self, group: Group, error: JobsUnusable | ServerError) -> None:
+        """The jobs could not be looked for, begun or noted: whoever has put something off hears of it.  Raises ConnectionLost."""
+        reason, sqlstate = _why(error), error.sqlstate if isinstance(error, ServerError) else ""
+        hint = f"{error.hint}\n{RUN}" if isinstance(error, JobsUnusable) else RUN
+        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, reason)
+        cancelled = sqlstate == QUERY_CANCELED and self.guard.cancelled.is_set()
         if sqlstate in PASSING:
             group.look_again = time.monotonic() + LOOK_AGAIN_S
         group.waiting = sqlstate in PASSING
+        if not self._is_sure:
+            await self._make_sure()
         if not self._owed:
             return
         owed = [title for _, title in self._owed]
-        committed = self.guard.own.relay.last_tag == b"COMMIT"
-        if sqlstate == QUERY_CANCELED and self.guard.cancelled.is_set():
-            fields = answers.not_looked_for(owed, reason, hint, committed=committed, cancelled=True)
+        fields = answers.not_looked_for(owed, reason, hint, committed=self._is_sure, cancelled=cancelled)
+        if cancelled:
             self._failures += self.guard.voice.error(fields)
         else:
-            self.guard.voice.tell(answers.not_looked_for(owed, reason, hint, committed=committed))
+            self.guard.voice.tell(fields)
+
+    async def _make_sure(self) -> None:
+        """Of what was put off, keep what was committed, as far as the server can tell.
+
+        It does not know the jobs of a query string of several statements by their numbers.
+        """
+        try:
+            self._owed = [one for one in self._owed if one[0] is None or await self._is_committed(one[0])]
+        except ServerError as error:
+            log.warning("%s: cannot tell what was committed: %s", self.guard.who.label, error)
+            return
+        self._is_sure = self.guard.own.relay.last_tag == b"COMMIT" or all(
+            number is not None for number, _ in self._owed
+        )
+
+    async def _is_committed(self, job: int) -> bool:
+        """Whether a job that the last transaction has written down was committed; not if that has taken it back."""
+        writer = self.guard.deferral.written_by.get(job)
+        return writer is not None and await surely(lambda: jobs.is_committed(self.guard.own, writer))
 
     async def _moment(self, group: Group) -> None:
         own = self._own
@@ -168,13 +183,12 @@ class Rest:
                 group.tell(group)
             self._pending, self._began = False, True
             self.member.attend()
-            put_off = self.guard.deferral.put_off if tag not in NOTHING_FREE else []
-            self._owed = [(one.job, one_line(one.sql)) for one in put_off]
+            put_off = [p for p in self.guard.deferral.put_off if p.job is not None or tag not in NOTHING_FREE]
+            self._owed, self._is_sure = [(one.job, one_line(one.sql)) for one in put_off], False
             written = [job for job in await jobs.unfinished(own) if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
-            if tag == b"COMMIT":
-                await self._look_for_gone(put_off, written)
-            self._owed = [(job.id, job.title) for job in mine if job.state != "failed"]
+            await self._look_for_gone({job.id for job in written})
+            self._owed, self._is_sure = [(job.id, job.title) for job in mine], True
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:
@@ -216,13 +230,14 @@ class Rest:
         else:
             group.waiting = bool(await jobs.waiting(own))
 
-    async def _look_for_gone(self, put_off: Sequence[Pending], written: Sequence[Job]) -> None:
-        """What was committed, as far as is known for certain, and is not in the table any more: its author is told."""
-        there = {job.id for job in written}
-        gone = [one for one in put_off if one.job is not None and one.job not in there]
-        gone = [one for one in gone if one.job is not None and await jobs.find(self._own, one.job) is None]
-        if gone and self.guard.deferral.noted.known is not None:
-            owed = [one_line(one.sql) for one in gone]
+    async def _look_for_gone(self, there: set[int]) -> None:
+        """What was committed, and is not in the table any more: its author is told."""
+        others = [(job, title) for job, title in self._owed if job is not None and job not in there]
+        gone = [
+            one for one in others if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
+        ]
+        if gone:
+            owed = [title for _, title in gone]
             log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), GONE[0])
             self.guard.voice.tell(answers.not_looked_for(owed, *GONE, committed=True))
 
@@ -362,9 +377,10 @@ class Rest:
             case.outcome = "done"
         except NotNoted as error:
             case.outcome = "done"
-            reason = answers.LOCKED_JOBS if is_lock_timeout(error.fields) else str(error)
-            log.error("%s: job %d is done, but that could not be written down: %s", guard.who.label, job.id, reason)
-            guard.voice.tell(answers.not_noted(job, reason))
+            log.error(
+                "%s: job %d is done, but that could not be written down: %s", guard.who.label, job.id, _why(error)
+            )
+            guard.voice.tell(answers.not_noted(job, _why(error)))
             return b""
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
@@ -396,6 +412,11 @@ class Rest:
     async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         return self.group is not None and await self.groups.has_member(self.group, job.session)
+
+
+def _why(error: JobsUnusable | ServerError) -> str:
+    locked = isinstance(error, ServerError) and is_lock_timeout(error.fields)
+    return answers.LOCKED_JOBS if locked else str(error)
 
 
 def _waits_for_others(waiting: list[Job]) -> list[Job]:
