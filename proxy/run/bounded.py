@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from proxy.run.asking import Asking
 from proxy.run.connection import SET_CONFIG, Connection, Reply, ServerError
 from proxy.run.doing import Doing
-from proxy.run.errors import surely
+from proxy.run.errors import is_lock_timeout, surely
 from proxy.run.monitor import Monitor
 from proxy.run.patience import LOCK_NOT_AVAILABLE
 from proxy.run.savepoint import SAVEPOINT, TAKEN_BACK
 from proxy.run.store import EQ
 
 TABLE = "interlock.jobs"
+IS_LOCKED = "another session has locked the table interlock.jobs"
 LOCKED = f"""/* interlock */ SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n
     JOIN pg_catalog.pg_class c ON c.relnamespace {EQ} n.oid AND c.relname {EQ} 'jobs'
     JOIN pg_catalog.pg_database d ON d.datname {EQ} pg_catalog.current_database()
@@ -107,4 +108,9 @@ def bounded(own: Connection, ms: int) -> Bounded:
     return _Inside(own, ms) if own.relay.status == b"T" else Bounded(own, ms)
 
 
-__all__ = ["Bounded", "bounded"]
+def reason(error: Exception) -> str:
+    """Why something about the table of jobs could not be done, in words."""
+    return IS_LOCKED if isinstance(error, ServerError) and is_lock_timeout(error.fields) else str(error)
+
+
+__all__ = ["IS_LOCKED", "Bounded", "bounded", "reason"]

@@ -18,7 +18,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
 from proxy.run import jobs, meant
 from proxy.run.asking import Asking, unhexed
-from proxy.run.bounded import Bounded
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import SET_CONFIG, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
@@ -85,8 +85,8 @@ async def _note_failed(own: Asking, job: Job, failed: PlanFailed, state: str, bu
     try:
         await _note(own, job, state, budget, failed.error)
     except NotNoted as unnoted:
-        log.error("job %d: it has failed, which could not be written down: %s", job.id, unnoted)
-        told = f"That could not be written down in interlock.jobs: {unnoted}."
+        log.error("job %d: it has failed, which could not be written down: %s", job.id, reason(unnoted))
+        told = f"That could not be written down in interlock.jobs: {reason(unnoted)}."
         failed.error = {**failed.error, "D": f"{failed.error.get('D', '')} {told}".lstrip()}
 
 

@@ -17,6 +17,7 @@ from proxy.policy import allow
 from proxy.policy.decide import NOT_IN_TRANSACTION
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Decided, Verdict
+from proxy.run.bounded import IS_LOCKED
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused
@@ -26,7 +27,6 @@ REJECTED = "IL001"
 UNREADABLE = "IL002"
 JOB_FAILED = "IL003"
 LOCKED = "IL004"
-LOCKED_JOBS = "another session has locked the table interlock.jobs"
 LONGEST = 400  # letters of a hint that stand in MESSAGE, too
 
 SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "info", "notice", "warning", "error")
@@ -158,7 +158,7 @@ def jobs_locked() -> dict[str, str]:
         "S": "ERROR",
         "V": "ERROR",
         "C": LOCKED,
-        "M": f"what has to wait for COMMIT cannot be written down: {LOCKED_JOBS}",
+        "M": f"what has to wait for COMMIT cannot be written down: {IS_LOCKED}",
         "D": "Interlock does not wait for it while the locks of this transaction may keep the application waiting.",
         "H": "Run the migration again when that session has ended its transaction.",
         "R": "jobs",

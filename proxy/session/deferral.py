@@ -16,6 +16,7 @@ from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
 from proxy.run.asking import Asking
+from proxy.run.bounded import reason
 from proxy.run.connection import SET_CONFIG, Connection, Reply, ServerError
 from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
@@ -156,7 +157,7 @@ class Deferral:
         except ServerError as error:
             if not is_lock_timeout(error.fields):
                 raise
-            log.warning("%s: jobs that were left cannot be read: %s", self.who.label, answers.LOCKED_JOBS)
+            log.warning("%s: jobs that were left cannot be read: %s", self.who.label, reason(error))
             return list(self._left)
         known = {one.job: one for one in self._left}  # with what has been read of it
         left = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]

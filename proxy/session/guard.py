@@ -22,7 +22,7 @@ from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
-from proxy.run.bounded import bounded
+from proxy.run.bounded import bounded, reason
 from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.errors import is_lock_timeout
 from proxy.run.jobs import Job, JobsUnusable
@@ -352,7 +352,7 @@ class Guard:
             if not is_lock_timeout(error.fields):
                 raise
             self.has_asked = False
-            log.warning("%s: whether jobs have failed was not looked for: %s", self.who.label, answers.LOCKED_JOBS)
+            log.warning("%s: whether jobs have failed was not looked for: %s", self.who.label, reason(error))
             return []
 
     # ------------------------------------------------ acting

@@ -16,9 +16,9 @@ from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.asking import Asking
-from proxy.run.bounded import Bounded
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import ConnectionLost, ServerError
-from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, is_lock_timeout, surely
+from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.patience import LOCK_NOT_AVAILABLE
@@ -135,9 +135,9 @@ class Rest:
 
     async def _broke_off(self, group: Group, error: JobsUnusable | ServerError) -> None:
         """The jobs could not be looked for, begun or noted: whoever has put something off hears of it.  Raises ConnectionLost."""
-        reason, sqlstate = _why(error), error.sqlstate if isinstance(error, ServerError) else ""
+        why, sqlstate = reason(error), error.sqlstate if isinstance(error, ServerError) else ""
         hint = f"{error.hint}\n{RUN}" if isinstance(error, JobsUnusable) else RUN
-        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, reason)
+        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, why)
         cancelled = sqlstate == QUERY_CANCELED and self.guard.cancelled.is_set()
         if sqlstate in PASSING:
             group.look_again = time.monotonic() + LOOK_AGAIN_S
@@ -147,7 +147,7 @@ class Rest:
         if not self._owed:
             return
         owed = [title for _, title in self._owed]
-        fields = answers.not_looked_for(owed, reason, hint, committed=self._is_sure, cancelled=cancelled)
+        fields = answers.not_looked_for(owed, why, hint, committed=self._is_sure, cancelled=cancelled)
         if cancelled:
             self._failures += self.guard.voice.error(fields)
         else:
@@ -378,9 +378,9 @@ class Rest:
         except NotNoted as error:
             case.outcome = "done"
             log.error(
-                "%s: job %d is done, but that could not be written down: %s", guard.who.label, job.id, _why(error)
+                "%s: job %d is done, but that could not be written down: %s", guard.who.label, job.id, reason(error)
             )
-            guard.voice.tell(answers.not_noted(job, _why(error)))
+            guard.voice.tell(answers.not_noted(job, reason(error)))
             return b""
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
@@ -412,11 +412,6 @@ class Rest:
     async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         return self.group is not None and await self.groups.has_member(self.group, job.session)
-
-
-def _why(error: JobsUnusable | ServerError) -> str:
-    locked = isinstance(error, ServerError) and is_lock_timeout(error.fields)
-    return answers.LOCKED_JOBS if locked else str(error)
 
 
 def _waits_for_others(waiting: list[Job]) -> list[Job]:
