@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from proxy.plans.plan import Lock, Plan, Step
 from proxy.plans.target import qualify
 from proxy.run import jobs, meant
 from proxy.run.asking import Asking, unhexed
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import SET_CONFIG, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
@@ -26,6 +28,8 @@ from proxy.run.settings import as_before
 from proxy.run.turn import turn
 from proxy.sql import read
 from proxy.sql.statements import CreateIndex, DropIndex, quote_identifier
+
+log = logging.getLogger("interlock")
 
 TIMEOUTS = ("lock_timeout", "statement_timeout", "transaction_timeout")
 SETTINGS = (
@@ -39,6 +43,10 @@ TABLES = (
 )
 
 
+class NotNoted(ServerError):
+    """A job is done, but that could not be written down: whoever comes next finds it done, and says so."""
+
+
 async def run_job(
     own: Asking,
     job: Job,
@@ -50,18 +58,36 @@ async def run_job(
     """Do a claimed job, outside a transaction, and note what became of it.  ``results`` takes what became of each step.
 
     Raises PlanFailed: it is kept as failed, or, if it was cancelled or met a deadlock, goes on waiting; ConnectionLost: it is still
-    claimed by a session that is gone, and whoever claims it next begins again.
+    claimed by a session that is gone, and whoever claims it next begins again; NotNoted.
     """
     try:
         results = await _run(own, job, budget, say, cancelled, [] if results is None else results)
     except PlanFailed as failed:
         error = failed.error
         again = error.get("C") == DEADLOCK or (error.get("C") == QUERY_CANCELED and cancelled.is_set())
-        state = "waiting" if again else "failed"
-        await surely(lambda: jobs.end(own, job.id, state, error))
+        await _note_failed(own, job, failed, "waiting" if again else "failed", budget)
         raise
-    await surely(lambda: jobs.end(own, job.id, "done"))
+    await _note(own, job, "done", budget)
     return results
+
+
+async def _note(own: Asking, job: Job, state: str, budget: Budget, error: dict[str, str] | None = None) -> None:
+    """Write down what became of it.  Raises NotNoted, ConnectionLost."""
+    own = Bounded(own, budget.locks.timeout_ms)
+    try:
+        await surely(lambda: jobs.end(own, job.id, state, error))
+    except ServerError as unnoted:
+        raise NotNoted(unnoted.fields) from None
+
+
+async def _note_failed(own: Asking, job: Job, failed: PlanFailed, state: str, budget: Budget) -> None:
+    """As ``_note``; but that it failed is what is to be heard, and where it cannot be written down, that only beside it."""
+    try:
+        await _note(own, job, state, budget, failed.error)
+    except NotNoted as unnoted:
+        log.error("job %d: it has failed, which could not be written down: %s", job.id, reason(unnoted))
+        told = f"That could not be written down in interlock.jobs: {reason(unnoted)}."
+        failed.error = {**failed.error, "D": f"{failed.error.get('D', '')} {told}".lstrip()}
 
 
 async def give_up(
@@ -83,10 +109,9 @@ async def give_up(
                 cleared = [s for step in job.steps for s in await _cleared(own, step)]
                 await runner.run(Plan(job.kind, (*cleared, *(_giving_up(sql, job) for sql in job.give_up))))
     except PlanFailed as failed:
-        error = failed.error
-        await surely(lambda: jobs.end(own, job.id, "failed", error))
+        await _note_failed(own, job, failed, "failed", budget)
         raise
-    await surely(lambda: jobs.end(own, job.id, "cancelled", job.error or None))
+    await _note(own, job, "cancelled", budget, job.error or None)
     return results
 
 

@@ -107,6 +107,12 @@ END = (
     f" WHERE j.id {EQ} $1::pg_catalog.int8 AND {_MINE}"
 )
 REMOVE = f"/* interlock */ DELETE FROM interlock.jobs AS j WHERE j.id {EQ} $1::pg_catalog.int8 AND {_MINE}"
+# Whether what stands in a row's xmin, of a (sub)transaction of a moment ago, was committed; it does not look at the table.
+COMMITTED = (
+    "/* interlock */ SELECT pg_catalog.txid_status(s.next OPERATOR(pg_catalog.-) ((s.next OPERATOR(pg_catalog.-)"
+    " $1::pg_catalog.int8) OPERATOR(pg_catalog.&) 4294967295::pg_catalog.int8)) FROM (SELECT"
+    " pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next) s"
+)
 PRUNE = (
     f"/* interlock */ DELETE FROM interlock.jobs AS j WHERE {_MINE} AND j.state {EQ} 'done'"
     f" AND j.finished_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '{KEPT}'::pg_catalog.interval)"
@@ -141,9 +147,9 @@ class NewJob:
 
     @property
     def insertion(self) -> tuple[str, tuple[str, ...]]:
-        """The statement that writes it down, and its parameters; its one row is the number."""
+        """The statement that writes it down, and its parameters; its one row is the number, and who wrote it (``COMMITTED``)."""
         sql = INSERT if self.like is None else INSERT.replace(_SETTINGS, _SETTINGS_OF.format(self.like))
-        return f"/* interlock */ {sql} RETURNING id", self.parameters
+        return f"/* interlock */ {sql} RETURNING id, xmin", self.parameters
 
     @property
     def sql(self) -> str:
@@ -240,6 +246,16 @@ async def add(own: Asking, job: NewJob) -> int:
 def number(reply: Reply) -> int:
     """Of the job that was written down, from the answer to its ``insertion``."""
     return int(reply.rows[0][0] or b"0")
+
+
+def written_by(reply: Reply) -> str:
+    """The (sub)transaction that wrote it down, for ``is_committed``."""
+    return (reply.rows[0][1] or b"").decode("ascii")
+
+
+async def is_committed(own: Asking, writer: str) -> bool:
+    """Whether what that transaction has written down was committed, whatever has become of it since.  Raises ServerError."""
+    return (await own.fetch(COMMITTED, writer))[0][0] == b"committed"
 
 
 async def of_session(own: Asking, session: str) -> list[Job]:

@@ -17,6 +17,7 @@ from proxy.policy import allow
 from proxy.policy.decide import NOT_IN_TRANSACTION
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Decided, Verdict
+from proxy.run.bounded import IS_LOCKED
 from proxy.run.errors import QUERY_CANCELED, PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused
@@ -157,7 +158,7 @@ def jobs_locked() -> dict[str, str]:
         "S": "ERROR",
         "V": "ERROR",
         "C": LOCKED,
-        "M": "what has to wait for COMMIT cannot be written down: another session has locked the table interlock.jobs",
+        "M": f"what has to wait for COMMIT cannot be written down: {IS_LOCKED}",
         "D": "Interlock does not wait for it while the locks of this transaction may keep the application waiting.",
         "H": "Run the migration again when that session has ended its transaction.",
         "R": "jobs",
@@ -246,6 +247,39 @@ def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
         **{key: error[key] for key in "stcn" if key in error},
         "R": "jobs",
     }
+
+
+def not_looked_for(
+    owed: Sequence[str], reason: str, hint: str, *, committed: bool, cancelled: bool = False
+) -> dict[str, str]:
+    """What a COMMIT has set free, and was not begun or is not known to be done; ``cancelled``: the client did not wait.
+
+    Not ``committed``: it is not known whether the transaction was.
+    """
+    first = owed[0] + (f" (and {len(owed) - 1} more)" if len(owed) > 1 else "")
+    detail = f"It put off until COMMIT: {'; '.join(owed)}."
+    if cancelled:
+        return {
+            "S": "ERROR",
+            "V": "ERROR",
+            "C": JOB_FAILED,
+            "M": f"the migration is committed, but not finished: {first} was cancelled\n"
+            "It is begun again by the next session, or by: interlock jobs run",
+            "D": f"{reason}. {detail}",
+            "H": "Do not run the migration again: it is recorded as done. interlock jobs list says what is missing.",
+            "R": "jobs",
+        }
+    what = "committed, but not finished" if committed else "not finished, if the transaction was committed"
+    return notice(f"{what}: {first}: {reason} [jobs]", severity="WARNING", detail=detail, hint=hint)
+
+
+def not_noted(job: Job, reason: str) -> dict[str, str]:
+    """A job is done, and the table says that it is not."""
+    return notice(
+        f"job {job.id} is done, but that could not be written down: {reason}: {job.title} [jobs]",
+        severity="WARNING",
+        hint="The next session of this login looks at it again, or: interlock jobs run",
+    )
 
 
 def unfinished(failed: Sequence[Job], *, severity: str) -> dict[str, str]:

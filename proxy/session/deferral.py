@@ -15,7 +15,9 @@ from proxy.plans.plan import Step
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
-from proxy.run.connection import SET_CONFIG, Connection, ServerError
+from proxy.run.asking import Asking
+from proxy.run.bounded import reason
+from proxy.run.connection import SET_CONFIG, Connection, Reply, ServerError
 from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
@@ -91,12 +93,21 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_left: Callable[[], bool] = lambda: False
+        self.looking: Callable[[], Asking] = lambda: own  # where nobody is waited for long
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
         self.at_end = AtEnd(own, voice, runner, self.explained)
+        self.written_by: dict[
+            int, str
+        ] = {}  # the (sub)transaction that has written down each job, for ``jobs.is_committed``
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back
+
+    @property
+    def put_off(self) -> Sequence[Pending]:
+        """What the transaction that is open, or has ended last, has put off, with what it has taken back; see ``written_by``."""
+        return self._put_off
 
     def unfilled(self) -> frozenset[bytes]:
         """In lower case, columns that the open transaction has made and not filled yet; also those that a ROLLBACK TO has taken back."""
@@ -139,10 +150,15 @@ class Deferral:
         if self.own.relay.status != b"T":
             return []
         try:
-            found = await jobs.of_earlier(self.own)
+            found = await jobs.of_earlier(self.looking())
         except JobsUnusable as error:
             log.warning("%s: jobs that were left cannot be read: %s", self.who.label, error)
             return []
+        except ServerError as error:
+            if not is_lock_timeout(error.fields):
+                raise
+            log.warning("%s: jobs that were left cannot be read: %s", self.who.label, reason(error))
+            return list(self._left)
         known = {one.job: one for one in self._left}  # with what has been read of it
         left = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
         return [earlier if (earlier := known.get(one.job)) == one else one for one in left]
@@ -184,7 +200,7 @@ class Deferral:
                 ahead = [*((sql, ()) for sql in first), *then[:-1]]
                 replies = (await self.own.run([*ahead, timeout, then[-1], restore]))[:-1]
             if job is not None:
-                self._note(job, jobs.number(replies[len(replies) - 1]), case.statement)
+                self._note(job, replies[len(replies) - 1], case.statement)
             if simple:
                 await self.own.sync()  # a Query commits what was executed before it without a Sync
         except JobsUnusable as error:
@@ -219,16 +235,19 @@ class Deferral:
             if not await jobs.is_there(self.own) and await jobs.prepare(self.own, self.cancelled):
                 self.noted.made()
 
-    def _note(self, job: NewJob, number: int, statement: Statement) -> None:
+    def _note(self, job: NewJob, reply: Reply, statement: Statement) -> None:
         """It has been written down."""
+        number = jobs.number(reply)
         pending = Pending(job.statement, job.steps, job.tables, job.give_up, number, known=statement)
         self._remember([pending])
+        self.written_by[number] = jobs.written_by(reply)
         self.noted.add(pending, first=not self.has_deferred())
 
     def _remember(self, pending: Sequence[Pending]) -> None:
         """To be called before ``on_deferred``: what an earlier transaction has put off is forgotten."""
         if not self.has_deferred():
             self._put_off.clear()
+            self.written_by.clear()
         self._put_off += pending
 
     def explained(self, fields: dict[str, str]) -> dict[str, str] | None:
@@ -271,6 +290,7 @@ class Deferral:
                 await self.own.sync()
             for job in given.jobs:
                 await jobs.remove(self.own, job)
+                self.written_by.pop(job, None)
             for sql in (*given.run, *((case.statement.sql,) if given.as_written else ())):
                 await self.own.run([(sql, ())], notices=False)
             if simple:

@@ -22,7 +22,9 @@ from proxy.policy.decide import decide
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action
 from proxy.run import jobs
+from proxy.run.bounded import bounded, reason
 from proxy.run.connection import Connection, ConnectionLost, ServerError
+from proxy.run.errors import is_lock_timeout
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.store import READ_ONLY
 from proxy.session import answers
@@ -101,6 +103,7 @@ class Guard:
             lambda case, policy, inside: self.one.runner(case, policy, inside=inside),
             cancelled,
         )
+        self.deferral.looking = lambda: bounded(own, policy().locks.timeout.ms)
         self.at_end = self.deferral.at_end
         self.let_go: Callable[[], Awaitable[None]] = _no_snapshots
         self.building: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
@@ -340,9 +343,16 @@ class Guard:
             return []
         self.has_asked = True
         try:
-            return [job for job in await jobs.unfinished(self.own) if job.state == "failed"]
+            found = await jobs.unfinished(bounded(self.own, policy.locks.timeout.ms))
+            return [job for job in found if job.state == "failed"]
         except JobsUnusable as error:
             log.warning("%s: jobs cannot be read: %s", self.who.label, error)
+            return []
+        except ServerError as error:
+            if not is_lock_timeout(error.fields):
+                raise
+            self.has_asked = False
+            log.warning("%s: whether jobs have failed was not looked for: %s", self.who.label, reason(error))
             return []
 
     # ------------------------------------------------ acting

@@ -16,10 +16,14 @@ from proxy.catalog import blockers
 from proxy.catalog.answer import UnreadableAnswer
 from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
+from proxy.run.asking import Asking
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import ConnectionLost, ServerError
 from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
-from proxy.run.job import run_job
+from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
+from proxy.run.patience import LOCK_NOT_AVAILABLE
+from proxy.run.words import one_line
 from proxy.session import answers
 from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Groups, Member
@@ -33,7 +37,15 @@ log = logging.getLogger("interlock")
 
 PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
+LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
+PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
+RUN = "It is done by a later session of this login, or by: interlock jobs run"
+GONE = (
+    "it is not in interlock.jobs any more, where somebody must have removed it",
+    "Run it by hand, outside a transaction.",
+)
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
+NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
 
 
@@ -53,6 +65,9 @@ class Rest:
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
         self.left: list[Job] | None = None  # of these those of its own that are not done; None: not looked for yet
+        self._owed: list[tuple[int | None, str]] = []  # what the COMMIT has set free, and its client has not heard of
+        self._is_sure = True  # that all of it was committed
+        self._failures = b""
 
     @property
     def pending(self) -> bool:
@@ -105,59 +120,105 @@ class Rest:
         if group is None or not self.wanted or self.guard.policy().mode != "enforce":
             return b""
         self.resting = True
+        self._owed, self._is_sure, self._failures = [], True, b""
         relay = self.guard.own.relay
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
         try:
-            failures = await self._moment(group)
+            await self._moment(group)
             self._began = False
-            return failures
-        except JobsUnusable as error:
-            log.error("%s: jobs cannot be done: %s", self.guard.who.label, error)
-            group.waiting = False
-            return b""
-        except ServerError as error:
-            log.warning("%s: jobs were not looked for: %s", self.guard.who.label, error)
-            group.waiting = False
-            return b""
+        except (JobsUnusable, ServerError) as error:
+            await self._broke_off(group, error)
         finally:
             self.resting = relay.muted = False
             for name, value in relay.parameters.items():
                 if parameters.get(name) != value:
                     self.guard.client.write(messages.parameter_status(name, value))
+        return self._failures
 
-    async def _moment(self, group: Group) -> bytes:
-        own = self.guard.own
-        tag = own.relay.last_tag
+    @property
+    def _own(self) -> Asking:
+        """For what stands in the table of jobs."""
+        return Bounded(self.guard.own, self.guard.policy().locks.timeout.ms)
+
+    async def _broke_off(self, group: Group, error: JobsUnusable | ServerError) -> None:
+        """The jobs could not be looked for, begun or noted: whoever has put something off hears of it.  Raises ConnectionLost."""
+        why, sqlstate = reason(error), error.sqlstate if isinstance(error, ServerError) else ""
+        hint = f"{error.hint}\n{RUN}" if isinstance(error, JobsUnusable) else RUN
+        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, why)
+        cancelled = sqlstate == QUERY_CANCELED and self.guard.cancelled.is_set()
+        if sqlstate in PASSING:
+            group.look_again = time.monotonic() + LOOK_AGAIN_S
+        group.waiting = sqlstate in PASSING
+        if not self._is_sure:
+            await self._make_sure()
+        if not self._owed:
+            return
+        owed = [title for _, title in self._owed]
+        fields = answers.not_looked_for(owed, why, hint, committed=self._is_sure, cancelled=cancelled)
+        if cancelled:
+            self._failures += self.guard.voice.error(fields)
+        else:
+            self.guard.voice.tell(fields)
+
+    async def _make_sure(self) -> None:
+        """Of what was put off, keep what was committed, as far as the server can tell.
+
+        It does not know the jobs of a query string of several statements by their numbers.
+        """
+        try:
+            self._owed = [one for one in self._owed if one[0] is None or await self._is_committed(one[0])]
+        except ServerError as error:
+            log.warning("%s: cannot tell what was committed: %s", self.guard.who.label, error)
+            return
+        self._is_sure = self.guard.own.relay.last_tag == b"COMMIT" or all(
+            number is not None for number, _ in self._owed
+        )
+
+    async def _is_committed(self, job: int) -> bool:
+        """Whether a job that the last transaction has written down was committed; not if that has taken it back."""
+        writer = self.guard.deferral.written_by.get(job)
+        return writer is not None and await surely(lambda: jobs.is_committed(self.guard.own, writer))
+
+    async def _moment(self, group: Group) -> None:
+        own = self._own
+        tag = self.guard.own.relay.last_tag
         mine: list[Job] = []
+        has_committed = self._pending
         if self._pending:
             if tag == b"PREPARE TRANSACTION":
                 group.prepared += 1
                 group.tell(group)
             self._pending, self._began, self.left = False, True, None
             self.member.attend()
+            put_off = [p for p in self.guard.deferral.put_off if p.job is not None or tag not in NOTHING_FREE]
+            self._owed, self._is_sure = [(one.job, one_line(one.sql)) for one in put_off], False
             # A cancel request that was meant for what ran before, and comes late, ends no look.
             found = await surely(lambda: jobs.unfinished(own))
             written = [job for job in found if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
+            await self._look_for_gone({job.id for job in written})
+            self._owed, self._is_sure = [(job.id, job.title) for job in mine], True
             self.left = mine
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:
             group.prepared -= 1
             group.waiting = True
-        if not group.waits_for(self.member):
-            return b""
+        if not group.waits_for(self.member) or (not has_committed and time.monotonic() < group.look_again):
+            return
         waiting = await surely(lambda: jobs.waiting(own))
-        failures = await self._failed_elsewhere([job for job in mine if job.id not in {one.id for one in waiting}])
+        ended = [job for job in mine if job.id not in {one.id for one in waiting}]
+        self._failures += await self._failed_elsewhere(ended)
+        self._heard(*ended)
         if not waiting:
             group.waiting = False
-            return failures
+            return
         if not group.waiting:  # another proxy has left them
             group.waiting = True
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
-            return failures
+            return
         left = [] if await self._is_free(group, waiting) else _waits_for_others(waiting)
         free = [job for job in waiting if job not in left]
         busy: list[Job] = []  # other sessions have them, or they come behind such
@@ -170,16 +231,33 @@ class Rest:
             for one in before:
                 await self._end_of(one)
             if await surely(partial(jobs.claim, own, job.id)):
-                failures += await self._do(group, job, mine=is_mine)
+                self._failures += await self._do(group, job, mine=is_mine)
+                self._heard(job)
             elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
-                failures += await self._done_by_another(group, job)
+                self._failures += await self._done_by_another(group, job)
+                self._heard(job)
             else:
                 busy.append(job)
         if left:
             self._say_left(left)
         else:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
-        return failures
+
+    async def _look_for_gone(self, there: set[int]) -> None:
+        """What was committed, and is not in the table any more: its author is told."""
+        others = [(job, title) for job, title in self._owed if job is not None and job not in there]
+        gone = [
+            one for one in others if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
+        ]
+        if gone:
+            owed = [title for _, title in gone]
+            log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), GONE[0])
+            self.guard.voice.tell(answers.not_looked_for(owed, *GONE, committed=True))
+
+    def _heard(self, *of: Job) -> None:
+        """Their client has heard what became of them."""
+        heard = {job.id for job in of}
+        self._owed = [one for one in self._owed if one[0] not in heard]
 
     # ------------------------------------------------ is it the moment?
 
@@ -253,6 +331,7 @@ class Rest:
                     return
 
     def _say_left(self, left: list[Job], until: tuple[str, str] = UNTIL_REST) -> None:
+        self._heard(*left)
         for job in left:
             log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
             said = answers.notice(
@@ -267,17 +346,17 @@ class Rest:
     async def _end_of(self, job: Job) -> Job | None:
         """A job once no other session has it any more, or as it is when the client cancels; None if it is gone."""
         while True:
-            found = await jobs.find(self.guard.own, job.id)
+            found = await jobs.find(self._own, job.id)
             if found is None or found.state not in ("waiting", "running") or self.guard.cancelled.is_set():
                 return found
-            if await jobs.claim(self.guard.own, job.id):  # who had it is gone, or has put it back
-                await jobs.end(self.guard.own, job.id, "waiting")
+            if await jobs.claim(self._own, job.id):  # who had it is gone, or has put it back
+                await jobs.end(self._own, job.id, "waiting")
                 return found
             await asyncio.sleep(PAUSE_S)
 
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
         """What became of jobs of this client's that another session has ended before they were looked for here."""
-        found = [await surely(partial(jobs.find, self.guard.own, job.id)) for job in ended]
+        found = [await surely(partial(jobs.find, self._own, job.id)) for job in ended]
         failed = [job for job in found if job is not None and job.state == "failed"]
         return b"".join(self._failed(job, PlanFailed(job.error), mine=True) for job in failed)
 
@@ -291,7 +370,7 @@ class Rest:
         if self.guard.cancelled.is_set():
             said = {"S": "ERROR", "C": QUERY_CANCELED, "M": "canceling statement due to user request"}
             return self._failed(job, PlanFailed(said), mine=True)
-        return await self._do(group, job, mine=True) if await jobs.claim(self.guard.own, job.id) else b""
+        return await self._do(group, job, mine=True) if await jobs.claim(self._own, job.id) else b""
 
     async def _do(self, group: Group, job: Job, *, mine: bool) -> bytes:
         """One claimed job; what went wrong as an error for the client, or, where it is none of its own, as a warning."""
@@ -314,6 +393,14 @@ class Rest:
         except ConnectionLost:
             case.outcome, case.sqlstate = "failed", guard.own.last_words.get("C", "08006")
             raise
+        except NotNoted as error:
+            case.outcome = "done"
+            self.left = [one for one in self.left or () if one.id != job.id]
+            log.error(
+                "%s: job %d is done, but that could not be written down: %s", guard.who.label, job.id, reason(error)
+            )
+            guard.voice.tell(answers.not_noted(job, reason(error)))
+            return b""
         except PlanFailed as failed:
             case.outcome, case.sqlstate = "failed", failed.error.get("C", "")
             if watch.done() and not watch.cancelled():

@@ -119,8 +119,9 @@ def test_later_migrations_hear_of_it(action: str, orders: str, share_proxy: Call
 
 @pytest.mark.parametrize("opening", ["", "BEGIN"], ids=["autocommit", "transaction"])
 def test_a_cancel_while_failed_jobs_are_looked_for_ends_the_statement_alone(
-    opening: str, orders: str, guarded: str
+    opening: str, orders: str, share_proxy: Callable[[str], Proxy]
 ) -> None:
+    guarded = through(share_proxy(POLICY + "locks: { timeout: 20s }"), orders)
     with psycopg.connect(guarded, autocommit=True) as first:
         first.execute("BEGIN")
         first.execute(INDEX)
