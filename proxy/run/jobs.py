@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 SPACE = 0x494E544A  # "INTJ": the first key of a claim; the second is the job
 KEPT = "30 days"  # how long a job that is done stays in the table
+DROPPED = ("42P01", "3F000")  # undefined_table, invalid_schema_name
 OVER = ("done", "cancelled")
 STATES = ("waiting", "running", "failed", *OVER)
 
@@ -271,7 +272,7 @@ async def unfinished(own: Asking) -> list[Job]:
 
     Raises JobsUnusable, ServerError.
     """
-    return _jobs(await own.fetch(UNFINISHED)) if await exists(own) else []
+    return await _look(own, UNFINISHED) if await exists(own) else []
 
 
 async def of_earlier(own: Asking) -> list[Job]:
@@ -288,7 +289,7 @@ async def waiting(own: Asking) -> list[Job]:
     """
     if not await pending(own):
         return []
-    found = [job for job in _jobs(await own.fetch(UNFINISHED)) if job.state != "failed"]
+    found = [job for job in await _look(own, UNFINISHED) if job.state != "failed"]
     for job in found:
         if job.unreadable:
             log.warning("job %d in interlock.jobs is left alone: %s", job.id, job.unreadable)
@@ -297,7 +298,7 @@ async def waiting(own: Asking) -> list[Job]:
 
 async def everything(own: Asking) -> list[Job]:
     """All that may be seen: a superuser, and the table's owner, see everybody's.  Raises as ``unfinished``."""
-    return _jobs(await own.fetch(ALL)) if await exists(own) else []
+    return await _look(own, ALL) if await exists(own) else []
 
 
 async def orphans(own: Asking) -> list[Job]:
@@ -307,8 +308,18 @@ async def orphans(own: Asking) -> list[Job]:
 
 async def find(own: Asking, job: int) -> Job | None:
     """One by its number, as far as it may be seen.  Raises as ``unfinished``."""
-    found = _jobs(await own.fetch(ONE, str(job))) if await exists(own) else []
+    found = await _look(own, ONE, str(job)) if await exists(own) else []
     return found[0] if found else None
+
+
+async def _look(own: Asking, sql: str, *parameters: str) -> list[Job]:
+    """[] if the table has been dropped since it was asked whether there is one.  Raises ServerError."""
+    try:
+        return _jobs(await own.fetch(sql, *parameters))
+    except ServerError as error:
+        if error.sqlstate not in DROPPED or await is_there(own):
+            raise
+        return []
 
 
 def _jobs(rows: Sequence[Sequence[bytes | None]]) -> list[Job]:

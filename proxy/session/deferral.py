@@ -97,9 +97,8 @@ class Deferral:
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
         self.at_end = AtEnd(own, voice, runner, self.explained)
-        self.written_by: dict[
-            int, str
-        ] = {}  # the (sub)transaction that has written down each job, for ``jobs.is_committed``
+        # The (sub)transaction that has written down each job, for ``jobs.is_committed``.
+        self.written_by: dict[int, str] = {}
         self._put_off: list[
             Pending
         ] = []  # since the transaction began, for messages: also what ROLLBACK TO has taken back

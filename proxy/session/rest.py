@@ -55,6 +55,12 @@ class Rest:
     ``resting``  jobs are being done, on this session's connection; its client waits
     """
 
+    left: list[Job] | None = (
+        None  # of those of its own those that are not done; None: not looked for since it ``began``
+    )
+    _is_sure = True  # that all that is owed was committed
+    _failures = b""
+
     def __init__(self, guard: Guard, member: Member, groups: Groups) -> None:
         self.groups = groups
         self.guard = guard
@@ -64,10 +70,7 @@ class Rest:
         self._pending = False
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
         self._began = False  # there may be jobs, and whether they are done is not known
-        self.left: list[Job] | None = None  # of these those of its own that are not done; None: not looked for yet
         self._owed: list[tuple[int | None, str]] = []  # what the COMMIT has set free, and its client has not heard of
-        self._is_sure = True  # that all of it was committed
-        self._failures = b""
 
     @property
     def pending(self) -> bool:

@@ -92,7 +92,7 @@ def test_a_cancel_request_that_comes_late_does_not_end_the_look_for_jobs(orders:
         eventually("it looks", holds(looking, WAITS_FOR_LOCK.format(pid)))
         locked.join()
         looking.execute("SELECT pg_cancel_backend(%s)", (pid,))
-        freed = threading.Timer(0.5, locker.rollback)
+        freed = threading.Timer(0.05, locker.rollback)
         freed.start()
         said = raw.until("Z")
         freed.join()
