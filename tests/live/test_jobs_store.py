@@ -17,6 +17,7 @@ from proxy.render.jobs import document, lines, when
 from proxy.run import jobs, store
 from proxy.run.jobs import Job, JobsUnusable, NewJob
 from proxy.run.side import Side
+from proxy.run.stored_job import job_of
 from proxy.wire.messages import error_response
 from tests import servers
 from tests.servers import Server
@@ -330,7 +331,7 @@ def test_null_where_there_must_be_none(house: House, column: str) -> None:
     house.written()
     [[row]] = house.sql("SELECT row_to_json(j) FROM interlock.jobs j")
     assert isinstance(row, dict)
-    job = jobs._job({**row, column: None})
+    job = job_of({**row, column: None})
     assert job.unreadable == f"its column {column} is NULL: it has been changed"
     assert list(lines(job, None))[-1].endswith("DELETE FROM interlock.jobs WHERE id = 1;")
     assert document(job, None)["unreadable"] == job.unreadable
