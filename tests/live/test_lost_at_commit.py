@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests.live.conftest import start_guard, through
+from tests.live.conftest import POLICY, start_guard, through
 from tests.live.cutter import Cutter
 from tests.live.raw import Answer, Raw, error, eventually
 from tests.live.test_bad_input import backend_of, terminate
@@ -80,7 +80,10 @@ def test_what_a_client_that_vanishes_has_left_running_is_stopped(orders: str, gu
         eventually("it is stopped", lambda: not holds(looking, asleep)())
 
 
-def test_a_cancel_request_that_comes_late_does_not_end_the_look_for_jobs(orders: str, guarded: str) -> None:
+def test_a_cancel_request_that_comes_late_does_not_end_the_look_for_jobs(
+    orders: str, share_proxy: Callable[[str], Proxy]
+) -> None:
+    guarded = through(share_proxy(POLICY + "locks: { timeout: 20s }"), orders)
     with Raw(guarded) as raw, psycopg.connect(orders) as locker, psycopg.connect(orders, autocommit=True) as looking:
         pid = backend_of(raw)
         begin(raw, SECOND, "COMMIT")  # the table is there now
@@ -92,7 +95,7 @@ def test_a_cancel_request_that_comes_late_does_not_end_the_look_for_jobs(orders:
         eventually("it looks", holds(looking, WAITS_FOR_LOCK.format(pid)))
         locked.join()
         looking.execute("SELECT pg_cancel_backend(%s)", (pid,))
-        freed = threading.Timer(0.05, locker.rollback)
+        freed = threading.Timer(0.3, locker.rollback)
         freed.start()
         said = raw.until("Z")
         freed.join()
