@@ -223,6 +223,8 @@ class Rest:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return
         left = [] if await self._is_free(group, waiting) else _waits_for_others(waiting)
+        short = [job for job in waiting if not job.waits_for_others and job not in left]
+        left += short if await self._is_prepared(short, blockers.HARMLESS_TO_OTHERS) else []
         free = [job for job in waiting if job not in left]
         busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:
@@ -277,7 +279,8 @@ class Rest:
         while True:
             holders = await self._holders()
             if not holders or self.guard.cancelled.is_set():
-                return not holders and not await self._is_prepared(waiting)
+                builds = [job for job in waiting if job.waits_for_others]
+                return not holders and not await self._is_prepared(builds, blockers.HARMLESS)
             if any(holder.wait_event == "advisory" for holder in holders):
                 return False  # another node, which waits for the migration lock of this very session
             if not group.at_rest(self.member, since=since) or time.monotonic() > bound:
@@ -303,11 +306,13 @@ class Rest:
         user = self.guard.who.user
         return [b for b in found if b.user == user and (b.state.startswith("idle in") or b.wait_event == "advisory")]
 
-    async def _is_prepared(self, waiting: list[Job]) -> bool:
-        """Whether a transaction that this user has prepared is in the way of a build: who is to end it may be waiting for our answer."""
-        tables = sorted({oid for job in waiting if job.waits_for_others for oid in job.tables})
+    async def _is_prepared(self, of: list[Job], harmless: str) -> bool:
+        """Whether a transaction that this user has prepared is in the way of jobs: who is to end it may be waiting for our answer."""
+        tables = sorted({oid for job in of for oid in job.tables})
+        if not tables:
+            return False
         array = "{" + ",".join(map(str, tables)) + "}"
-        found = await surely(lambda: self.guard.own.fetch(blockers.PREPARED, array))
+        found = await surely(lambda: self.guard.own.fetch(blockers.PREPARED, array, f"{{{harmless}}}"))
         if found:
             gid = (found[0][0] or b"").decode("utf-8", "replace")
             self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")

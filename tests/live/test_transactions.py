@@ -314,6 +314,31 @@ def test_a_prepared_transaction_of_the_same_user_is_not_waited_for(end: str, ord
         assert connection.execute("SELECT count(*) FROM orders WHERE id = 900000").fetchone() == (end[:6] == "COMMIT",)
 
 
+@pytest.mark.parametrize(
+    ("put_off", "locks"),
+    [
+        ("ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)", "ALTER TABLE orders ADD COLUMN x int"),
+        ("ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)", "LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE"),
+        ("DROP INDEX orders_total_idx", "ALTER TABLE orders ADD COLUMN x int"),
+        ("CREATE INDEX i ON orders (email)", "LOCK TABLE orders IN SHARE MODE"),
+    ],
+)
+def test_a_prepared_transaction_that_has_the_table_locked_is_not_waited_for(
+    put_off: str, locks: str, orders: str, guarded: str
+) -> None:
+    gid = orders.rpartition("/")[2]
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        said: list[str] = []
+        connection.add_notice_handler(lambda d: said.append(d.message_primary or ""))
+        connection.execute("BEGIN")
+        connection.execute(put_off.encode())
+        connection.execute(f"END; BEGIN; {locks}; PREPARE TRANSACTION '{gid}'".encode())
+        assert f"interlock: the prepared transaction {gid} is in the way; not waiting for it" in said
+        assert connection.execute("SELECT state FROM interlock.jobs").fetchall() == [("waiting",)]
+        connection.execute(f"COMMIT PREPARED '{gid}'".encode())
+        assert connection.execute("SELECT state FROM interlock.jobs").fetchall() == [("done",)]
+
+
 def test_a_prepared_transaction_that_only_reads_is_in_nobodys_way(orders: str, guarded: str) -> None:
     gid = orders.rpartition("/")[2]
     with psycopg.connect(guarded, autocommit=True) as connection:
