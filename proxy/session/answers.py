@@ -196,7 +196,7 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
             detail = f"{' '.join(what.split())} gives the rows their values after COMMIT; until then they hold NULL."
             subject = f'"{name}"'
         case Refused(name=name, what=what):
-            detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it needs behind this {kind}."
+            detail = f"{' '.join(what.split())} waits for COMMIT, and does not find what it means behind this {kind}."
             subject = f'"{name}"'
         case _:
             detail, subject = "It stands in one query string with other statements.", "something that it is about"
