@@ -23,10 +23,10 @@ from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.patience import LOCK_NOT_AVAILABLE
-from proxy.run.words import one_line
 from proxy.session import answers
 from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Groups, Member
+from proxy.session.owed import Owed
 from proxy.session.pending import Pending
 from proxy.wire import messages
 
@@ -39,13 +39,7 @@ PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
 LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
 PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
-RUN = "It is done by a later session of this login, or by: interlock jobs run"
-GONE = (
-    "it is not in interlock.jobs any more, where somebody must have removed it",
-    "Run it by hand, outside a transaction.",
-)
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
-NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
 
 
@@ -55,10 +49,10 @@ class Rest:
     ``resting``  jobs are being done, on this session's connection; its client waits
     """
 
-    left: list[Job] | None = (
-        None  # of those of its own those that are not done; None: not looked for since it ``began``
-    )
-    _is_sure = True  # that all that is owed was committed
+    resting = False
+    left: list[Job] | None = None  # of its own those that are not done; None: not looked for since it ``began``
+    _pending = False
+    _began = False  # there may be jobs, and whether they are done is not known
     _failures = b""
 
     def __init__(self, guard: Guard, member: Member, groups: Groups) -> None:
@@ -66,11 +60,8 @@ class Rest:
         self.guard = guard
         self.member = member
         self.group: Group | None = None
-        self.resting = False
-        self._pending = False
         self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
-        self._began = False  # there may be jobs, and whether they are done is not known
-        self._owed: list[tuple[int | None, str]] = []  # what the COMMIT has set free, and its client has not heard of
+        self._owed = Owed(guard)
 
     @property
     def pending(self) -> bool:
@@ -123,7 +114,8 @@ class Rest:
         if group is None or not self.wanted or self.guard.policy().mode != "enforce":
             return b""
         self.resting = True
-        self._owed, self._is_sure, self._failures = [], True, b""
+        self._owed.nothing()
+        self._failures = b""
         relay = self.guard.own.relay
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
@@ -145,43 +137,13 @@ class Rest:
         return Bounded(self.guard.own, self.guard.policy().locks.timeout.ms)
 
     async def _broke_off(self, group: Group, error: JobsUnusable | ServerError) -> None:
-        """The jobs could not be looked for, begun or noted: whoever has put something off hears of it.  Raises ConnectionLost."""
-        why, sqlstate = reason(error), error.sqlstate if isinstance(error, ServerError) else ""
-        hint = f"{error.hint}\n{RUN}" if isinstance(error, JobsUnusable) else RUN
-        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, why)
-        cancelled = sqlstate == QUERY_CANCELED and self.guard.cancelled.is_set()
-        if sqlstate in PASSING:
+        """The jobs could not be looked for, begun or noted.  Raises ConnectionLost."""
+        log.error("%s: looking after interlock.jobs was broken off: %s", self.guard.who.label, reason(error))
+        passes = isinstance(error, ServerError) and error.sqlstate in PASSING
+        if passes:
             group.look_again = time.monotonic() + LOOK_AGAIN_S
-        group.waiting = sqlstate in PASSING
-        if not self._is_sure:
-            await self._make_sure()
-        if not self._owed:
-            return
-        owed = [title for _, title in self._owed]
-        fields = answers.not_looked_for(owed, why, hint, committed=self._is_sure, cancelled=cancelled)
-        if cancelled:
-            self._failures += self.guard.voice.error(fields)
-        else:
-            self.guard.voice.tell(fields)
-
-    async def _make_sure(self) -> None:
-        """Of what was put off, keep what was committed, as far as the server can tell.
-
-        It does not know the jobs of a query string of several statements by their numbers.
-        """
-        try:
-            self._owed = [one for one in self._owed if one[0] is None or await self._is_committed(one[0])]
-        except ServerError as error:
-            log.warning("%s: cannot tell what was committed: %s", self.guard.who.label, error)
-            return
-        self._is_sure = self.guard.own.relay.last_tag == b"COMMIT" or all(
-            number is not None for number, _ in self._owed
-        )
-
-    async def _is_committed(self, job: int) -> bool:
-        """Whether a job that the last transaction has written down was committed; not if that has taken it back."""
-        writer = self.guard.deferral.written_by.get(job)
-        return writer is not None and await surely(lambda: jobs.is_committed(self.guard.own, writer))
+        group.waiting = passes
+        self._failures += await self._owed.broke_off(error)
 
     async def _moment(self, group: Group) -> None:
         own = self._own
@@ -194,14 +156,13 @@ class Rest:
                 group.tell(group)
             self._pending, self._began, self.left = False, True, None
             self.member.attend()
-            put_off = [p for p in self.guard.deferral.put_off if p.job is not None or tag not in NOTHING_FREE]
-            self._owed, self._is_sure = [(one.job, one_line(one.sql)) for one in put_off], False
+            self._owed.put_off(tag)
             # A cancel request that was meant for what ran before, and comes late, ends no look.
             found = await surely(lambda: jobs.unfinished(own))
             written = [job for job in found if job.session == self.guard.deferral.token]
             mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
-            await self._look_for_gone({job.id for job in written})
-            self._owed, self._is_sure = [(job.id, job.title) for job in mine], True
+            await self._owed.tell_of_gone(own, {job.id for job in written})
+            self._owed.found(mine)
             self.left = mine
             if mine:
                 group.begin()
@@ -213,7 +174,7 @@ class Rest:
         waiting = await surely(lambda: jobs.waiting(own))
         ended = [job for job in mine if job.id not in {one.id for one in waiting}]
         self._failures += await self._failed_elsewhere(ended)
-        self._heard(*ended)
+        self._owed.heard(*ended)
         if not waiting:
             group.waiting = False
             return
@@ -237,32 +198,16 @@ class Rest:
                 await self._end_of(one)
             if await surely(partial(jobs.claim, own, job.id)):
                 self._failures += await self._do(group, job, mine=is_mine)
-                self._heard(job)
+                self._owed.heard(job)
             elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
                 self._failures += await self._done_by_another(group, job)
-                self._heard(job)
+                self._owed.heard(job)
             else:
                 busy.append(job)
         if left:
             self._say_left(left)
         else:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
-
-    async def _look_for_gone(self, there: set[int]) -> None:
-        """What was committed, and is not in the table any more: its author is told."""
-        others = [(job, title) for job, title in self._owed if job is not None and job not in there]
-        gone = [
-            one for one in others if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
-        ]
-        if gone:
-            owed = [title for _, title in gone]
-            log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), GONE[0])
-            self.guard.voice.tell(answers.not_looked_for(owed, *GONE, committed=True))
-
-    def _heard(self, *of: Job) -> None:
-        """Their client has heard what became of them."""
-        heard = {job.id for job in of}
-        self._owed = [one for one in self._owed if one[0] not in heard]
 
     # ------------------------------------------------ is it the moment?
 
@@ -339,7 +284,7 @@ class Rest:
                     return
 
     def _say_left(self, left: list[Job], until: tuple[str, str] = UNTIL_REST) -> None:
-        self._heard(*left)
+        self._owed.heard(*left)
         for job in left:
             log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
             said = answers.notice(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Callable
 
@@ -22,6 +21,7 @@ from proxy.run.connection import Connection, ConnectionLost, ServerError
 from proxy.run.doing import Doing
 from proxy.run.monitor import Monitor
 from proxy.session import fatal
+from proxy.session.fate import Fate
 from proxy.session.group import Groups
 from proxy.session.guard import Guard
 from proxy.session.leaving import leave
@@ -40,7 +40,6 @@ log = logging.getLogger("interlock")
 
 BUFFERED_BYTES = 1 << 20  # of the client's, behind a held message, before its socket is no longer read
 MAY_SEE = frozenset((QUERY, PARSE, BIND, DESCRIBE, EXECUTE, CALL))  # what the transaction has put off to its end
-COMMITS = re.compile(rb"(?:\A|[\0;/\n])\s*(?:commit|end|prepare\s+transaction)\b", re.IGNORECASE)  # perhaps
 LOOK_AT = 400  # messages of a session that may tell which tool it is
 
 
@@ -52,9 +51,6 @@ class Session:
     """
 
     _abandoned = False
-    _committing = False  # what the client has sent since the server last had answered all may commit
-    _parsed = (b"", True)  # the statement that it parsed last, and whether that may
-    _has_heard = False  # from the server itself that its connection ends
     _stopping: asyncio.Task[None] | None = None  # sends the last cancel request for this session
 
     def __init__(
@@ -99,6 +95,7 @@ class Session:
             self._guard.spoken = lambda: group.tool
             self._rest.group = group
         self.attend()
+        self._fate = Fate(self._own, self._rest, self._reading)
         self.relay.reword = self._reworded
         self._prepared = Prepared()
         self._prepared.calls = lambda: policy().routines.procedures == "read"
@@ -266,7 +263,7 @@ class Session:
     def _watch(self, kind: int, body: bytes) -> bool:
         relay = self.relay
         if relay.keeps_ready:
-            self._note_commit(kind, body)
+            self._fate.note(kind, body)
         if self._gated:
             return True
         if relay.keeps_ready and (relay.kept_ready is not None or relay.mid_cycle):
@@ -284,23 +281,6 @@ class Session:
         elif kind == TERMINATE:
             return relay.keeps_ready and self._rest.wanted
         return self._prepared.holds(kind, body, self._reading_now)
-
-    def _note_commit(self, kind: int, body: bytes) -> None:
-        """Note whether this may commit what is put off; errs towards that where a statement was parsed long ago."""
-        if kind == PARSE:
-            self._parsed = (messages.read_parse(body)[0], COMMITS.search(body) is not None)
-        elif kind in (QUERY, BIND):
-            was = self._committing and not self.relay.quiet
-            if kind == QUERY:
-                self._committing = was or COMMITS.search(body) is not None
-            else:
-                name, may = self._parsed
-                self._committing = was or may or messages.read_bind(body)[1] != name
-
-    @property
-    def _commits(self) -> bool:
-        """Whether the client has sent what commits its jobs, as far as is known, and the server has not answered it."""
-        return self._rest.pending and self._committing and not (self.relay.quiet and self.relay.held is None)
 
     def _reading(self) -> Reading:
         return Reading.of(self.relay.parameters)
@@ -331,7 +311,7 @@ class Session:
         if self._settling is None:
             self._end_without_client()
             return
-        if self._commits and not self._abandoned:
+        if self._fate.commits and not self._abandoned:
             return  # directly nothing would stop it either; what it sets free is done behind it
         # Something of ours may be running for this client: it is stopped and taken back, and then all ends.
         log.info("%s: the client is gone; stopping what runs for it", self.who.label)
@@ -442,31 +422,16 @@ class Session:
                 self._end()
 
     def _say_lost(self) -> None:
-        """The server is gone: pass on what it said last, or say that it said nothing, unless the client has heard for itself."""
-        fate = self._fate()
-        if (self.relay.capture or fate) and not self._has_heard:
-            self.client.write(fatal.connection_lost(self._own.last_words, fate, self._reading().codec))
+        """The server is gone."""
+        self.client.write(self._fate.connection_lost())
         self._end()
 
     def _reworded(self, body: bytes) -> bytes | None:
         """Another ErrorResponse in the place of the server's, which has nothing but more to say; None: it goes on as it is."""
         fields = messages.read_fields(body)
-        if fields.get("V", fields.get("S")) not in ("FATAL", "PANIC"):
-            return self._guard.reworded(body)
-        self._has_heard = True
-        if not (fate := self._fate()):
-            return None
-        return messages.error_response(fatal.and_its_fate(fields, fate, self._reading().codec))
-
-    def _fate(self) -> dict[str, str]:
-        """What the client of a lost connection is to hear of the transaction that has put something off; empty: nothing of it stays."""
-        rest, relay = self._rest, self.relay
-        if rest.began or (rest.pending and relay.status == b"I"):
-            left = rest.left if rest.began else None
-            if left or relay.last_tag == b"COMMIT":
-                return fatal.committed(left)
-            return fatal.unanswered() if left is None and relay.last_tag != b"ROLLBACK" else {}
-        return fatal.unanswered() if self._commits else {}
+        if fields.get("V", fields.get("S")) in ("FATAL", "PANIC"):
+            return self._fate.reworded(fields)
+        return self._guard.reworded(body)
 
     async def _drain(self) -> None:
         """Until the server has answered everything that went on before the held message."""
@@ -507,7 +472,7 @@ class Session:
     async def _leave(self) -> None:
         """The client is gone, and jobs wait."""
         self._leaving = True
-        commits = self._commits
+        commits = self._fate.commits
         try:
             await self._stopped()
             self.cancelled.clear()
