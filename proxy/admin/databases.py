@@ -23,6 +23,7 @@ from proxy.render.jobs import forgetting, of_another
 from proxy.run import job as doing
 from proxy.run import jobs, progress
 from proxy.run.attempt import Attempt, attempt
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import ConnectionLost, ServerError
 from proxy.run.drain import drain
 from proxy.run.errors import PlanFailed
@@ -109,7 +110,7 @@ class Database:
             async with asyncio.timeout(2 * CONNECT_S):
                 if self._own is None or self._own.is_lost:
                     self._own = await Side.connect(self._url, lambda text: None, timeout_s=CONNECT_S)
-                found = await jobs.everything(self._own)
+                found = await jobs.everything(Bounded(self._own, CONNECT_S * 1000))
                 now = await progress.progress(self._own) if any(job.state == "running" for job in found) else {}
         except (psycopg.Error, OSError, TimeoutError, ConnectionLost) as error:
             await self._drop()
@@ -117,7 +118,7 @@ class Database:
         except JobsUnusable as error:
             trouble = str(error)
         except ServerError as error:
-            trouble = f"{error} (SQLSTATE {error.sqlstate})"
+            trouble = f"{reason(error)} (SQLSTATE {error.sqlstate})"
         else:
             how = {job.id: one for job in found if (one := progress.of(job, now)) is not None}
             return Look(self.name, tuple(found), how)
@@ -165,7 +166,7 @@ class Database:
             job = await self._mine(own, number)
             if job.unreadable:  # what there is to take back cannot be known
                 raise NotDone(f"job {number} is not given up: {job.obstacle}. To forget it: {forgetting(job)}")
-            if not await jobs.claim(own, number, states=("waiting", "running", "failed")):
+            if not await jobs.claim(self._table(own), number, states=("waiting", "running", "failed")):
                 raise NotDone(
                     f"job {number} is {job.state}: it is not given up"
                     + ("; cancel its query first (pg_cancel_backend)" if job.state == "running" else "")
@@ -184,11 +185,14 @@ class Database:
     def _budget(self) -> Budget:
         return budget(self._policy(), inside=False)
 
+    def _table(self, own: Side) -> Bounded:
+        return Bounded(own, self._budget().locks.timeout_ms)
+
     @contextlib.asynccontextmanager
     async def _at_work(self, say: Callable[[str], None]) -> AsyncIterator[Side]:
         """A connection of its own for one piece of work; one at a time.  Raises NotDone for what goes wrong with it."""
-        if reason := self._ledger.refuses(self._policy()):
-            raise NotDone(f"it could not be written down, and the policy's audit.on_failure is closed: {reason}")
+        if refused := self._ledger.refuses(self._policy()):
+            raise NotDone(f"it could not be written down, and the policy's audit.on_failure is closed: {refused}")
         if self._busy:
             raise NotDone(f"a job of {self.name} is being done from here just now; wait for its end")
         self._busy = True
@@ -198,7 +202,7 @@ class Database:
         except JobsUnusable as error:
             raise NotDone(f"{error}. {error.hint}") from None
         except ServerError as error:
-            raise NotDone(f"the server says: {error} (SQLSTATE {error.sqlstate})") from None
+            raise NotDone(f"the server says: {reason(error)} (SQLSTATE {error.sqlstate})") from None
         except ConnectionLost as error:
             raise NotDone(f"the connection was lost; what was begun waits in interlock.jobs: {error}") from None
         finally:
@@ -223,7 +227,7 @@ class Database:
 
     async def _mine(self, own: Side, number: int) -> Job:
         [[login]] = await own.fetch("SELECT session_user")
-        job = await jobs.find(own, number)
+        job = await jobs.find(self._table(own), number)
         if job is None:
             raise NotDone(f"there is no job {number} in {self.name}")
         if job.login != (login or b"").decode():

@@ -11,7 +11,7 @@ from proxy.cli import Misuse
 from proxy.cli.by_hand import audit, noting
 from proxy.cli.listing import console, look, print_jobs, table
 from proxy.cli.listing import watch as watching
-from proxy.cli.own import cancelling, on, say
+from proxy.cli.own import cancelling, on, say, table_of_jobs
 from proxy.cli.progressing import followed
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def show(id: int, database: str | None, form: str) -> None:
     from proxy.run import jobs, progress
 
     async def story(own: Side) -> None:
-        job = await jobs.find(own, id)
+        job = await jobs.find(table_of_jobs(own), id)
         if job is None:
             raise _missing([id])
         how = progress.of(job, await progress.progress(own))
@@ -183,7 +183,7 @@ def cancel(ids: tuple[int, ...], database: str | None, policy: str, audit: str |
                 )
                 well = False
                 continue
-            if not await jobs.claim(own, job.id, states=("waiting", "running", "failed")):
+            if not await jobs.claim(table_of_jobs(own), job.id, states=("waiting", "running", "failed")):
                 click.echo(f"job {job.id} is {await _state(own, job)}: it is not given up", err=True)
                 well = False
                 continue
@@ -274,7 +274,7 @@ def _run(
                 ended=note(own.connection.info.dbname),
             )
         if not ids:
-            outcome.left.extend(await jobs.orphans(own))
+            outcome.left.extend(await jobs.orphans(table_of_jobs(own)))
         for job in outcome.failed:
             why = f": {one_line(job.error['M'])}" if job.error.get("M") else ""
             say(f"job {job.id} has failed: {job.title}{why}")
@@ -306,7 +306,7 @@ async def _chosen(own: Side, ids: Sequence[int]) -> list[Job]:
     from proxy.run import jobs
 
     [[login]] = await own.fetch("SELECT session_user")
-    found = [await jobs.find(own, number) for number in dict.fromkeys(ids)]
+    found = [await jobs.find(table_of_jobs(own), number) for number in dict.fromkeys(ids)]
     mine = [job for job in found if job is not None and job.login == (login or b"").decode()]
     if missing := [number for number in dict.fromkeys(ids) if number not in {job.id for job in mine}]:
         others = [job for job in found if job is not None and job.id in missing]
@@ -323,7 +323,7 @@ def _missing(ids: Sequence[int]) -> Misuse:
 async def _state(own: Side, job: Job) -> str:
     from proxy.run import jobs, progress
 
-    now = await jobs.find(own, job.id) or job
+    now = await jobs.find(table_of_jobs(own), job.id) or job
     if now.unreadable:
         return f"not to be read by this Interlock ({now.unreadable})"
     if now.gone == "login":

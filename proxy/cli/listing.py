@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from proxy.cli.own import table_of_jobs
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -27,7 +29,7 @@ COLOURS = {"waiting": "yellow", "running": "cyan", "done": "green", "failed": "r
 async def look(own: Side, everything: bool) -> tuple[list[Job], How]:
     from proxy.run import jobs, progress
 
-    every = await jobs.everything(own)
+    every = await jobs.everything(table_of_jobs(own))
     found = [job for job in every if everything or job.state not in jobs.OVER]
     now = await progress.progress(own) if any(job.state == "running" for job in found) else {}
     return found, {job.id: progress.of(job, now) for job in found}

@@ -14,9 +14,11 @@ import click
 from proxy.cli import Misuse
 
 if TYPE_CHECKING:
+    from proxy.run.bounded import Bounded
     from proxy.run.side import Side
 
 T = TypeVar("T")
+LOOK_MS = 5_000  # for which a command waits for who has locked the table of jobs
 
 
 def say(text: str) -> None:
@@ -40,11 +42,20 @@ def cancelling(own: Side) -> asyncio.Event:
     return cancelled
 
 
+def table_of_jobs(own: Side) -> Bounded:
+    """For looks at interlock.jobs that wait for no lock for long."""
+    from proxy.run.bounded import Bounded
+
+    return Bounded(own, LOOK_MS)
+
+
 def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
     """Run a story on a connection of its own."""
     import psycopg
 
+    from proxy.run.bounded import IS_LOCKED, WHO
     from proxy.run.connection import ConnectionLost, ServerError
+    from proxy.run.errors import is_lock_timeout
     from proxy.run.jobs import JobsUnusable
     from proxy.run.monitor import Monitor
     from proxy.run.side import Side
@@ -67,6 +78,8 @@ def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
         except JobsUnusable as error:
             raise Misuse(f"{error}\n{error.hint}") from None
         except ServerError as error:
+            if is_lock_timeout(error.fields):
+                raise click.ClickException(f"{IS_LOCKED}, and has not let go of it; who: {WHO}") from None
             raise Misuse(f"the server says: {error} (SQLSTATE {error.sqlstate})") from None
         except ConnectionLost as error:
             raise click.ClickException(

@@ -17,7 +17,8 @@ from proxy.run.savepoint import SAVEPOINT, TAKEN_BACK
 from proxy.run.store import EQ
 
 TABLE = "interlock.jobs"
-IS_LOCKED = "another session has locked the table interlock.jobs"
+IS_LOCKED = "another session has a lock on interlock.jobs"
+WHO = "SELECT pid, mode FROM pg_locks WHERE relation = 'interlock.jobs'::regclass AND granted"
 LOCKED = f"""/* interlock */ SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n
     JOIN pg_catalog.pg_class c ON c.relnamespace {EQ} n.oid AND c.relname {EQ} 'jobs'
     JOIN pg_catalog.pg_database d ON d.datname {EQ} pg_catalog.current_database()
@@ -113,4 +114,4 @@ def reason(error: Exception) -> str:
     return IS_LOCKED if isinstance(error, ServerError) and is_lock_timeout(error.fields) else str(error)
 
 
-__all__ = ["IS_LOCKED", "Bounded", "bounded", "reason"]
+__all__ = ["IS_LOCKED", "WHO", "Bounded", "bounded", "reason"]

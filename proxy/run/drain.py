@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from proxy.run import jobs
 from proxy.run.asking import Asking
 from proxy.run.attempt import Ended, attempt
+from proxy.run.bounded import Bounded, reason
 from proxy.run.connection import ServerError
 from proxy.run.errors import DEADLOCK, PlanFailed
 from proxy.run.execute import Budget
@@ -51,8 +52,10 @@ async def drain(
 
     ``again``: those that have failed, too.  ``wait_s``: how long to wait for those that other sessions are doing.  ``ended``
     is called with each attempt.
-    Raises JobsUnusable, ServerError, ConnectionLost.
+    Raises JobsUnusable, ServerError (also where the table of jobs is locked for longer than the policy has patience),
+    ConnectionLost.
     """
+    table = Bounded(own, budget.locks.timeout_ms)
     outcome = Outcome()
     tried: Counter[int] = Counter()
     deadlocked: set[int] = set()
@@ -60,7 +63,7 @@ async def drain(
     deadline = time.monotonic() + wait_s
     states = ("waiting", "running", "failed") if again else ("waiting", "running")
     while True:
-        found = await _found(own, only)
+        found = await _found(table, only)
         await _writable(own, found)
         busy: list[Job] = []  # jobs that are not done yet: what comes behind them waits for them
         waiting = False
@@ -74,9 +77,9 @@ async def drain(
                 continue
             try:
                 free = not any(jobs.follows(job, one) for one in busy)
-                claimed = free and await jobs.claim(own, job.id, states=states)
+                claimed = free and await jobs.claim(table, job.id, states=states)
             except ServerError as error:
-                say(f"job {job.id} cannot be begun, and is left: {error} (SQLSTATE {error.sqlstate})")
+                say(f"job {job.id} cannot be begun, and is left: {reason(error)} (SQLSTATE {error.sqlstate})")
                 stuck[job.id] = job
                 continue
             if not claimed:
@@ -102,7 +105,7 @@ async def drain(
             break
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(cancelled.wait(), PAUSE_S)
-    for job in await _found(own, only):
+    for job in await _found(table, only):
         (outcome.failed if job.state == "failed" else outcome.left).append(job)
     return outcome
 

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from proxy.catalog import lookup
-from proxy.cli import main
+from proxy.cli import main, own
 from proxy.plans.compose import defer
 from proxy.plans.plan import Lock, Step
 from proxy.rules.base import examine, rules
@@ -313,6 +313,25 @@ def test_a_job_that_was_given_up_is_not_done(orders: str) -> None:
     assert "cancelled" in listed.stdout
 
 
+@pytest.mark.parametrize("words", ["list", "show 1", "run --wait", "run 1", "retry 1", "cancel 1"])
+def test_nobody_waits_for_who_has_locked_the_table(
+    words: str, orders: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(orders, UNIQUE)
+    monkeypatch.setattr(own, "LOOK_MS", 100)
+    patience = tmp_path / "policy.yaml"
+    patience.write_text("version: 1\nextends: recommended\nlocks: { timeout: 100ms }\n")
+    command, *numbers = words.split()
+    policy = [] if command in ("list", "show") else ["--policy", str(patience)]
+    with psycopg.connect(orders) as other:
+        other.execute("LOCK TABLE interlock.jobs IN ACCESS EXCLUSIVE MODE")
+        result = interlock(command, *numbers, "--database", orders, *policy)
+    assert result.exit_code == 1
+    assert "another session has a lock on interlock.jobs" in result.stderr
+    assert states(orders) == ["waiting"]
+    assert interlock("run", "--wait", "--database", orders).exit_code == 0  # the lock is gone
+
+
 def test_what_an_interrupted_attempt_left_is_cleared(orders: str) -> None:
     """A session that died in the build: the job says running, nobody has it, and its index is invalid."""
     for how in ("run", "cancel"):
@@ -560,7 +579,7 @@ def test_a_job_that_cannot_be_begun_is_passed_over(orders: str) -> None:
         other.execute("SELECT FROM interlock.jobs WHERE id = 1 FOR UPDATE")
         result = interlock("run", "--wait", "--database", orders + "?options=-c%20lock_timeout%3D300ms")
     assert result.exit_code == 1
-    assert "job 1 cannot be begun, and is left: canceling statement due to lock timeout" in result.stderr
+    assert "job 1 cannot be begun, and is left: another session has a lock on interlock.jobs" in result.stderr
     assert "job 1 is left: it is waiting: CREATE INDEX i" in result.stderr
     assert states(orders) == ["waiting", "waiting", "done"]
     assert interlock("run", "--wait", "--database", orders).exit_code == 0

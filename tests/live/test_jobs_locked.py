@@ -150,7 +150,7 @@ def test_a_job_that_fails_is_told_though_that_cannot_be_written_down(client: Cli
     told = caught.value.diag
     assert told.sqlstate == "IL003"
     assert "Key (email)=(e1) is duplicated." in (told.message_detail or "")
-    assert "could not be written down in interlock.jobs: another session has locked" in (told.message_detail or "")
+    assert "could not be written down in interlock.jobs: another session has a lock on" in (told.message_detail or "")
     assert client.warned == []
 
 
@@ -165,7 +165,7 @@ def test_a_job_that_is_done_and_cannot_be_noted_is_told_and_looked_at_again(clie
         locker.execute(LOCK)
         writer.execute("COMMIT")
         assert committed.result(NO_TIME_S).statusmessage == "COMMIT"
-    client.heard_only("job 1 is done, but that could not be written down: another session has locked")
+    client.heard_only("job 1 is done, but that could not be written down: another session has a lock on")
     assert valid_indexes(installed)["i"]
     time.sleep(1.1)
     client.run("SELECT 1")
@@ -204,7 +204,7 @@ def test_a_lock_keeps_commit_waiting_for_the_policys_patience_alone(client: Clie
         begun = time.monotonic()
         client.run("COMMIT")
         assert time.monotonic() - begun < 0.9
-        client.heard_only("committed, but not finished", INDEX, "another session has locked the table interlock.jobs")
+        client.heard_only("committed, but not finished", INDEX, "another session has a lock on interlock.jobs")
         client.run("SELECT 1")
     assert client.run("SHOW lock_timeout").fetchone() == ("1s",)
     time.sleep(1.1)
@@ -239,8 +239,8 @@ def test_who_has_put_nothing_off_is_sent_on(prepare: bool, installed: str, share
         assert client.warned == []
         assert valid_indexes(installed)["i"]
         locker.execute("ROLLBACK")
-    assert proxy.logs("looking after interlock.jobs was broken off: another session has locked the table")
-    assert proxy.logs("whether jobs have failed was not looked for: another session has locked the table")
+    assert proxy.logs("looking after interlock.jobs was broken off: another session has a lock on")
+    assert proxy.logs("whether jobs have failed was not looked for: another session has a lock on")
     client.connection.close()
 
 
