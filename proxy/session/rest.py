@@ -38,6 +38,7 @@ log = logging.getLogger("interlock")
 
 PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
+SAY_AFTER_S = 1.0
 LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
 PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
 RUN = "It is done by a later session of this login, or by: interlock jobs run"
@@ -48,6 +49,10 @@ GONE = (
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
 NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
+
+
+class _Taken(Exception):
+    """Who has taken the lock that claims a job, and does not do it: that may last for ever."""
 
 
 class Rest:
@@ -242,16 +247,22 @@ class Rest:
             if before and not is_mine:
                 busy.append(job)
                 continue
-            for one in before:
-                await self._end_of(one)
-            if await surely(partial(jobs.claim, own, job.id)):
-                self._failures += await self._do(group, job, mine=is_mine)
-                self._heard(job)
-            elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
-                self._failures += await self._done_by_another(group, job)
-                self._heard(job)
-            else:
+            try:
+                for one in before:
+                    await self._end_of(one)
+                if await surely(partial(jobs.claim, own, job.id)):
+                    self._failures += await self._do(group, job, mine=is_mine)
+                    self._heard(job)
+                elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
+                    self._failures += await self._done_by_another(group, job)
+                    self._heard(job)
+                else:
+                    busy.append(job)
+            except _Taken as taken:
                 busy.append(job)
+                self._say_left(
+                    [job], (f"{taken} gives back the advisory lock of a job", "by a later session of this login")
+                )
         if left:
             self._say_left(left)
         else:
@@ -361,7 +372,11 @@ class Rest:
     # ------------------------------------------------ doing
 
     async def _end_of(self, job: Job) -> Job | None:
-        """A job once no other session has it any more, or as it is when the client cancels; None if it is gone."""
+        """A job once no other session has it any more, or as it is when the client cancels; None if it is gone.
+
+        Raises _Taken.
+        """
+        begun, said = time.monotonic(), False
         while True:
             found = await jobs.find(self._own, job.id)
             if found is None or found.state not in ("waiting", "running") or self.guard.cancelled.is_set():
@@ -369,6 +384,12 @@ class Rest:
             if await jobs.claim(self._own, job.id):  # who had it is gone, or has put it back
                 await jobs.end(self._own, job.id, "waiting")
                 return found
+            who, may = await jobs.claimant(self.guard.own, job.id) or ("", True)
+            if not may:
+                raise _Taken(who)
+            if who and not said and time.monotonic() - begun > SAY_AFTER_S:
+                said = True
+                self.guard.voice.say(f"waiting for another session that does job {job.id}: {who}")
             await asyncio.sleep(PAUSE_S)
 
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
