@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import done
+from proxy.plans.index_built import index_built
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.target import Target, literal, target
 from proxy.sql import edit, lexer
@@ -30,7 +31,18 @@ def build_index(statement: Statement, node: CreateIndex, facts: Facts) -> Rewrit
         return Rewrite((_unnamed(sql, edits, table, relation),))
     index = table.sibling(name)
     before = (drop_leftover(index, table),) if is_leftover(name, facts, relation, node) else ()
-    return Rewrite((*before, build(index, table, sql, edits=edits, finished=done.index_built(index, table, node))))
+    return Rewrite(
+        (
+            *before,
+            build(
+                index,
+                table,
+                sql,
+                edits=edits,
+                finished=index_built(index, table, statement, node, len(include_list(statement))),
+            ),
+        )
+    )
 
 
 def build(

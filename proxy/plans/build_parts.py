@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from proxy.catalog.facts import Facts, Index, Relation
 from proxy.plans import done, index_columns
 from proxy.plans.branches import Branches, branches
-from proxy.plans.build_index import build, drop_leftover
+from proxy.plans.build_index import build, drop_leftover, include_list
+from proxy.plans.index_built import index_built
 from proxy.plans.plan import Edit, Lock, Rewrite, Step
 from proxy.plans.same_index import same_index, same_order
 from proxy.plans.target import Target, qualify
@@ -208,7 +209,13 @@ class _Parts:
         words, table = self._edits(on.sql, index.name)
         edits = (replace(words, text=f" CONCURRENTLY{words.text}"), table)
         sql = edit.apply(self.statement.sql, edits)
-        step = build(index, on, sql, edits=edits, finished=done.index_built(index, on, self.node))
+        step = build(
+            index,
+            on,
+            sql,
+            edits=edits,
+            finished=index_built(index, on, self.statement, self.node, len(include_list(self.statement))),
+        )
         return [drop_leftover(index, on), step] if leaf.qualified in self.chosen.leftovers else [step]
 
     def _attach(self) -> list[Step]:

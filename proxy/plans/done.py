@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.plans.target import Target, literal, qualify
-from proxy.sql.statements import CreateIndex
 
 EQ = "OPERATOR(pg_catalog.=)"
 
@@ -75,29 +74,9 @@ def index_valid(index: Target) -> str | None:
     return _exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "i.indisvalid")
 
 
-def index_built(index: Target, table: Target, node: CreateIndex) -> str | None:
-    """Whether a valid index of that name on ``table`` has the columns, uniqueness and method of ``node``: another may have got the name since."""
-    keys = [
-        f"(SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid {EQ} i.indrelid AND a.attnum {EQ} i.indkey[{n}])"
-        f" {EQ} {literal(name)}"
-        for n, name in enumerate(node.columns)
-        if name is not None
-    ]
-    alike = [
-        "i.indisvalid",
-        f"i.indisunique {EQ} {str(node.unique).lower()}",
-        f"(i.indpred IS NULL) {EQ} {str(node.where is None).lower()}",
-        f"i.indnkeyatts {EQ} {len(node.columns)}",
-        f"m.amname {EQ} {literal(node.method)}",
-        f"t.relname {EQ} {literal(table.name)}",
-        f"t.relnamespace {EQ} c.relnamespace",
-    ]
-    return _exists(
-        index,
-        f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid JOIN pg_catalog.pg_class t ON t.oid {EQ} i.indrelid"
-        f" JOIN pg_catalog.pg_am m ON m.oid {EQ} c.relam",
-        " AND ".join((*alike, *keys)),
-    )
+def index(of: Target, join: str, condition: str) -> str | None:
+    """Whether there is an index of that name for which the condition holds; ``c`` is its relation, ``i`` what pg_index says."""
+    return _exists(of, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid {join}", condition)
 
 
 def index_there(index: Target) -> str | None:
@@ -125,8 +104,13 @@ def no_invalid_index(index: Target) -> str | None:
     return negate(_exists(index, f"JOIN pg_catalog.pg_index i ON i.indexrelid {EQ} c.oid", "NOT i.indisvalid"))
 
 
-def no_index(index: Target) -> str | None:
-    return negate(index_there(index))
+def no_index(index: Target, oid: int = 0) -> str | None:
+    """Whether no index has that name; nor that OID, if one is given: it may have another name by now, or be in another schema.
+
+    The OID alone does not tell: REINDEX CONCURRENTLY gives the name to another index.
+    """
+    there = negate(index_there(index))
+    return both(there, gone(oid)) if oid else there
 
 
 def unique_index(

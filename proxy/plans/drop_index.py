@@ -34,7 +34,9 @@ def _drop(statement: Statement, name: Name, facts: Facts, sql: str, edits: tuple
         relations=(_table(relation, index),),
         transaction=False,
         budget="builds",
-        done=done.no_index(index) if relation and relation.exists else None,
+        done=done.no_index(index, relation.index.oid if relation.index else 0)
+        if relation and relation.exists
+        else None,
         edits=edits,
         index=index.key,
     )

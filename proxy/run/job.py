@@ -24,7 +24,7 @@ from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.execute import Budget, Runner
 from proxy.run.jobs import Job
 from proxy.run.leap import StepResult
-from proxy.run.settings import as_before
+from proxy.run.settings import PUT_ASIDE, as_before
 from proxy.run.turn import turn
 from proxy.sql import read
 from proxy.sql.statements import CreateIndex, DropIndex, quote_identifier
@@ -193,8 +193,8 @@ async def _settings(own: Asking, names: Iterable[str]) -> tuple[dict[str, Settin
 
 
 def _facts(settings: dict[str, Setting], version: int) -> Facts:
-    """Bounds that the session has for its own statements say nothing about a job, which the policy bounds."""
-    kept = {name: dataclasses.replace(s, source="default") if name in TIMEOUTS else s for name, s in settings.items()}
+    """Bounds that the session has for its own statements say nothing about a job, which the policy bounds; they are given back as they were."""
+    kept = {name: dataclasses.replace(s, source=PUT_ASIDE) if name in TIMEOUTS else s for name, s in settings.items()}
     return Facts(server_version=version, live=True, now=datetime.now(UTC), settings=kept)
 
 

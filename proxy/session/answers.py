@@ -18,7 +18,7 @@ from proxy.policy.decide import NOT_IN_TRANSACTION
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.bounded import IS_LOCKED
-from proxy.run.errors import QUERY_CANCELED, PlanFailed
+from proxy.run.errors import PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused
 from proxy.sql.statements import Statement, Unreadable
@@ -213,12 +213,12 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
     }
 
 
-def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
-    """What is left undone of a migration that is committed."""
+def job_failed(job: Job, failed: PlanFailed, *, cancelled: bool) -> dict[str, str]:
+    """What is left undone of a migration that is committed; ``cancelled``: by its client, so that the job goes on waiting."""
     error = failed.error
     detail = [f"{error.get('M', 'error')} (SQLSTATE {error.get('C', '')}).", error.get("D", "")]
     left = [f"  {sql};" for sql in failed.left]
-    if error.get("C") == QUERY_CANCELED:
+    if cancelled:
         return {
             "S": "ERROR",
             "V": "ERROR",

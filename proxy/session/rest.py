@@ -23,6 +23,7 @@ from proxy.run.errors import DEADLOCK, QUERY_CANCELED, PlanFailed, surely
 from proxy.run.job import NotNoted, run_job
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.run.patience import LOCK_NOT_AVAILABLE
+from proxy.run.unbound import unbound
 from proxy.session import answers
 from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Groups, Member
@@ -37,10 +38,15 @@ log = logging.getLogger("interlock")
 
 PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
+SAY_AFTER_S = 1.0
 LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
 PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
+
+
+class _Taken(Exception):
+    """Who has taken the lock that claims a job, and does not do it: that may last for ever."""
 
 
 class Rest:
@@ -120,7 +126,9 @@ class Rest:
         parameters = dict(relay.parameters)
         relay.muted = True  # a job's settings are none of the client's, and are given back
         try:
-            await self._moment(group)
+            if self._may_come(group):
+                async with unbound(self.guard.own):
+                    await self._moment(group)
             self._began = False
         except (JobsUnusable, ServerError) as error:
             await self._broke_off(group, error)
@@ -144,6 +152,12 @@ class Rest:
             group.look_again = time.monotonic() + LOOK_AGAIN_S
         group.waiting = passes
         self._failures += await self._owed.broke_off(error)
+
+    def _may_come(self, group: Group) -> bool:
+        """Whether the end of this transaction may be the moment of something."""
+        if self._pending or (group.prepared and self.guard.own.relay.last_tag in ENDS_PREPARED):
+            return True
+        return group.waits_for(self.member) and time.monotonic() >= group.look_again
 
     async def _moment(self, group: Group) -> None:
         own = self._own
@@ -194,16 +208,22 @@ class Rest:
             if before and not is_mine:
                 busy.append(job)
                 continue
-            for one in before:
-                await self._end_of(one)
-            if await surely(partial(jobs.claim, own, job.id)):
-                self._failures += await self._do(group, job, mine=is_mine)
-                self._owed.heard(job)
-            elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
-                self._failures += await self._done_by_another(group, job)
-                self._owed.heard(job)
-            else:
+            try:
+                for one in before:
+                    await self._end_of(one)
+                if await surely(partial(jobs.claim, own, job.id)):
+                    self._failures += await self._do(group, job, mine=is_mine)
+                    self._owed.heard(job)
+                elif is_mine or await self.groups.leaves(group):  # then perhaps nobody else waits for its end
+                    self._failures += await self._done_by_another(group, job)
+                    self._owed.heard(job)
+                else:
+                    busy.append(job)
+            except _Taken as taken:
                 busy.append(job)
+                self._say_left(
+                    [job], (f"{taken} gives back the advisory lock of a job", "by a later session of this login")
+                )
         if left:
             self._say_left(left)
         else:
@@ -297,7 +317,11 @@ class Rest:
     # ------------------------------------------------ doing
 
     async def _end_of(self, job: Job) -> Job | None:
-        """A job once no other session has it any more, or as it is when the client cancels; None if it is gone."""
+        """A job once no other session has it any more, or as it is when the client cancels; None if it is gone.
+
+        Raises _Taken.
+        """
+        begun, said = time.monotonic(), False
         while True:
             found = await jobs.find(self._own, job.id)
             if found is None or found.state not in ("waiting", "running") or self.guard.cancelled.is_set():
@@ -305,6 +329,12 @@ class Rest:
             if await jobs.claim(self._own, job.id):  # who had it is gone, or has put it back
                 await jobs.end(self._own, job.id, "waiting")
                 return found
+            who, may = await jobs.claimant(self.guard.own, job.id) or ("", True)
+            if not may:
+                raise _Taken(who)
+            if who and not said and time.monotonic() - begun > SAY_AFTER_S:
+                said = True
+                self.guard.voice.say(f"waiting for another session that does job {job.id}: {who}")
             await asyncio.sleep(PAUSE_S)
 
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
@@ -368,7 +398,8 @@ class Rest:
         return b""
 
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
-        fields = answers.job_failed(job, failed)
+        cancelled = failed.error.get("C") == QUERY_CANCELED and self.guard.cancelled.is_set()
+        fields = answers.job_failed(job, failed, cancelled=cancelled)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
         if failed.error.get("C") == DEADLOCK:
             self.guard.voice.say(

@@ -417,6 +417,19 @@ def test_another_table_is_relationsby_its_name(orders: str) -> None:
             'relation "orders_email" already exists',
         ),
         (UNIQUE, "CREATE UNIQUE INDEX orders_email ON orders (id)", 'relation "orders_email" already exists'),
+        ("DROP INDEX orders_total_idx", "ALTER INDEX orders_total_idx RENAME TO o", "does not exist"),
+        *(
+            (f"CREATE INDEX i ON orders {mine}", f"CREATE INDEX i ON orders {theirs}", 'relation "i" already exists')
+            for mine, theirs in (
+                ("(lower(email))", "(email)"),
+                ("(lower(email))", "(upper(email))"),
+                ("((id + 1))", "((total + 1))"),
+                ("(id)", "(id DESC)"),
+                ("(id NULLS FIRST)", "(id)"),
+                ("(id)", "(id) INCLUDE (total)"),
+                ("(id) WHERE total > 3", "(id) WHERE length(email) > 3"),
+            )
+        ),
         (
             "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (email)",
             "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)",
@@ -440,11 +453,38 @@ def test_what_has_the_name_now_is_left_alone(sql: str, changed: str, said: str, 
     assert execute(orders, CONTENTS) == before
 
 
-def test_what_it_would_build_is_there_already(orders: str) -> None:
-    left(orders, UNIQUE)
-    execute(orders, UNIQUE)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        UNIQUE,
+        *(
+            f"CREATE INDEX i ON orders {what}"
+            for what in (
+                "((email))", "((id + 1))", '(lower("email") DESC, id)', "((total::numeric(10,2)))", "(CAST(email AS varchar(20)))",
+                "((email::text))", "(substring(email from 2), id)", "(position('x' in email))", "(COALESCE(email, 'x'))",
+                "(trim(email))", "(id DESC NULLS LAST, total NULLS FIRST) WHERE total BETWEEN 1 AND 3 AND lower(email) IN ('a', 'b')",
+                "USING gin (to_tsvector('simple', email))", "USING hash (email)", "((email ~ 'x')) INCLUDE (id, total)",
+                "(overlay(email placing 'x' from 1))", "((extract(year from timestamp '2020-01-01')::int + id))",
+                '(email COLLATE "C" text_pattern_ops)', "(pg_catalog.int4(id)) WITH (fillfactor = 70)", "((orders.id * 2))",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_what_it_would_build_is_there_already(sql: str, orders: str) -> None:
+    left(orders, sql)
+    execute(orders, sql)
     assert interlock("run", "--database", orders).exit_code == 0
     assert states(orders) == ["done"]
+
+
+def test_an_index_that_is_to_be_dropped_is_in_another_schema(orders: str) -> None:
+    left(orders, "DROP INDEX orders_total_idx")
+    execute(orders, "CREATE SCHEMA aside; ALTER TABLE orders SET SCHEMA aside")
+    assert interlock("run", "--database", orders).exit_code == 1
+    assert states(orders) == ["failed"]
+    execute(orders, "ALTER TABLE aside.orders SET SCHEMA public")
+    assert interlock("retry", "1", "--database", orders).exit_code == 0
+    assert execute(orders, "SELECT to_regclass('orders_total_idx')") == [(None,)]
 
 
 def test_its_table_is_relationsin_another_schema(orders: str) -> None:

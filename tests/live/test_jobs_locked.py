@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from proxy.run import store
+from proxy.run import jobs, store
 from tests.live.conftest import POLICY, through
 from tests.live.test_deferral import states, valid_indexes
 from tests.proxies import Proxy
@@ -283,3 +283,28 @@ def wait_for(holds: Callable[[], bool], within_s: float = 10) -> None:
     deadline = time.monotonic() + within_s
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["session", "prepared"])
+def test_who_takes_a_jobs_advisory_lock_does_not_hold_commit_back(how: str, client: Client, installed: str) -> None:
+    """Any login may take it; but only a session of the job's own login does the job."""
+    name = f"stranger_{installed.rpartition('/')[2]}"
+    with session(installed) as own:
+        own.execute(f"CREATE ROLE {name} LOGIN")
+        with session(psycopg.conninfo.make_conninfo(installed, user=name)) as other:
+            if how == "session":
+                other.execute("SELECT pg_advisory_lock(%s, 1)", [jobs.SPACE])
+            else:
+                other.execute("BEGIN")
+                other.execute("SELECT pg_advisory_xact_lock(%s, 1)", [jobs.SPACE])
+                other.execute("PREPARE TRANSACTION 'taken'")
+            client.run("BEGIN", INDEX, "CREATE INDEX j ON orders (total)", "COMMIT")
+            told, behind = client.warned
+            assert ("prepared" if how == "prepared" else name) in told["message_primary"]
+            assert "job 1 waits until" in told["message_primary"]
+            assert "job 2 waits until" in behind["message_primary"]  # it is about the same table, and comes behind
+            client.warned.clear()
+            other.execute("SELECT pg_advisory_unlock_all()" if how == "session" else "ROLLBACK PREPARED 'taken'")
+            client.run("SELECT 1")
+            assert states(installed) == ["done", "done"]
+        own.execute(f"DROP ROLE {name}")
