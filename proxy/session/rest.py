@@ -46,6 +46,10 @@ GONE = (
     "it is not in interlock.jobs any more, where somebody must have removed it",
     "Run it by hand, outside a transaction.",
 )
+OTHERS = (
+    "this session's login is {} now, and a session does only jobs of its own, which was {} when they were written down",
+    "They are done by the next session of that login, or as it by: interlock jobs run",
+)
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
 NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
@@ -269,15 +273,28 @@ class Rest:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
 
     async def _look_for_gone(self, there: set[int]) -> None:
-        """What was committed, and is not in the table any more: its author is told."""
-        others = [(job, title) for job, title in self._owed if job is not None and job not in there]
+        """What was committed, and is not in the table any more, or not as this session's: its author is told."""
+        others = [(job, title) for job, title in self._owed if job not in there]
+        if not others or not await jobs.is_there(self._own):
+            hidden = []
+        else:
+            hidden = await surely(lambda: jobs.of_other_login(self._own, self.guard.deferral.token))
+        if hidden:
+            now = await jobs.login(self._own)
+            self._not_ours([job.title for job in hidden], OTHERS[0].format(now, hidden[0].login), OTHERS[1])
+        numbered = [(job, title) for job, title in others if job is not None and job not in {one.id for one in hidden}]
         gone = [
-            one for one in others if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
+            one for one in numbered if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
         ]
-        if gone:
-            owed = [title for _, title in gone]
-            log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), GONE[0])
-            self.guard.voice.tell(answers.not_looked_for(owed, *GONE, committed=True))
+        if not gone:
+            return
+        now = await jobs.login(self._own)
+        why = GONE if now == self.guard.who.user else (OTHERS[0].format(now, "another login"), OTHERS[1])
+        self._not_ours([title for _, title in gone], *why)
+
+    def _not_ours(self, owed: list[str], why: str, hint: str) -> None:
+        log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), why)
+        self.guard.voice.tell(answers.not_looked_for(owed, why, hint, committed=True))
 
     def _heard(self, *of: Job) -> None:
         """Their client has heard what became of them."""
