@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from proxy.run import jobs, store
+from proxy.run import jobs, store, turn
 from tests.live.conftest import POLICY, through
 from tests.live.test_deferral import states, valid_indexes
 from tests.proxies import Proxy
@@ -342,3 +342,19 @@ def test_a_session_that_has_another_login_by_now_says_that_its_jobs_are_left(
             assert states(installed) == ["done"]
         own.execute(f"DROP OWNED BY {name} CASCADE")
         own.execute(f"DROP ROLE {name}")
+
+
+def test_who_has_the_turn_of_the_table_is_named(installed: str, guarded: str) -> None:
+    """Two plans for one table are done one after the other, by an advisory lock that any login may take."""
+    client = Client(guarded)
+    with session(installed) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("SELECT pg_advisory_lock(%s, 'orders'::regclass::int)", [turn.SPACE])
+        client.run("BEGIN", INDEX)
+        committed = pool.submit(client.connection.execute, "COMMIT")
+        wanted = f"process {other.info.backend_pid} (postgres)"
+        wait_for(lambda: any(wanted in one for one in client.said))
+        assert not committed.done()
+        other.execute("SELECT pg_advisory_unlock_all()")
+        committed.result(NO_TIME_S)
+    assert states(installed) == ["done"]
+    client.connection.close()
