@@ -45,6 +45,7 @@ VALUES = ("DEFAULT", "GENERATED", "IDENTITY")
 DEMANDS = ("NOT NULL", "CHECK", "UNIQUE", "PRIMARY KEY", "REFERENCES")
 KEYS = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 PARTITIONED_KEYS = 18  # the first version that takes NOT VALID for a foreign key of a partitioned table
+PARTITIONED_IDENTITY = 17  # from here on a partitioned table with partitions takes ADD COLUMN … IDENTITY
 
 
 def add_column(statement: Statement, action: AddColumn, facts: Facts) -> Rewrite | None:
@@ -58,6 +59,8 @@ def add_column(statement: Statement, action: AddColumn, facts: Facts) -> Rewrite
         return None
     taken_apart = _demands(action, fills=fills)
     if not _possible(taken_apart, relation, facts, fills=fills) or not _names_are_distinct(statement, table, relation):
+        return None
+    if _identity_of_partitions(action, relation, facts):
         return None
     number = numbered(statement, action, table, relation, facts) if fills else None
     if fills and number is None and action.column.constraint("DEFAULT") is None:
@@ -98,6 +101,12 @@ def _possible(demands: tuple[ColumnConstraint, ...], relation: Relation | None, 
     if partitioned and facts.major < PARTITIONED_KEYS and any(c.kind == "REFERENCES" for c in demands):
         return False
     return not any(c.no_inherit for c in demands)
+
+
+def _identity_of_partitions(action: AddColumn, relation: Relation | None, facts: Facts) -> bool:
+    """Whether Postgres takes no such column: in steps only the whole would number its rows, and its partitions have a plain NOT NULL."""
+    partitions = relation is not None and relation.kind == "p" and relation.has_children
+    return partitions and facts.major < PARTITIONED_IDENTITY and action.column.constraint("IDENTITY") is not None
 
 
 def _names_are_distinct(statement: Statement, table: Target, relation: Relation | None) -> bool:

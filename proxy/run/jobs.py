@@ -63,6 +63,10 @@ OF_SESSION = (
     f"{_READ} WHERE j.session {EQ} $1::pg_catalog.text AND {_MINE} AND {_LEFT}"
     f" AND j.state {EQ} 'waiting' ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 )
+OF_OTHER_LOGIN = (
+    f"{_READ} WHERE j.session {EQ} $1::pg_catalog.text AND NOT ({_MINE})"
+    f" AND j.state {EQ} 'waiting' ORDER BY j.id USING OPERATOR(pg_catalog.<)"
+)
 OF_EARLIER = (
     f"{_READ} WHERE {_MINE} AND {_LEFT} AND j.state {EQ} ANY (ARRAY['waiting', 'running']::pg_catalog.text[])"
     " ORDER BY j.id USING OPERATOR(pg_catalog.<)"
@@ -190,6 +194,16 @@ async def of_session(own: Asking, session: str) -> list[Job]:
     return _jobs(await own.fetch(OF_SESSION, session))
 
 
+async def of_other_login(own: Asking, session: str) -> list[Job]:
+    """What a session has written down under a login that it has no more, as far as it may see that.  ``exists`` must hold."""
+    return _jobs(await own.fetch(OF_OTHER_LOGIN, session))
+
+
+async def login(own: Asking) -> str:
+    """Whose jobs this session does."""
+    return ((await own.fetch("/* interlock */ SELECT session_user"))[0][0] or b"").decode()
+
+
 async def unfinished(own: Asking) -> list[Job]:
     """All of this login's that are not over, whatever their state says, oldest first; [] if there is no table.
 
@@ -303,5 +317,5 @@ def key(job: int) -> str:
 
 __all__ = [
     "OVER", "VERSION", "Job", "JobsUnusable", "NewJob", "ServerError", "add", "claim", "claimant", "end", "everything", "exists", "find",
-    "follows", "is_there", "number", "of_session", "orphans", "prepare", "remove", "unclaim", "unfinished", "waiting",
+    "follows", "is_there", "login", "number", "of_other_login", "of_session", "orphans", "prepare", "remove", "unclaim", "unfinished", "waiting",
 ]  # fmt: skip

@@ -101,7 +101,8 @@ _SOUND = f"""c.relkind {EQ} 'r' AND c.relpersistence {EQ} 'p' AND c.relrowsecuri
     AND {len(COLUMNS)} {EQ} (SELECT pg_catalog.count(*) FROM (VALUES {_WANTED}) AS w(name, kind, needed)
         JOIN pg_catalog.pg_attribute a ON a.attrelid {EQ} c.oid AND a.attname {EQ} w.name::pg_catalog.name
         JOIN pg_catalog.pg_type y ON y.oid {EQ} a.atttypid AND y.typname {EQ} w.kind::pg_catalog.name
-        WHERE y.typnamespace {EQ} {_CATALOG} AND a.attgenerated {EQ} '' AND a.attnotnull {EQ} w.needed)
+        WHERE y.typnamespace {EQ} {_CATALOG} AND a.attgenerated {EQ} '' AND a.attnotnull {EQ} w.needed
+        AND (a.attidentity {EQ} '') {EQ} (w.name OPERATOR(pg_catalog.<>) 'id'))
     AND 1 {EQ} (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index x WHERE x.indrelid {EQ} c.oid)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_index x
         WHERE x.indrelid {EQ} c.oid AND NOT (x.indisprimary AND x.indisvalid))

@@ -24,6 +24,10 @@ GONE = (
     "it is not in interlock.jobs any more, where somebody must have removed it",
     "Run it by hand, outside a transaction.",
 )
+OTHERS = (
+    "this session's login is {} now, and a session does only jobs of its own, which was {} when they were written down",
+    "They are done by the next session of that login, or as it by: interlock jobs run",
+)
 NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 
 
@@ -55,16 +59,30 @@ class Owed:
         self._are = [one for one in self._are if one[0] not in heard]
 
     async def tell_of_gone(self, own: Asking, there: set[int]) -> None:
-        """What was committed, and is not in the table any more; ``there``: the numbers of what is.
+        """What was committed, and is not in the table any more, or not as this session's; ``there``: the numbers of what is.
 
         Raises ServerError, JobsUnusable, ConnectionLost.
         """
-        others = [(job, title) for job, title in self._are if job is not None and job not in there]
-        gone = [one for one in others if await self._is_committed(one[0]) and await jobs.find(own, one[0]) is None]
-        if gone:
-            titles = [title for _, title in gone]
-            log.error("%s: %s: %s", self._guard.who.label, "; ".join(titles), GONE[0])
-            self._guard.voice.tell(answers.not_looked_for(titles, *GONE, committed=True))
+        others = [(job, title) for job, title in self._are if job not in there]
+        if not others:
+            return
+        hidden: list[Job] = []
+        if await jobs.is_there(own):
+            hidden = await surely(lambda: jobs.of_other_login(own, self._guard.deferral.token))
+        if hidden:
+            why = OTHERS[0].format(await jobs.login(own), hidden[0].login)
+            self._not_ours([job.title for job in hidden], why, OTHERS[1])
+        numbered = [(job, title) for job, title in others if job is not None and job not in {one.id for one in hidden}]
+        gone = [one for one in numbered if await self._is_committed(one[0]) and await jobs.find(own, one[0]) is None]
+        if not gone:
+            return
+        now = await jobs.login(own)
+        why, hint = GONE if now == self._guard.who.user else (OTHERS[0].format(now, "another login"), OTHERS[1])
+        self._not_ours([title for _, title in gone], why, hint)
+
+    def _not_ours(self, titles: list[str], why: str, hint: str) -> None:
+        log.error("%s: %s: %s", self._guard.who.label, "; ".join(titles), why)
+        self._guard.voice.tell(answers.not_looked_for(titles, why, hint, committed=True))
 
     async def broke_off(self, error: JobsUnusable | ServerError) -> bytes:
         """The jobs could not be looked for, begun or noted: whoever has put something off hears of it.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from proxy.run import jobs, store
+from proxy.run import jobs, store, turn
 from tests.live.conftest import POLICY, through
 from tests.live.test_deferral import states, valid_indexes
 from tests.proxies import Proxy
@@ -308,3 +308,53 @@ def test_who_takes_a_jobs_advisory_lock_does_not_hold_commit_back(how: str, clie
             client.run("SELECT 1")
             assert states(installed) == ["done", "done"]
         own.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("how", ["renamed", "SET LOCAL SESSION AUTHORIZATION", "RESET SESSION AUTHORIZATION", "string"])
+def test_a_session_that_has_another_login_by_now_says_that_its_jobs_are_left(
+    how: str, installed: str, guarded: str
+) -> None:
+    """A session does only jobs of its own login, and these are another's."""
+    name = f"other_{installed.rpartition('/')[2]}"
+    with session(installed) as own:
+        own.execute(f"CREATE ROLE {name} LOGIN")
+        own.execute(f"ALTER TABLE orders OWNER TO {name}")
+        own.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+        client = Client(psycopg.conninfo.make_conninfo(guarded, user=name) if how == "renamed" else guarded)
+        if how == "string":
+            client.run(f"SET SESSION AUTHORIZATION {name}; BEGIN; {INDEX}; COMMIT; RESET SESSION AUTHORIZATION")
+        elif how == "renamed":
+            client.run("BEGIN", INDEX)
+            own.execute(f"ALTER ROLE {name} RENAME TO {name}_x")
+            client.run("COMMIT")
+        elif how.startswith("SET"):
+            client.run("BEGIN", f"{how} {name}", INDEX, "COMMIT")
+        else:
+            client.run(f"SET SESSION AUTHORIZATION {name}", "BEGIN", INDEX, how, "COMMIT")
+        client.heard_only("committed, but not finished", INDEX, "this session's login is")
+        assert states(installed) == ["waiting"]
+        client.connection.close()
+        if how == "renamed":
+            own.execute(f"ALTER ROLE {name}_x RENAME TO {name}")
+        else:
+            with session(psycopg.conninfo.make_conninfo(guarded, user=name)) as later:
+                later.execute("SELECT 1")
+            assert states(installed) == ["done"]
+        own.execute(f"DROP OWNED BY {name} CASCADE")
+        own.execute(f"DROP ROLE {name}")
+
+
+def test_who_has_the_turn_of_the_table_is_named(installed: str, guarded: str) -> None:
+    """Two plans for one table are done one after the other, by an advisory lock that any login may take."""
+    client = Client(guarded)
+    with session(installed) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("SELECT pg_advisory_lock(%s, 'orders'::regclass::int)", [turn.SPACE])
+        client.run("BEGIN", INDEX)
+        committed = pool.submit(client.connection.execute, "COMMIT")
+        wanted = f"process {other.info.backend_pid} (postgres)"
+        wait_for(lambda: any(wanted in one for one in client.said))
+        assert not committed.done()
+        other.execute("SELECT pg_advisory_unlock_all()")
+        committed.result(NO_TIME_S)
+    assert states(installed) == ["done"]
+    client.connection.close()

@@ -237,3 +237,21 @@ def test_where_it_is_written_down_is_made_before_the_lock(postgres: Server, vers
     assert not any("'privileged'" in sql for sql in ran[in_earnest : ran.index("COMMIT")])  # nor is it looked at again
     with psycopg.connect(versions) as session:
         assert session.execute("SELECT convalidated FROM pg_constraint WHERE conname = 'k'").fetchone() == (True,)
+
+
+def test_a_partitioned_table_gets_an_identity_column_only_where_postgres_gives_it_one(
+    orders: str, guarded: str, postgres: Server
+) -> None:
+    """Up to 16 it refuses; in steps the partitions would have a column that nothing numbers."""
+    with psycopg.connect(guarded, autocommit=True) as connection:
+        connection.execute("CREATE TABLE parts (at int) PARTITION BY RANGE (at)")
+        connection.execute("CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)")
+        connection.execute("INSERT INTO parts VALUES (1), (2)")
+        add = "ALTER TABLE parts ADD n int GENERATED ALWAYS AS IDENTITY"
+        if postgres.version < 17:
+            with pytest.raises(psycopg.Error):
+                connection.execute(add)
+            return
+        connection.execute(add)
+        connection.execute("INSERT INTO parts_1 (at) VALUES (3)")
+        assert connection.execute("SELECT n FROM parts ORDER BY n").fetchall() == [(1,), (2,), (3,)]
