@@ -68,6 +68,45 @@ def test_commit_of_a_client_that_vanishes_is_not_stopped(commit: bytes, how: str
     assert valid_indexes(orders)["i"]
 
 
+def executed(*statements: str) -> bytes:
+    """Without a Sync: directly a transaction that is not committed."""
+    return b"".join(m.parse(b"", sql.encode()) + m.bind(b"", b"") + m.execute(b"") for sql in statements)
+
+
+NOT_ENDED = {
+    "a job behind a row": executed(INSERT, INDEX),
+    "a row behind a job": executed(INDEX, INSERT),
+    "a row alone": executed(INSERT),
+    "a column": executed(INSERT, "ALTER TABLE orders ADD COLUMN z int"),
+    "in a failed pipeline": executed(INSERT, INDEX, "SELECT 1/0"),
+    "in a block": executed("BEGIN", INSERT, INDEX),
+}
+
+
+@pytest.mark.parametrize("how", ["goodbye", "close", "reset"])
+@pytest.mark.parametrize("sent", NOT_ENDED.values(), ids=NOT_ENDED)
+def test_a_client_that_goes_without_a_sync_has_not_committed(sent: bytes, how: str, orders: str, guarded: str) -> None:
+    raw = Raw(guarded)
+    raw.send(sent + (m.terminate() if how == "goodbye" else b""))
+    raw.reset() if how == "reset" else raw.close()
+    with psycopg.connect(orders, autocommit=True) as looking:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        eventually("its session has ended", lambda: not holds(looking, others)())
+        assert looking.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
+        assert looking.execute("SELECT count(*) FROM pg_attribute WHERE attname = 'z'").fetchone() == (0,)
+    assert "i" not in valid_indexes(orders)
+
+
+def test_what_it_has_committed_in_its_pipeline_is_finished_all_the_same(orders: str, guarded: str) -> None:
+    raw = Raw(guarded)
+    raw.send(executed("BEGIN", INDEX, "COMMIT", INSERT) + m.terminate())
+    eventually("its index is there", lambda: valid_indexes(orders).get("i", False))
+    eventually("its job is done", lambda: states(orders) == ["done"])
+    raw.close()
+    with psycopg.connect(orders, autocommit=True) as looking:
+        assert looking.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
+
+
 def test_what_a_client_that_vanishes_has_left_running_is_stopped(orders: str, guarded: str) -> None:
     """It is no COMMIT, and the transaction, with what it has written down, is given back at once."""
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(61)'"
