@@ -18,7 +18,7 @@ from proxy.policy.decide import NOT_IN_TRANSACTION
 from proxy.policy.load import Policy
 from proxy.policy.verdict import Action, Decided, Verdict
 from proxy.run.bounded import IS_LOCKED
-from proxy.run.errors import QUERY_CANCELED, PlanFailed
+from proxy.run.errors import PlanFailed
 from proxy.run.jobs import Job, JobsUnusable
 from proxy.session.dependents import GivesUp, Refused
 from proxy.sql.statements import Statement, Unreadable
@@ -218,7 +218,7 @@ def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
     error = failed.error
     detail = [f"{error.get('M', 'error')} (SQLSTATE {error.get('C', '')}).", error.get("D", "")]
     left = [f"  {sql};" for sql in failed.left]
-    if error.get("C") == QUERY_CANCELED:
+    if failed.again:
         return {
             "S": "ERROR",
             "V": "ERROR",

@@ -377,7 +377,7 @@ class Rest:
             return self._failed(found, PlanFailed(found.error), mine=True)
         if self.guard.cancelled.is_set():
             said = {"S": "ERROR", "C": QUERY_CANCELED, "M": "canceling statement due to user request"}
-            return self._failed(job, PlanFailed(said), mine=True)
+            return self._failed(job, PlanFailed(said, again=True), mine=True)
         return await self._do(group, job, mine=True) if await jobs.claim(self._own, job.id) else b""
 
     async def _do(self, group: Group, job: Job, *, mine: bool) -> bytes:

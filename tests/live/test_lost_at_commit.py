@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON customers DEFERRABLE INITIALLY DE
 """
 INSERT = "INSERT INTO customers VALUES (1000, 'x')"
 COMMITTING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ~* '^commit'"
+TAKEN_BACK = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DROP INDEX CONCURRENTLY%'"
 WAITS_FOR_LOCK = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event_type = 'Lock'"
 
 
@@ -234,3 +236,55 @@ def test_nor_when_the_server_ends_without_a_word(
         with psycopg.connect(through(proxy, orders), autocommit=True) as later:
             later.execute("SELECT 1")
     assert states(orders) == ["done"]
+
+
+# ---------------------------------------------------------------- Interlock
+
+
+def test_the_client_hears_that_interlock_ends_and_what_is_left(
+    orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """It has been told twice, or its drain timeout is over; that the migration is committed is told as the server's end is."""
+    proxy = start_guard(start_proxy, tmp_path, "", "--drain-timeout", "1")
+    building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
+    looking = psycopg.connect(orders, autocommit=True)
+    with (
+        looking,
+        psycopg.connect(orders) as writer,
+        Raw(through(proxy, orders)) as raw,
+        Raw(through(proxy, orders)) as b,
+    ):
+        writer.execute("INSERT INTO orders (id) VALUES (0)")  # the build waits for it
+        begin(raw, INDEX)
+        raw.send(m.query(b"COMMIT"))
+        eventually("it is built", holds(looking, building))
+        b.query("BEGIN")
+        proxy.process.send_signal(signal.SIGTERM)
+        fields, nothing_put_off = error(raw.rest()), error(b.rest())
+    assert (fields["S"], fields["C"]) == ("FATAL", "57P01")
+    assert fields["D"].startswith(
+        "The migration is committed, but not finished. Left are job 1: CREATE INDEX i ON orders"
+    )
+    assert fields["H"].startswith("Do not run the migration again.")
+    assert (nothing_put_off["C"], nothing_put_off["D"]) == ("57P01", "Interlock is shutting down.")
+
+
+def test_a_job_whose_backend_is_cancelled_has_failed_and_is_said_to(orders: str, guarded: str) -> None:
+    """By pg_cancel_backend, or a timeout: it is not begun again by itself, as one is whose client has cancelled."""
+    building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
+    looking = psycopg.connect(orders, autocommit=True)
+    with looking, psycopg.connect(orders) as writer, Raw(guarded) as raw:
+        pid = backend_of(raw)
+        writer.execute("INSERT INTO orders (id) VALUES (0)")
+        begin(raw, INDEX)
+        raw.send(m.query(b"COMMIT"))
+        eventually("it is built", holds(looking, building))
+        looking.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        eventually("it is taken back", holds(looking, TAKEN_BACK))
+        writer.rollback()
+        fields = error(raw.until("Z"))
+    assert fields["C"] == "IL003"
+    assert fields["M"].endswith(
+        "failed: canceling statement due to user request\nWhen the cause is mended: interlock jobs retry 1"
+    )
+    assert states(orders) == ["failed"]
