@@ -44,7 +44,12 @@ GONE = (
     "it is not in interlock.jobs any more, where somebody must have removed it",
     "Run it by hand, outside a transaction.",
 )
+OF_ANOTHER = (  # SET SESSION AUTHORIZATION, or its end, came behind it
+    "it was put off as another session user, whose jobs this one does not see",
+    "It is done by the next session of that login, or as it by: interlock jobs run",
+)
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
+SESSION_USER = "/* interlock */ SELECT session_user"
 NOTHING_FREE = (b"ROLLBACK", b"PREPARE TRANSACTION")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
 
@@ -249,15 +254,23 @@ class Rest:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
 
     async def _look_for_gone(self, there: set[int]) -> None:
-        """What was committed, and is not in the table any more: its author is told."""
-        others = [(job, title) for job, title in self._owed if job is not None and job not in there]
-        gone = [
-            one for one in others if await self._is_committed(one[0]) and await jobs.find(self._own, one[0]) is None
-        ]
-        if gone:
-            owed = [title for _, title in gone]
-            log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), GONE[0])
-            self.guard.voice.tell(answers.not_looked_for(owed, *GONE, committed=True))
+        """What was committed, and is not among this login's jobs any more: its author is told."""
+        gone: list[str] = []
+        others: list[str] = []
+        for job, title in self._owed:
+            if job is None or job in there or not await self._is_committed(job):
+                continue
+            found = await jobs.find(self._own, job)
+            if found is None:
+                gone.append(title)
+            elif found.state in ("waiting", "running"):  # a superuser sees another login's
+                others.append(title)
+        if gone and (await self._own.fetch(SESSION_USER))[0][0] != self.guard.who.user.encode():
+            gone, others = [], [*others, *gone]
+        for owed, why in ((gone, GONE), (others, OF_ANOTHER)):
+            if owed:
+                log.error("%s: %s: %s", self.guard.who.label, "; ".join(owed), why[0])
+                self.guard.voice.tell(answers.not_looked_for(owed, *why, committed=True))
 
     def _heard(self, *of: Job) -> None:
         """Their client has heard what became of them."""
