@@ -27,10 +27,14 @@ CANCELLED = {
 
 @dataclass(slots=True)
 class PlanFailed(Exception):
-    """A plan stopped.  ``error`` is for the client; ``left`` says what could not be undone."""
+    """A plan stopped.  ``error`` is for the client; ``left`` says what could not be undone.
+
+    ``again``: it is a job's, and that goes on waiting.
+    """
 
     error: dict[str, str]
     left: list[str] = field(default_factory=list)
+    again: bool = False
 
 
 async def surely(attempt: Callable[[], Awaitable[T]]) -> T:

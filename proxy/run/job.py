@@ -64,8 +64,8 @@ async def run_job(
         results = await _run(own, job, budget, say, cancelled, [] if results is None else results)
     except PlanFailed as failed:
         error = failed.error
-        again = error.get("C") == DEADLOCK or (error.get("C") == QUERY_CANCELED and cancelled.is_set())
-        await _note_failed(own, job, failed, "waiting" if again else "failed", budget)
+        failed.again = error.get("C") == DEADLOCK or (error.get("C") == QUERY_CANCELED and cancelled.is_set())
+        await _note_failed(own, job, failed, "waiting" if failed.again else "failed", budget)
         raise
     await _note(own, job, "done", budget)
     return results

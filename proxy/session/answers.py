@@ -213,12 +213,12 @@ def dependent(statement: Statement, why: GivesUp | Refused | None) -> dict[str, 
     }
 
 
-def job_failed(job: Job, failed: PlanFailed, *, cancelled: bool) -> dict[str, str]:
-    """What is left undone of a migration that is committed; ``cancelled``: by its client, so that the job goes on waiting."""
+def job_failed(job: Job, failed: PlanFailed) -> dict[str, str]:
+    """What is left undone of a migration that is committed."""
     error = failed.error
     detail = [f"{error.get('M', 'error')} (SQLSTATE {error.get('C', '')}).", error.get("D", "")]
     left = [f"  {sql};" for sql in failed.left]
-    if cancelled:
+    if failed.again:
         return {
             "S": "ERROR",
             "V": "ERROR",

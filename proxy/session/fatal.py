@@ -14,9 +14,10 @@ def broken_protocol(error: ClientProtocolError) -> bytes:
     return fatal(error.sqlstate, str(error))
 
 
-def shutdown() -> bytes:
-    """As a server that shuts down ends an idle session (57P01)."""
-    return fatal("57P01", "terminating connection due to administrator command", D="Interlock is shutting down.")
+def shutdown(fate: Mapping[str, str] | None = None, codec: str = "utf-8") -> bytes:
+    """As a server that shuts down ends a session (57P01); ``fate`` as in ``connection_lost``."""
+    words = "terminating connection due to administrator command"
+    return fatal("57P01", words, **and_its_fate({"D": "Interlock is shutting down."}, fate or {}, codec))
 
 
 def internal_error() -> bytes:

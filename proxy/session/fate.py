@@ -60,6 +60,10 @@ class Fate:
             return b""
         return fatal.connection_lost(self._own.last_words, fate, self._reading().codec)
 
+    def shutdown(self) -> bytes:
+        """What the client is to hear when Interlock ends it, whatever it does."""
+        return fatal.shutdown(self._words(), self._reading().codec)
+
     def _words(self) -> dict[str, str]:
         """Of the transaction that has put something off; empty: nothing of it stays."""
         rest, relay = self._rest, self._relay

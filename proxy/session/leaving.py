@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -38,10 +39,10 @@ async def leave(
         async with asyncio.timeout(LEAVING_S):
             if not relay.quiet and not commits:
                 await cancel_upstream()  # until it is delivered: later it would hit what is ours
-            if relay.pipeline_open and not relay.copying:
-                server.write(relay.own(messages.sync()))
             await drain()
             relay.release_ready()
+            if relay.pipeline_open:
+                await _take_back(own)
             if relay.status != b"I":
                 await surely(lambda: own.run([("ROLLBACK", ())], notices=False))
             await surely(lambda: own.run([("DISCARD ALL", ())], notices=False))
@@ -50,3 +51,15 @@ async def leave(
         server.write(messages.terminate())
     except (TimeoutError, ConnectionLost, ServerError) as error:
         log.info("%s: jobs are left to the next session: %s", label, error or type(error).__name__)
+
+
+async def _take_back(own: Connection) -> None:
+    """Roll back what the client has executed without a Sync, as the server does when a client is gone; a Sync of ours would commit it.
+
+    What it has committed itself stays.  Raises ConnectionLost, ServerError.
+    """
+    with contextlib.suppress(ServerError):  # a cancel request that comes late: then that has rolled it back
+        if not own.skipping:
+            await own.run([("ROLLBACK", ())], notices=False)
+    with contextlib.suppress(ServerError):
+        await own.sync()

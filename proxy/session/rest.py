@@ -352,7 +352,7 @@ class Rest:
             return self._failed(found, PlanFailed(found.error), mine=True)
         if self.guard.cancelled.is_set():
             said = {"S": "ERROR", "C": QUERY_CANCELED, "M": "canceling statement due to user request"}
-            return self._failed(job, PlanFailed(said), mine=True)
+            return self._failed(job, PlanFailed(said, again=True), mine=True)
         return await self._do(group, job, mine=True) if await jobs.claim(self._own, job.id) else b""
 
     async def _do(self, group: Group, job: Job, *, mine: bool) -> bytes:
@@ -398,8 +398,7 @@ class Rest:
         return b""
 
     def _failed(self, job: Job, failed: PlanFailed, *, mine: bool) -> bytes:
-        cancelled = failed.error.get("C") == QUERY_CANCELED and self.guard.cancelled.is_set()
-        fields = answers.job_failed(job, failed, cancelled=cancelled)
+        fields = answers.job_failed(job, failed)
         log.error("%s: job %d: %s", self.guard.who.label, job.id, fields["M"])
         if failed.error.get("C") == DEADLOCK:
             self.guard.voice.say(

@@ -375,7 +375,9 @@ class Session:
             self.cancelled.set()
 
     def abandon(self) -> None:
-        """End it whatever it does; a plan that runs is stopped and taken back first."""
+        """End it whatever it does, and say so; a plan that runs is stopped and taken back first."""
+        if self.relay.is_between:
+            self.client.write(self._fate.shutdown())
         if self._settling is None:
             self._end()
         else:

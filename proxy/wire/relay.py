@@ -88,6 +88,11 @@ class Relay(Replies):
         return not (self._owed or self._client_left or self._server_left or self.blind)
 
     @property
+    def is_between(self) -> bool:
+        """Whether the client stands inside no message of the server's, so that it may be told something."""
+        return bool(self.status) and not (self._server_left or self.blind)
+
+    @property
     def can_end(self) -> bool:
         """Whether what the client sent can be brought to an end without it: it stopped inside no message and no COPY."""
         return not (self._client_left or self.copying or self._from_client.size or self.held or self.blind)

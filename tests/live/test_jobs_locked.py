@@ -124,6 +124,29 @@ def test_what_is_gone_with_the_commit_is_told_by_its_statement(
     assert not {"i", "j"} & valid_indexes(installed).keys()
 
 
+PUT_OFF_AS_ANOTHER = {
+    "its end": ("SET LOCAL SESSION AUTHORIZATION il_author", INDEX, "COMMIT"),
+    "reset": ("SET SESSION AUTHORIZATION il_author", INDEX, "RESET SESSION AUTHORIZATION", "COMMIT"),
+    "set behind it": (INDEX, "SET SESSION AUTHORIZATION il_author", "COMMIT", "RESET SESSION AUTHORIZATION"),
+}
+
+
+@pytest.mark.parametrize("transaction", PUT_OFF_AS_ANOTHER.values(), ids=PUT_OFF_AS_ANOTHER)
+def test_what_was_put_off_as_another_session_user_is_told(
+    transaction: tuple[str, ...], client: Client, installed: str
+) -> None:
+    """It is that login's to do, so the index is not there."""
+    with session(installed) as owner:
+        owner.execute("DROP ROLE IF EXISTS il_author; CREATE ROLE il_author LOGIN")
+        owner.execute("ALTER TABLE orders OWNER TO il_author; GRANT ALL ON SCHEMA public TO il_author")
+        client.run("BEGIN", *transaction)
+        [told] = client.warned
+        assert told["message_hint"].startswith("They are done by the next session of that login")
+        client.heard_only("committed, but not finished", INDEX, "this session's login is ")
+        assert states(installed) == ["waiting"]
+        owner.execute("DROP OWNED BY il_author CASCADE; DROP ROLE il_author")
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_what_was_taken_back_is_not_missed(end: str, orders: str, guarded: str) -> None:
     """Also where the table was made for it, and went with it."""

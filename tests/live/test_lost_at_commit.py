@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON customers DEFERRABLE INITIALLY DE
 """
 INSERT = "INSERT INTO customers VALUES (1000, 'x')"
 COMMITTING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ~* '^commit'"
+TAKEN_BACK = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DROP INDEX CONCURRENTLY%'"
 WAITS_FOR_LOCK = "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event_type = 'Lock'"
 
 
@@ -66,6 +68,45 @@ def test_commit_of_a_client_that_vanishes_is_not_stopped(commit: bytes, how: str
         eventually("it is committed", holds(looking, "SELECT count(*) FROM customers WHERE id = 1000"))
         eventually("its job is done", lambda: states(orders) == ["done"])
     assert valid_indexes(orders)["i"]
+
+
+def executed(*statements: str) -> bytes:
+    """Without a Sync: directly a transaction that is not committed."""
+    return b"".join(m.parse(b"", sql.encode()) + m.bind(b"", b"") + m.execute(b"") for sql in statements)
+
+
+NOT_ENDED = {
+    "a job behind a row": executed(INSERT, INDEX),
+    "a row behind a job": executed(INDEX, INSERT),
+    "a row alone": executed(INSERT),
+    "a column": executed(INSERT, "ALTER TABLE orders ADD COLUMN z int"),
+    "in a failed pipeline": executed(INSERT, INDEX, "SELECT 1/0"),
+    "in a block": executed("BEGIN", INSERT, INDEX),
+}
+
+
+@pytest.mark.parametrize("how", ["goodbye", "close", "reset"])
+@pytest.mark.parametrize("sent", NOT_ENDED.values(), ids=NOT_ENDED)
+def test_a_client_that_goes_without_a_sync_has_not_committed(sent: bytes, how: str, orders: str, guarded: str) -> None:
+    raw = Raw(guarded)
+    raw.send(sent + (m.terminate() if how == "goodbye" else b""))
+    raw.reset() if how == "reset" else raw.close()
+    with psycopg.connect(orders, autocommit=True) as looking:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        eventually("its session has ended", lambda: not holds(looking, others)())
+        assert looking.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
+        assert looking.execute("SELECT count(*) FROM pg_attribute WHERE attname = 'z'").fetchone() == (0,)
+    assert "i" not in valid_indexes(orders)
+
+
+def test_what_it_has_committed_in_its_pipeline_is_finished_all_the_same(orders: str, guarded: str) -> None:
+    raw = Raw(guarded)
+    raw.send(executed("BEGIN", INDEX, "COMMIT", INSERT) + m.terminate())
+    eventually("its index is there", lambda: valid_indexes(orders).get("i", False))
+    eventually("its job is done", lambda: states(orders) == ["done"])
+    raw.close()
+    with psycopg.connect(orders, autocommit=True) as looking:
+        assert looking.execute("SELECT count(*) FROM customers WHERE id = 1000").fetchone() == (0,)
 
 
 def test_what_a_client_that_vanishes_has_left_running_is_stopped(orders: str, guarded: str) -> None:
@@ -195,3 +236,55 @@ def test_nor_when_the_server_ends_without_a_word(
         with psycopg.connect(through(proxy, orders), autocommit=True) as later:
             later.execute("SELECT 1")
     assert states(orders) == ["done"]
+
+
+# ---------------------------------------------------------------- Interlock
+
+
+def test_the_client_hears_that_interlock_ends_and_what_is_left(
+    orders: str, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """It has been told twice, or its drain timeout is over; that the migration is committed is told as the server's end is."""
+    proxy = start_guard(start_proxy, tmp_path, "", "--drain-timeout", "1")
+    building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
+    looking = psycopg.connect(orders, autocommit=True)
+    with (
+        looking,
+        psycopg.connect(orders) as writer,
+        Raw(through(proxy, orders)) as raw,
+        Raw(through(proxy, orders)) as b,
+    ):
+        writer.execute("INSERT INTO orders (id) VALUES (0)")  # the build waits for it
+        begin(raw, INDEX)
+        raw.send(m.query(b"COMMIT"))
+        eventually("it is built", holds(looking, building))
+        b.query("BEGIN")
+        proxy.process.send_signal(signal.SIGTERM)
+        fields, nothing_put_off = error(raw.rest()), error(b.rest())
+    assert (fields["S"], fields["C"]) == ("FATAL", "57P01")
+    assert fields["D"].startswith(
+        "The migration is committed, but not finished. Left are job 1: CREATE INDEX i ON orders"
+    )
+    assert fields["H"].startswith("Do not run the migration again.")
+    assert (nothing_put_off["C"], nothing_put_off["D"]) == ("57P01", "Interlock is shutting down.")
+
+
+def test_a_job_whose_backend_is_cancelled_has_failed_and_is_said_to(orders: str, guarded: str) -> None:
+    """By pg_cancel_backend, or a timeout: it is not begun again by itself, as one is whose client has cancelled."""
+    building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
+    looking = psycopg.connect(orders, autocommit=True)
+    with looking, psycopg.connect(orders) as writer, Raw(guarded) as raw:
+        pid = backend_of(raw)
+        writer.execute("INSERT INTO orders (id) VALUES (0)")
+        begin(raw, INDEX)
+        raw.send(m.query(b"COMMIT"))
+        eventually("it is built", holds(looking, building))
+        looking.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        eventually("it is taken back", holds(looking, TAKEN_BACK))
+        writer.rollback()
+        fields = error(raw.until("Z"))
+    assert fields["C"] == "IL003"
+    assert fields["M"].endswith(
+        "failed: canceling statement due to user request\nWhen the cause is mended: interlock jobs retry 1"
+    )
+    assert states(orders) == ["failed"]
