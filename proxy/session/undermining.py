@@ -177,7 +177,9 @@ def misses_part(create: CreateTable, pending: Sequence[Pending], facts: Facts) -
 
 def copies(statement: Statement, create: CreateTable, pending: Sequence[Pending]) -> tuple[str, str] | None:
     """Whether a table is made LIKE one of which something waits: it would get our passing objects, or not what waits."""
-    named = words(statement.sql) - {create.relation.name}
+    named = words(
+        statement.text[create.relation.span.end : statement.span.end]
+    )  # the new one may have the same name, in another schema
     if "like" not in named:
         return None
     for one in pending:

@@ -455,6 +455,11 @@ SAME: list[Sequence[str]] = [
 ]  # fmt: skip
 
 REFUSED: list[Sequence[str]] = [
+    (
+        "CREATE SCHEMA aside",
+        "ALTER TABLE orders ALTER COLUMN email SET NOT NULL",
+        "CREATE TABLE aside.orders (LIKE orders)",
+    ),
     (INDEX, "ALTER TABLE orders DROP COLUMN email"),
     (INDEX, "ALTER TABLE orders RENAME COLUMN email TO mail"),
     (INDEX, "ALTER TABLE orders RENAME TO o2"),
