@@ -185,6 +185,7 @@ class InSteps:
         self._timeout_ms = timeout_ms
         self._policy = policy
         self._counts: list[tuple[int, str | None]] = []  # of each statement: commands that are sent for it, and its tag
+        self._instead: dict[Edit, Case] = {}  # what is sent in the place of which statement
         edits: list[Edit] = []
         replaced = {
             case.statement.span: case
@@ -213,6 +214,7 @@ class InSteps:
                 continue
             parts = (case.foreseen.sql,) if case.foreseen is not None else commands(case, who, token, policy)
             edits.append(Edit(statement.span.start, statement.span.end, "\n;".join(parts) + "\n"))
+            self._instead[edits[-1]] = case
             self._counts.append((len(parts) + ahead, case.statement.node.kind))
         self._edits = tuple(edits)
         self.text = edit.apply(statements[0].text, edits)
@@ -252,7 +254,7 @@ class InSteps:
         for step in (step for case in self._cases if case.verdict.plan is not None for step in case.verdict.plan.now):
             fields = as_the_authors(fields, step)
         if fields.get("P", "").isdigit() and self._edits:
-            place = edit.original_position(int(fields["P"]), self._edits)
+            place = edit.original_position(int(fields["P"]), self._edits) or self._in_a_step(int(fields["P"]))
             fields = {k: v for k, v in fields.items() if k != "P"} | ({"P": str(place)} if place else {})
         if "p" in fields:  # counted in the author's text already
             fields = {**fields, "P": fields["p"]}
@@ -266,6 +268,21 @@ class InSteps:
             f" changed rows or was answered: then it queues for a lock no longer than locks.timeout ({self._policy.locks.timeout})."
             " Send the statements one by one and it waits patiently for each.",
         }
+
+    def _in_a_step(self, position: int) -> int | None:
+        """Where the author wrote what stands at ``position``, in the text of a step that is run in the place of a statement."""
+        shift = 0  # how much longer the text is, up to here
+        for one in self._edits:
+            offset = position - 1 - one.start - shift
+            case = self._instead.get(one)
+            plan = case.verdict.plan if case is not None else None
+            for step in plan.now if plan is not None else ():
+                at = one.text.find(step.sql)
+                if case is not None and 0 <= at <= offset < at + len(step.sql):
+                    place = edit.original_position(offset - at + 1, step.edits)
+                    return None if place is None else place + case.statement.span.start
+            shift += len(one.text) - (one.end - one.start)
+        return None
 
     def _foreseen(self, fields: dict[str, str]) -> dict[str, str] | None:
         """The error of a statement that was replaced by one that fails as it would have."""

@@ -198,6 +198,25 @@ def test_a_savepoint_that_a_query_string_makes_can_be_gone_back_to(
     assert heard[1] == heard[0]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1; ALTER TABLE orders ADD COLUMN x nothing DEFAULT 'a' CHECK (x <> 'b')",
+        "CREATE INDEX i ON orders (email); /* é */ ALTER TABLE orders ADD COLUMN x nothing UNIQUE; SELECT 1",
+        "ALTER TABLE orders ADD COLUMN x int, ADD COLUMN y nothing REFERENCES customers",
+    ],
+)
+def test_an_error_in_a_query_string_is_where_the_author_wrote_it(sql: str, orders: str, guarded: str) -> None:
+    heard = []
+    for url in (orders, guarded):
+        with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.Error) as raised:
+            connection.execute(sql.encode())
+        diag = raised.value.diag
+        heard.append((diag.sqlstate, diag.message_primary, diag.statement_position))
+    assert heard[1] == heard[0]
+    assert heard[0][2] is not None
+
+
 def test_psql_prints_the_caret_and_the_remedy(orders: str, rejecting: str) -> None:
     done = run_client("psql", "-1", "-c", INDEX, url=rejecting, check=False)
     assert done.returncode == 1
