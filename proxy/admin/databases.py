@@ -213,6 +213,7 @@ class Database:
     async def _connected(self, say: Callable[[str], None]) -> AsyncIterator[Side]:
         try:
             own = await Side.connect(self._url, say, timeout_s=CONNECT_S)
+            await own.let_write()
         except psycopg.Error as error:
             raise NotDone(f"{self.name} cannot be reached: {' '.join(str(error).split())}") from None
         monitor = own.monitor = Monitor(self._url)

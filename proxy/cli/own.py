@@ -68,6 +68,7 @@ def on(database: str | None, story: Callable[[Side], Awaitable[T]]) -> T:
     async def told() -> T:
         try:
             own = await Side.connect(url, say)
+            await own.let_write()
         except psycopg.ProgrammingError:
             raise Misuse("--database: this is no connection URL; write postgres://user@host:port/database") from None
         except psycopg.Error as error:

@@ -74,8 +74,11 @@ class Side:
             prepare_threshold=None,
         )
         await connection.execute(f"SET {VIA} = 'jobs'")  # so that the guard, where it is installed, knows us
-        await connection.execute(WRITES)
         return cls(connection, say)
+
+    async def let_write(self) -> None:
+        """Do not be read only because the login, or the database, is so by default: what is to be done was asked for.  Raises psycopg.Error."""
+        await self.connection.execute(WRITES)
 
     async def close(self) -> None:
         await self.connection.close()

@@ -129,7 +129,7 @@ def test_a_locked_table_of_jobs_is_not_waited_for(sql: str, orders: str, guarded
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(sql.encode())
         assert caught.value.sqlstate == "IL004"
-        assert "locked the table interlock.jobs" in (caught.value.diag.message_primary or "")
+        assert "another session has a lock on interlock.jobs" in (caught.value.diag.message_primary or "")
         application.execute("INSERT INTO orders (id) VALUES (0)")
         connection.execute("ROLLBACK")
         holder.rollback()
