@@ -24,7 +24,7 @@ from proxy.sql.statements import (
 def serves(one: Pending, name: Name, columns: Sequence[str], pending: Sequence[Pending], facts: Facts) -> bool:
     """Whether a foreign key can only be added when what waits is there."""
     parent = facts.find(name)
-    if not is_about(one, parent, name) or one.statement is None:
+    if not is_about(one, parent, name) or one.statement is None or _goes_again(one, pending):
         return False
     now = referable.there(parent) if parent is not None else ()
     return referable.serves(keys_of(one.statement, pending, parent), columns) and not referable.serves(now, columns)
@@ -46,6 +46,18 @@ def _of_index(maker: Statement, pending: Sequence[Pending], parent: Relation | N
     elif parent is not None and (names := uses(maker)) and (index := parent.indexes.get(names[0])) is not None:
         columns = index.columns
     return frozenset(c for c in columns if c is not None) if columns and None not in columns else None
+
+
+def _goes_again(one: Pending, pending: Sequence[Pending]) -> bool:
+    """Whether a DROP INDEX that waits behind it drops, beside others, what it makes."""
+    behind = False
+    for other in pending:
+        node = other.statement.node if other.statement is not None else None
+        in_its_schema = not (one.schemas and other.schemas) or not one.schemas.isdisjoint(other.schemas)
+        if behind and isinstance(node, DropIndex) and in_its_schema and not one.made.isdisjoint(other.drops):
+            return True
+        behind = behind or other is one
+    return False
 
 
 def is_about(one: Pending, relation: Relation | None, name: Name) -> bool:
@@ -89,7 +101,11 @@ def keys_to(parent: Name, statement: Statement, facts: Facts, pending: Sequence[
     """What a foreign key to that table may point to only then, by what waits and by the statement itself."""
     relation = facts.find(parent)
     node = statement.node
-    makers = [one.statement for one in pending if one.statement is not None and is_about(one, relation, parent)]
+    makers = [
+        one.statement
+        for one in pending
+        if one.statement is not None and is_about(one, relation, parent) and not _goes_again(one, pending)
+    ]
     if isinstance(node, AlterTable) and (node.relation.parts == parent.parts or facts.find(node.relation) == relation):
         makers.append(statement)
     return [key for maker in makers for key in keys_of(maker, pending, relation)]

@@ -695,6 +695,7 @@ ABSENT = [
     ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES orders (id)) PARTITION BY LIST (o)", "42830", ID_UNIQUE),
     (("ALTER TABLE orders ADD PRIMARY KEY (id)",), "CREATE TABLE lines (o bigint REFERENCES orders) PARTITION BY LIST (o)", "42704", "ALTER TABLE orders ADD PRIMARY KEY (id)"),
     ((ID_UNIQUE,), "CREATE TABLE lines (o bigint REFERENCES customers (name))", "42830", None),
+    ((UNIQUE, "DROP INDEX i, orders_total_idx"), "CREATE TABLE lines (o bigint REFERENCES orders (id))", "42830", UNIQUE),
     ((UNIQUE,), "SELECT 1 ORDER BY 5", "42P10", None),
     ((UNIQUE,), "SELECT * FROM nobodys", "42P01", None),
     (("SAVEPOINT a", INDEX, "ROLLBACK TO a"), "DROP INDEX i", "42704", None),

@@ -180,6 +180,9 @@ class Twins:
 
     def excuse(self, flight: Flight, wanted: Heard, got: Heard) -> None:
         """Compare; raises AssertionError, or Different where they may differ."""
+        impossible = any("cannot be implemented" in error["M"] for error in wanted.errors)
+        if impossible and any("VALIDATE CONSTRAINT" in sql for sql in flight.statements):  # docs/limits.md
+            raise Different("what was validated before the rest of its ALTER TABLE failed stays valid")
         if wanted == got:
             return
         if "IDENTITY" in self.sent and any("orders_y_seq" in sql for sql in flight.statements):  # docs/limits.md
