@@ -327,8 +327,10 @@ def _is_second_key(actions: Sequence[Action], relation: Relation, pending: Seque
         )
         if not (usable if key.using_index is not None else set(key.columns) <= relation.columns.keys()):
             return False
-    whole = [one for one in pending if relation.oid in one.tables or (relation.is_partition and one.is_above(relation))]
-    return any(one.makes_primary_key for one in whole)
+    made = [one for one in pending if one.makes_primary_key]
+    if any(not one.tables and one.table == relation.name for one in made):  # behind a DROP in the same query string
+        return True
+    return any(relation.oid in one.tables or (relation.is_partition and one.is_above(relation)) for one in made)
 
 
 def _required(index: str, what: str) -> Fails:
