@@ -348,7 +348,7 @@ def test_random_transactions(twins: Twins) -> None:
         same()
     finally:
         print(*(f"{count:6} {what}" for what, count in twins.seen.most_common()), sep="\n")
-    assert not differences, "\n\n".join(differences)
+    assert not differences, "\n\n".join(map(str, differences))
     assert twins.seen["jobs"] > (EXAMPLES or SAMPLE) // 10  # else it proves little
     assert twins.seen["refused"] < twins.seen["compared"] // 4
     assert sum(n for what, n in twins.seen.items() if what.startswith("not compared")) < twins.seen["compared"] // 9
