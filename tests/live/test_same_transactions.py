@@ -62,6 +62,10 @@ ORDER BY 1, 2, 3, 4
 """
 ROWS = "SELECT '{0}', t::text FROM public.{0} t ORDER BY 2"
 
+NUMBERED = """SELECT attname FROM pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+WHERE attrelid = 'public.orders'::regclass AND (attidentity <> '' OR pg_get_expr(adbin, adrelid) LIKE 'nextval%')"""
+UNNUMBERED = "SELECT 'orders', (to_jsonb(t) - %s::text[])::text FROM public.orders t ORDER BY 2"
+
 pytestmark = pytest.mark.slow
 
 
@@ -217,6 +221,11 @@ class Twins:
         if mine["C"][:2] != "IL" and any(", A" in sql or ", V" in sql for sql in flight.statements):
             self.seen["of several errors of one statement another comes first"] += mine != theirs
             return
+        if (
+            theirs["C"] == "25006" and mine["C"].startswith("23") and flight.way == "string"
+        ):  # its rows are looked at first
+            self.seen["of several errors of one statement another comes first"] += 1
+            return
         if theirs["C"] == "55006":
             self.seen["an open cursor is in nobody's way"] += 1
             return
@@ -268,16 +277,18 @@ class Twins:
         found = [_contents(session) for session in self.sessions]
         numbered = "bigserial" in self.sent or "IDENTITY" in self.sent
         if numbered and ("INSERT" in self.sent or "COPY" in self.sent):  # docs/limits.md
-            found = [_without_last(rows) for rows in found]  # in what order they are numbered
+            found = [_not_numbered(session, rows) for session, rows in zip(self.sessions, found, strict=True)]
         assert found[0] == found[1]
 
     def _has_jobs(self) -> bool:
         return self.sessions[1].execute("SELECT to_regclass('interlock.jobs')").fetchone() != (None,)
 
 
-def _without_last(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
-    """With the rows of orders up to their last column, which is the new one."""
+def _not_numbered(session: psycopg.Connection, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """With the rows of orders without the columns that number them, or up to the last one, if that does no longer."""
     others = [row for row in rows if row[0] != "orders"]
+    if numbered := [name for (name,) in session.execute(NUMBERED).fetchall()]:
+        return others + session.execute(UNNUMBERED, (numbered,)).fetchall()
     return others + sorted(("orders", str(row[1]).rpartition(",")[0]) for row in rows if row[0] == "orders")
 
 
