@@ -184,6 +184,7 @@ SAME: list[Sequence[str]] = [
     (f"DROP TABLE orders; CREATE TABLE orders (id int, email text, total int); {INDEX}; ALTER TABLE orders ADD PRIMARY KEY (id), ADD UNIQUE (email); {CHECK}",),
     ("DROP TABLE orders; CREATE TABLE orders (id int, email text, total int); CREATE INDEX ON orders (total)",),
     ("DROP TABLE customers CASCADE; ALTER TABLE orders ADD PRIMARY KEY (id); ALTER TABLE ONLY orders ADD CONSTRAINT c1 PRIMARY KEY (id)",),
+    ("CREATE SCHEMA aside", "CREATE TABLE aside.orders (LIKE orders)", "COMMIT", "DROP TABLE customers CASCADE; ALTER TABLE orders ADD PRIMARY KEY (id); ALTER TABLE aside.orders ADD PRIMARY KEY (id)"),
     (f"ALTER TABLE orders RENAME TO old; {'; '.join(ANEW)}; {INDEX}; ALTER TABLE orders ADD UNIQUE (id)",),
     (f"DROP TABLE IF EXISTS orders CASCADE; CREATE TABLE orders (id int, email text UNIQUE); {INDEX}; ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES customers",),
     (INDEX, "SAVEPOINT a", "DROP TABLE orders", "ROLLBACK TO a", INDEX),
