@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from proxy.plans import stored
 from proxy.plans.plan import Step
 from proxy.plans.target import literal
+from proxy.run.advisory import holder
 from proxy.run.asking import Asking, hexed, unhexed
 from proxy.run.connection import Reply, ServerError
 from proxy.run.store import EQ, VERSION, WRITTEN, JobsUnusable, exists, is_there, pending, prepare
@@ -79,14 +80,6 @@ ALL = f"{_READ_BY_OTHERS} ORDER BY j.id USING OPERATOR(pg_catalog.<)"
 ONE = f"{_READ_BY_OTHERS} WHERE j.id {EQ} $1::pg_catalog.int8"
 CLAIM = "/* interlock */ SELECT pg_catalog.pg_try_advisory_lock($1::pg_catalog.int4, $2::pg_catalog.int4)"
 UNCLAIM = "/* interlock */ SELECT pg_catalog.pg_advisory_unlock($1::pg_catalog.int4, $2::pg_catalog.int4)"
-# Who has a claim, and whether it can be one: any login may take such a lock, but only a session of the job's own does the job.  (A
-# superuser's may be that after SET SESSION AUTHORIZATION.)  A prepared transaction has no process.
-CLAIMED = f"""/* interlock */ SELECT COALESCE(l.pid, 0), COALESCE(a.usename, ''), COALESCE(r.rolsuper OR r.rolname {EQ} session_user, false)
-    FROM pg_catalog.pg_locks l
-    JOIN pg_catalog.pg_database d ON d.oid {EQ} l.database AND d.datname {EQ} pg_catalog.current_database()
-    LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid {EQ} l.pid LEFT JOIN pg_catalog.pg_roles r ON r.oid {EQ} a.usesysid
-    WHERE l.locktype {EQ} 'advisory' AND l.classid {EQ} {SPACE}::pg_catalog.oid AND l.objsubid {EQ} 2 AND l.granted
-    AND l.objid::pg_catalog.int8 {EQ} $1::pg_catalog.int8 AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"""
 BEGIN = (
     "/* interlock */ UPDATE interlock.jobs AS j SET state = 'running',"
     " attempts = LEAST(j.attempts, 2147483646) OPERATOR(pg_catalog.+) 1, started_at = pg_catalog.now(), finished_at = NULL"
@@ -282,11 +275,7 @@ async def claim(own: Asking, job: int, *, states: Sequence[str] = ("waiting", "r
 
 async def claimant(own: Asking, job: int) -> tuple[str, bool] | None:
     """Who has a job's claim, in words, and whether that can be a session that does it; None if nobody has."""
-    rows = await own.fetch(CLAIMED, str(job & 0xFFFFFFFF))
-    if not rows:
-        return None
-    pid, name, may = ((column or b"").decode() for column in rows[0])
-    return (f"process {pid} ({name})" if pid != "0" else "a prepared transaction"), may == "t"
+    return await holder(own, SPACE, job)
 
 
 async def remove(own: Asking, job: int) -> None:

@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 
+from proxy.run.advisory import holder
 from proxy.run.asking import Asking
 from proxy.run.connection import ServerError
 from proxy.run.errors import CANCELLED, QUERY_CANCELED, surely
@@ -25,12 +26,6 @@ log = logging.getLogger("interlock")
 SPACE = 0x494E544C  # "INTL": the first of the two keys; the second is the OID
 TRY = "/* interlock */ SELECT pg_catalog.pg_try_advisory_lock($1::pg_catalog.int4, $2::pg_catalog.int4)"
 RELEASE = "/* interlock */ SELECT pg_catalog.pg_advisory_unlock($1::pg_catalog.int4, $2::pg_catalog.int4)"
-HOLDER = """/* interlock */ SELECT COALESCE(l.pid, 0), COALESCE(a.usename, '') FROM pg_catalog.pg_locks l
-    JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) l.database AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
-    LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-    WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.objsubid OPERATOR(pg_catalog.=) 2 AND l.granted
-    AND l.classid::pg_catalog.int8 OPERATOR(pg_catalog.=) $1::pg_catalog.int8
-    AND l.objid::pg_catalog.int8 OPERATOR(pg_catalog.=) $2::pg_catalog.int8"""
 PAUSE_S = 0.1
 
 
@@ -67,19 +62,13 @@ async def _take(own: Asking, oid: int, cancelled: asyncio.Event, say: Callable[[
             return True
         if time.monotonic() - said >= SAY_EVERY_S:
             said = time.monotonic()
-            say(f"waiting for another session that changes the same table through Interlock{await _holder(own, oid)}")
+            found = await holder(own, SPACE, oid)
+            who = f": {found[0]}" if found is not None else ""
+            say(f"waiting for another session that changes the same table through Interlock{who}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(cancelled.wait(), PAUSE_S)
         if cancelled.is_set():
             raise ServerError(CANCELLED)
-
-
-async def _holder(own: Asking, oid: int) -> str:
-    """Whose turn it is, for the words about it: any login may take that lock, and need not change anything."""
-    for row in await surely(lambda: own.fetch(HOLDER, str(SPACE), str(oid))):
-        pid, name = ((column or b"").decode("utf-8", "replace") for column in row)
-        return f": process {pid} ({name})" if pid != "0" else ": a prepared transaction"
-    return ""
 
 
 async def _give_back(own: Asking, oid: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,8 @@ import psycopg
 import pytest
 
 from proxy.run import jobs, store, turn
+from proxy.run.advisory import holder
+from proxy.run.side import Side
 from tests.live.conftest import POLICY, through
 from tests.live.test_deferral import states, valid_indexes
 from tests.proxies import Proxy
@@ -381,3 +384,20 @@ def test_who_has_the_turn_of_the_table_is_named(installed: str, guarded: str) ->
         committed.result(NO_TIME_S)
     assert states(installed) == ["done"]
     client.connection.close()
+
+
+def test_who_has_the_turn_at_a_table_is_named(installed: str) -> None:
+    """With an OID beyond what an int4 holds, as the lock's key is."""
+
+    async def asked(oid: int) -> tuple[str, bool] | None:
+        own = await Side.connect(installed, print)
+        try:
+            return await holder(own, turn.SPACE, oid)
+        finally:
+            await own.close()
+
+    with session(installed) as other:
+        for oid, key in ((16384, 16384), (4294967295, -1)):
+            assert asyncio.run(asked(oid)) is None
+            other.execute("SELECT pg_advisory_lock(%s, %s)", (turn.SPACE, key))
+            assert asyncio.run(asked(oid)) == (f"process {other.info.backend_pid} (postgres)", True)
