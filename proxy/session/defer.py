@@ -68,6 +68,9 @@ QUICK_BYTES = 4 << 20  # of a table that is read in some 50 ms
 QUICKLY_MS = 250
 _SAYS = f"BEGIN RAISE NOTICE {literal(UNDER_LOCK)}; END"
 _NOT_LOOKED = f"DO LANGUAGE plpgsql {literal(_SAYS)}"
+_IS_READ_ONLY = "pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool"
+_REFUSES = f"BEGIN IF {_IS_READ_ONLY} THEN RAISE EXCEPTION USING ERRCODE = '{READ_ONLY}'; END IF; END"
+_REFUSED_READ_ONLY = f"DO LANGUAGE plpgsql {literal(_REFUSES)}"
 
 
 def new_job(case: Case, who: Who, token: str) -> NewJob:
@@ -154,7 +157,10 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
     job = (new_job(case, who, token).sql,) if puts_off(case) else ()
-    return (*looks(case, policy), *now, *rehearsed(case), *job)
+    asks = (*looks(case, policy), *now, *rehearsed(case))
+    # What stands in front of it in the string may have made the transaction READ ONLY: Postgres says so before it looks at anything.
+    first = (_REFUSED_READ_ONLY,) if asks and is_refused_read_only(case.statement) else ()
+    return (*first, *asks, *job)
 
 
 def rehearsed(case: Case) -> tuple[str, ...]:
