@@ -24,6 +24,7 @@ from proxy.plans.mark import mark_of_all, with_mark, without_mark
 from proxy.plans.plan import Edit, Lock, Plan, Rewrite, Step
 from proxy.plans.reversal import reversal
 from proxy.plans.target import Target, target
+from proxy.plans.unfilled import demands_unfilled
 from proxy.records import replace
 from proxy.sql import edit
 from proxy.sql.statements import (
@@ -252,7 +253,7 @@ class _Alter:
         """What is done in the client's transaction, and what after it."""
         if columns := self._columns():
             filled = {a.column.name for a in columns if isinstance(a, AddColumn)}
-            back = [a for a in self.rest if self._builds_on_guarded(a) or getattr(a, "column", None) in filled]
+            back = [a for a in self.rest if self._stays_behind(a) or getattr(a, "column", None) in filled]
             head = self._first(columns, [a for a in self.rest if a not in back])
             _, filling, closing = self._with_columns(columns)
             closing.rest = back
@@ -270,13 +271,16 @@ class _Alter:
         indexes = [a for a in self.rewrites if is_indexed(a)]
         keys = [a for a in self.rewrites if is_foreign_key(a)]
         late = self._late(keys, indexes)
-        back = [a for a in self.rest if self._builds_on_guarded(a)]
+        back = [a for a in self.rest if self._stays_behind(a)]
         rest = [a for a in self.rest if a not in back]
-        first = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
+        added = [a for a in self.rewrites if a not in keys and self.rewrites[a].action]
+        behind = [a for a in added if self._demands_unfilled(a)]
+        first = [a for a in added if a not in behind]
         now = [self._first(first, rest)] if first or rest else []
         now += [self._first([a]) for a in keys if a not in late and self.rewrites[a].action]
         others = [a for a in self.rewrites if not is_indexed(a) and a not in late]
-        later = _together([step for a in (*others, *indexes) for step in self.rewrites[a].steps])
+        later = [self._first(behind)] if behind else []
+        later += _together([step for a in (*others, *indexes) for step in self.rewrites[a].steps])
         lasts = [a for a, r in self.rewrites.items() if r.last]
         if lasts or back:
             later.append(self._last(lasts, back, final=True))
@@ -299,6 +303,12 @@ class _Alter:
         for action in free:
             self.rewrites[action] = replace(self.rewrites[action], action=None)
         return steps
+
+    def _stays_behind(self, other: Action) -> bool:
+        return self._builds_on_guarded(other) or self._demands_unfilled(other)
+
+    def _demands_unfilled(self, action: Action) -> bool:
+        return demands_unfilled(self.statement, action, self.relation)
 
     def _builds_on_guarded(self, other: Action) -> bool:
         """Whether an action that needs no protection needs what a guarded one makes, or frees the name for it."""

@@ -40,14 +40,14 @@ def depends(statement: Statement, guarded: Action, rewrite: Rewrite, other: Acti
             # The new index attaches in the same ALTER that drops the old constraint.
             return name == rewrite.name and not is_indexed(guarded)
         case AddColumn(column=column):
-            return _mentions(statement, guarded, column.name)
+            return mentions(statement, guarded, column.name)
         case DropColumn(column=name) | AlterColumnType(column=name):
-            return _mentions(statement, guarded, name)
+            return mentions(statement, guarded, name)
         case DropNotNull(column=name):
             # No other constraint is about it; but what is set before it would be taken off again.
-            return _mentions(statement, guarded, name) and (isinstance(guarded, SetNotNull) or is_indexed(guarded))
+            return mentions(statement, guarded, name) and (isinstance(guarded, SetNotNull) or is_indexed(guarded))
         case OtherAction(what=what, column=str(name)) if what.startswith("SET EXPRESSION"):
-            return _mentions(statement, guarded, name)
+            return mentions(statement, guarded, name)
         case _:
             return False
 
@@ -60,7 +60,7 @@ def is_foreign_key(action: Action) -> bool:
     return isinstance(action, AddConstraint) and action.constraint.kind is ConstraintKind.FOREIGN_KEY
 
 
-def _mentions(statement: Statement, action: Action, column: str) -> bool:
+def mentions(statement: Statement, action: Action, column: str) -> bool:
     match action:
         case SetNotNull(column=name):
             return name == column

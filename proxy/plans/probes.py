@@ -18,6 +18,7 @@ from proxy.plans.on_copy import INDEXED, index_on_copy
 from proxy.plans.probe import RESTRICTED_SINCE, Probe, place_of
 from proxy.plans.target import Target, target
 from proxy.plans.uncomputable import uncomputable
+from proxy.plans.unfilled import names_unfilled, reads_unfilled
 from proxy.plans.violations import violations
 from proxy.sql.read import read
 from proxy.sql.statements import (
@@ -62,6 +63,7 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
                 probe
                 for action in node.actions
                 if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
+                and not reads_unfilled(statement, action, relation)
                 and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
             ]
@@ -101,8 +103,7 @@ def _of_action(
     table = target(alter.relation, relation, statement)
     match action:
         case SetNotNull(column=column):
-            there = relation.columns.get(column)
-            return [_not_null(table, column, _only(alter.only))] if there is not None and not there.waits else []
+            return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
         case ValidateConstraint(name=old):
             return _not_valid(old, table, relation, facts, alter.only)
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
@@ -145,7 +146,7 @@ def _constraint(
         case ConstraintKind.CHECK if c.expression is not None:
             rows = f"{_only(only or c.no_inherit)}{table.sql}"
             return [violations(c.expression.of(statement.text), name, table, rows)]
-        case ConstraintKind.NOT_NULL if c.columns and not relation.columns[c.columns[0]].waits:
+        case ConstraintKind.NOT_NULL if c.columns:
             return [_not_null(table, c.columns[0], _only(only or c.no_inherit))]
         case ConstraintKind.FOREIGN_KEY:
             found = orphans.orphans(statement, c, name, table, relation, facts)
@@ -154,7 +155,7 @@ def _constraint(
             nulls: list[Probe] = []
             if c.kind is ConstraintKind.PRIMARY_KEY:
                 columns = {column: relation.columns[column] for column in c.columns}
-                nullable = [name for name, column in columns.items() if not (column.not_null or column.waits)]
+                nullable = [name for name, column in columns.items() if not column.not_null]
                 nulls = [_not_null(table, column, _only(only)) for column in nullable]
             keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
             return [duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]
@@ -179,7 +180,7 @@ def _not_null(table: Target, column: str, only: str) -> Probe:
 def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:
     """An index is of the table alone; each partition of one has its own."""
     relation = facts.find(node.relation)
-    if relation is None or not relation.exists:
+    if relation is None or not relation.exists or names_unfilled(statement, relation):
         return None
     named = facts.find(node.name) if node.name else None
     if node.name and named and named.exists and not is_leftover(node.name.name, facts, relation, node):

@@ -16,6 +16,7 @@ from proxy.plans.default_names import name_of
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
 from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.unfilled import demands_unfilled
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
 from proxy.records import replace
@@ -204,6 +205,7 @@ def _alter(
         for action in alter.actions
         if _waits(action, made, own, pending, facts if keyed else None)
         or (isinstance(action, SetNotNull) and action.column in filled)
+        or (verdict.plan is None and demands_unfilled(statement, action, relation))
         or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
     for action in alter.actions:
@@ -213,7 +215,7 @@ def _alter(
     if not waits:
         return None
     if len(waits) < len(alter.actions):
-        known = made | own
+        known = made | own | {name: one for one in filling for name in one.fills}
         name = next(iter(words(waits[0].span.of(statement.text)) & set(known)), alter.relation.name)
         return Refused(name, known[name].sql if name in known else statement.sql)
     if verdict.action is Action.REJECT and not all(_is_proven(action, made, relation) for action in waits):

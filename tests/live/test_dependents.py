@@ -21,6 +21,7 @@ UNION ALL SELECT conname, convalidated, contype FROM pg_constraint WHERE conreli
 KEY = "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"
 NAMES = "CREATE UNIQUE INDEX n ON customers (name)"
 VOLATILE = "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int"
+UNFILLED = "ALTER TABLE orders ADD y int DEFAULT (random() * 0)::int"
 NOT_NULL = "ALTER TABLE orders ALTER email SET NOT NULL"
 ID_UNIQUE = "ALTER TABLE orders ADD UNIQUE (id)"
 FILLED = "ALTER TABLE orders ADD COLUMN v bigint DEFAULT 1 REFERENCES customers"
@@ -400,6 +401,17 @@ SAME: list[Sequence[str]] = [
     (VOLATILE, "INSERT INTO orders (id, y) VALUES (900, 5)"),
     (VOLATILE, "SELECT count(*) FROM orders", "UPDATE customers SET name = 'y'"),
     ("ALTER TABLE orders ADD y int DEFAULT (random() * 0)::int", "ALTER TABLE orders ALTER y SET NOT NULL"),
+    # Old rows may be written before they have their values.
+    (UNFILLED, "ALTER TABLE orders ALTER y SET NOT NULL", "ALTER TABLE orders ALTER y SET NOT NULL", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ALTER y SET NOT NULL, ADD z int", "UPDATE orders SET z = 1"),
+    (UNFILLED, "ALTER TABLE orders ALTER y SET NOT NULL", "ALTER TABLE orders ALTER y DROP NOT NULL", "UPDATE orders SET email = 'x'"),
+    (f"{UNFILLED}; ALTER TABLE orders ALTER y SET NOT NULL; UPDATE orders SET email = 'x'",),
+    (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y IS NOT NULL), ADD CHECK (id > 0)", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y IS NOT NULL) NOT VALID", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y IS NOT NULL) NOT VALID", "ALTER TABLE orders VALIDATE CONSTRAINT c", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ADD z int CHECK (z > 0), ADD CHECK (y IS NOT NULL) NOT VALID", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ADD PRIMARY KEY (id, y)", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "CREATE UNIQUE INDEX i ON orders (id, coalesce(y, 0))", "UPDATE orders SET email = 'x'"),
     ("ALTER TABLE orders ADD y int DEFAULT (random() * 0)::int CHECK (y >= 0)", "ALTER TABLE orders DROP CONSTRAINT orders_y_check"),
     ("ALTER TABLE orders ADD y bigserial", "ALTER TABLE orders ADD PRIMARY KEY (y)"),
     ("ALTER TABLE orders ADD y bigserial; ALTER TABLE orders ADD PRIMARY KEY (y)",),
@@ -465,6 +477,7 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders DROP COLUMN email"),
     (INDEX, "ALTER TABLE orders RENAME COLUMN email TO mail"),
     (INDEX, "ALTER TABLE orders RENAME TO o2"),
+    (UNFILLED, "ALTER TABLE orders ADD CHECK (y IS NOT NULL) NOT VALID, ALTER id SET STATISTICS 10"),
     (
         "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
         "ALTER TABLE orders VALIDATE CONSTRAINT c",
