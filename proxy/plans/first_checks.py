@@ -44,6 +44,14 @@ def has_constraint(table: Name, name: str) -> str:
     return f"EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE {own})"
 
 
+def may_copy(table: Name) -> str:
+    """Whether the role may make an empty copy beside the table; neither is asked of who adds a constraint that needs no index."""
+    return (
+        f"pg_catalog.has_schema_privilege({of_class(table, 'relnamespace')}, 'CREATE')"
+        f" AND pg_catalog.has_table_privilege({oid(table)}, 'SELECT')"
+    )
+
+
 def owned(name: Name, kind: str = "table") -> str:
     """A copy of it, or a note of a job, is ours whosever it is.  If it is not there, nothing."""
     denied = fails("42501", f"must be owner of {kind} {name.name}")
@@ -121,4 +129,4 @@ def _kind(name: Name, kinds: str, what: str, *, hint: str = "") -> str:
     return f"IF NOT {kind} {EQ} ANY ('{kinds}'::pg_catalog.text[]) THEN {failing} END IF;"
 
 
-__all__ = ["dropped", "fails", "has_constraint", "of_class", "oid", "owned", "reindexed", "there"]
+__all__ = ["dropped", "fails", "has_constraint", "may_copy", "of_class", "oid", "owned", "reindexed", "there"]

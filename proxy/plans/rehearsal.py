@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
-from proxy.plans.first_checks import dropped, fails, has_constraint, of_class, oid, owned, reindexed, there
+from proxy.plans.first_checks import dropped, fails, has_constraint, may_copy, of_class, oid, owned, reindexed, there
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
 from proxy.plans.target import OWN, literal, own_name, qualify
+from proxy.plans.unfilled import demands_unfilled
+from proxy.records import replace
 from proxy.sql import edit, lexer
 from proxy.sql.lexer import LexError
 from proxy.sql.statements import (
@@ -66,7 +68,12 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             relation = _plain(name, facts)
             tried = (_made_with(statement, alter, action, relation, facts) for action in alter.actions)
             added = (_added(statement, alter, action, relation) for action in _indexed(alter))
-            return (*(one for one in tried if one), *added)
+            held = _held(statement, alter, facts)
+            return (
+                *(one for one in tried if one),
+                *added,
+                *([_checked(statement, alter, held, facts)] if held else []),
+            )
         case DropIndex() as drop:
             return (run(*lines),) if (lines := dropped(drop, awaited)) else ()
         case Other(kind="REINDEX") as reindex:
@@ -89,6 +96,24 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
         lines.append(_tried(relation, name, _head(relation) + action.span.of(statement.text)))
         if _fits(alter, action, relation):
             lines = [f"IF ({_stands_nothing_in_the_way(alter, action)}) IS NOT TRUE THEN", *lines, "END IF;"]
+    if alter.if_exists:
+        lines = [f"IF {oid(name)} IS NOT NULL THEN", *lines, "END IF;"]
+    return run(*lines)
+
+
+def _checked(statement: Statement, alter: AlterTable, held: list[AddConstraint], facts: Facts) -> str:
+    name, relation = alter.relation, _plain(alter.relation, facts, "rp")
+    dropped = {action.name for action in alter.actions if isinstance(action, DropConstraint)}
+    lines = [there(name), owned(name)]
+    for own in {action.constraint.name: None for action in held}:
+        if own is not None and own not in dropped:
+            taken = fails("42710", f'constraint "{own}" for relation "{name.name}" already exists')
+            lines.append(f"IF {has_constraint(name, own)} THEN {taken} END IF;")
+    texts = [action.span.of(statement.text) for action in held]
+    named = names_table(statement, name.span.end, statement.span.end, relation) if relation is not None else True
+    if relation is not None and not named:
+        tried = _tried(replace(relation, kind="r"), name, *(_head(relation) + text for text in texts))
+        lines.append(f"IF {may_copy(name)} THEN {tried} END IF;")
     if alter.if_exists:
         lines = [f"IF {oid(name)} IS NOT NULL THEN", *lines, "END IF;"]
     return run(*lines)
@@ -192,9 +217,9 @@ def position(fields: dict[str, str], statement: Statement, facts: Facts) -> str 
             sql, made = onto_copy(statement, node, relation)
             place = edit.original_position(int(at), (made,)) if query == sql else None
             return str(place) if place else None
-        case AlterTable(relation=name) as alter if relation := _plain(name, facts):
+        case AlterTable(relation=name) as alter if relation := _plain(name, facts, "rmp"):
             head = _head(relation)
-            for action in _indexed(alter):
+            for action in (*_indexed(alter), *_held(statement, alter, facts)):
                 if query == head + action.span.of(statement.text) and int(at) > len(head):
                     return str(int(at) - len(head) + action.span.start - statement.span.start)
         case _:
@@ -219,6 +244,13 @@ def _indexed(alter: AlterTable) -> list[AddConstraint]:
         and action.constraint.kind in INDEXED
         and action.constraint.using_index is None
     ]
+
+
+def _held(statement: Statement, alter: AlterTable, facts: Facts) -> list[AddConstraint]:
+    """The constraints without an index that are added only when a column has its values."""
+    relation = facts.find(alter.relation)
+    without = [a for a in alter.actions if isinstance(a, AddConstraint) and a.constraint.kind not in INDEXED]
+    return [action for action in without if demands_unfilled(statement, action, relation)]
 
 
 def _head(relation: Relation) -> str:

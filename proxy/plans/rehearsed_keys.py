@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import referable
-from proxy.plans.first_checks import fails, has_constraint, of_class, oid, owned, there
+from proxy.plans.first_checks import fails, has_constraint, may_copy, oid, owned, there
 from proxy.plans.on_copy import copy_of
 from proxy.plans.plan import Edit, Plan
 from proxy.plans.rehearsal import run, taken_back
@@ -72,7 +72,7 @@ def rehearsed_keys(statement: Statement, plan: Plan, facts: Facts, keys: Keys, f
         tries.append(f"ALTER TABLE {child} {edit.apply(action.span.of(text), onto, action.span.start)}")
         lines += [there(parent), _may_refer(parent, columns)]
         names.append(parent)
-    lines.append(f"IF {' AND '.join(dict.fromkeys(map(_may_copy, names)))} THEN")
+    lines.append(f"IF {' AND '.join(dict.fromkeys(map(may_copy, names)))} THEN")
     lines += [taken_back(*(sql for made in copies.values() for sql in made), *tries), "END IF;"]
     if isinstance(node, AlterTable) and node.if_exists:
         lines = [f"IF {oid(node.relation)} IS NOT NULL THEN", *lines, "END IF;"]
@@ -154,14 +154,6 @@ def _may_refer(parent: Name, columns: Sequence[str]) -> str:
     each = f" OR ({' AND '.join(listed)})" if listed else ""
     denied = fails("42501", f"permission denied for table {parent.name}")
     return f"IF NOT ({may}{each}) THEN {denied} END IF;"
-
-
-def _may_copy(name: Name) -> str:
-    """Neither is asked of who adds a key."""
-    return (
-        f"pg_catalog.has_schema_privilege({of_class(name, 'relnamespace')}, 'CREATE')"
-        f" AND pg_catalog.has_table_privilege({oid(name)}, 'SELECT')"
-    )
 
 
 __all__ = ["Keys", "rehearsed_keys"]

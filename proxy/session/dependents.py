@@ -205,7 +205,7 @@ def _alter(
         for action in alter.actions
         if _waits(action, made, own, pending, facts if keyed else None)
         or (isinstance(action, SetNotNull) and action.column in filled)
-        or (verdict.plan is None and demands_unfilled(statement, action, relation))
+        or (verdict.plan is None and _is_not_valid(action) and demands_unfilled(statement, action, relation))
         or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
     for action in alter.actions:
@@ -282,6 +282,11 @@ def needs_own_key(statement: Statement, facts: Facts, verdict: Verdict) -> Refus
     own = [Pending(statement.sql, verdict.plan.later, known=statement)]
     under = next(filter(None, (needs_at_once(action, own, facts) for action in statement.node.actions)), None)
     return Refused(*under, itself=True) if under is not None else None
+
+
+def _is_not_valid(action: object) -> bool:
+    """Whether it needs no protection but from what waits."""
+    return isinstance(action, AddConstraint) and action.constraint.not_valid is not None
 
 
 def _is_proven(action: object, made: dict[str, Pending], relation: Relation | None) -> bool:
