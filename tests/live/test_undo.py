@@ -309,7 +309,8 @@ def test_after_a_lost_server_session_the_same_migration_completes(
             running.result(timeout=30)
             done = True  # it was through before its session was ended
         except psycopg.Error:
-            done = False
+            # Or its end was lost on the way: what is finished is not sent again (docs/limits.md).
+            done = postgres.dump(orders) == postgres.dump(expected)
     holder.rollback()
     if not done:
         assert attempt(guarded_url(client), sql) == ""
