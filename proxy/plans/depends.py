@@ -61,6 +61,7 @@ def is_foreign_key(action: Action) -> bool:
 
 
 def mentions(statement: Statement, action: Action, column: str) -> bool:
+    """Whether an action of the ALTER TABLE is about that column; errs towards True."""
     match action:
         case SetNotNull(column=name):
             return name == column

@@ -102,6 +102,7 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
 
 
 def _checked(statement: Statement, alter: AlterTable, held: list[AddConstraint], facts: Facts) -> str:
+    """Constraints that come behind a column's values, on a copy that has the columns and no constraint of its own."""
     name, relation = alter.relation, _plain(alter.relation, facts, "rp")
     dropped = {action.name for action in alter.actions if isinstance(action, DropConstraint)}
     lines = [there(name), owned(name)]

@@ -157,10 +157,10 @@ def commands(case: Case, who: Who, token: str, policy: Policy) -> tuple[str, ...
     assert plan is not None
     now = [sql for step in plan.now for sql in step.statements]
     job = (new_job(case, who, token).sql,) if puts_off(case) else ()
-    asks = (*looks(case, policy), *now, *rehearsed(case))
+    looked, tried = looks(case, policy), rehearsed(case)
     # What stands in front of it in the string may have made the transaction READ ONLY: Postgres says so before it looks at anything.
-    first = (_REFUSED_READ_ONLY,) if asks and is_refused_read_only(case.statement) else ()
-    return (*first, *asks, *job)
+    first = (_REFUSED_READ_ONLY,) if (looked or tried) and is_refused_read_only(case.statement) else ()
+    return (*first, *looked, *now, *tried, *job)
 
 
 def rehearsed(case: Case) -> tuple[str, ...]:
