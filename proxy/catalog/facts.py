@@ -320,6 +320,11 @@ class Facts:
         """Those that keep others from writing, or from reading and writing."""
         return tuple(h for h in self.held if h.lock.rank >= Lock.SHARE.rank)
 
+    @property
+    def own_path(self) -> tuple[str, ...]:
+        """The path without what is searched though it is not said; what has no schema is made in the first of it."""
+        return tuple(schema for schema in self.path if schema != "pg_catalog" and not schema.startswith("pg_temp_"))
+
     def taken(self, schema: str) -> frozenset[str]:
         """Names that a constraint with an index cannot get: other constraints mind constraints, other indexes relations only.
 

@@ -18,8 +18,10 @@ from proxy.records import replace
 from proxy.sql import lexer
 from proxy.sql.names import constraint_name
 from proxy.sql.statements import (
+    AddColumn,
     AddConstraint,
     AlterTable,
+    ColumnDefinition,
     ConstraintKind,
     DropColumn,
     DropConstraint,
@@ -43,8 +45,8 @@ LABELS = {
 def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Facts) -> str | None:
     """The name that ``action``'s constraint will have; None if it cannot be known.
 
-    Actions are named in the order in which they are written.  What an interrupted run of the same ALTER
-    left behind is taken up again, so its names count as free.
+    Actions are named in the order in which they are written, behind what stands inside new columns.  What an
+    interrupted run of the same ALTER left behind is taken up again, so its names count as free.
     """
     alter = statement.node
     assert isinstance(alter, AlterTable)
@@ -53,7 +55,13 @@ def name_of(action: AddConstraint | SetNotNull, statement: Statement, facts: Fac
     schema = relation.schema if relation else ""
     taken = set(facts.taken(schema) if _indexed(action) else facts.taken_constraints.get(schema, ()))
     taken -= _left_behind(statement, alter, facts) | freed(alter, relation)
-    table, columns = table_name(alter, relation), relation.columns if relation else None
+    table = table_name(alter, relation)
+    columns: Collection[str] | None = relation.columns if relation else None
+    if columns is not None and (new := [a.column for a in alter.actions if isinstance(a, AddColumn)]):
+        new = [column for column in new if column.name not in columns]
+        columns = {*columns, *(column.name for column in new)}
+        for column in new:
+            _name_inline(column, statement, table, columns, taken)
     for other in alter.actions:
         if not isinstance(other, AddConstraint | SetNotNull):
             continue
@@ -146,24 +154,48 @@ def _name(
     return constraint_name(table, columns, LABELS[c.kind], taken)
 
 
+def _name_inline(
+    column: ColumnDefinition, statement: Statement, table: str, known: Collection[str], taken: set[str]
+) -> None:
+    """Take the names of the constraints that stand inside a new column; that of a NOT NULL no other constraint wants."""
+    for c in column.constraints:
+        match c.kind:
+            case _ if c.name is not None:
+                taken.add(c.name)
+            case "CHECK" if c.expression is not None:
+                read = _checked(c.expression, statement, table, known)
+                if read is not None:
+                    taken.add(constraint_name(table, read, "check", taken))
+            case "REFERENCES" | "UNIQUE" | "PRIMARY KEY":
+                label = {"REFERENCES": "fkey", "UNIQUE": "key"}.get(c.kind, "pkey")
+                taken.add(constraint_name(table, [column.name], label, taken))
+            case _:
+                pass
+
+
 def _columns(
     c: TableConstraint, statement: Statement, table: str, known: Collection[str] | None
 ) -> Sequence[str] | None:
     """The columns that go into the name; None if that cannot be known."""
     match c.kind:
         case ConstraintKind.CHECK:
-            text = c.expression.of(statement.text) if c.expression is not None else ""
-            if (named := reading.columns(text, table, known)) is None:
-                return None
-            if len(named) != 1:
-                return named
-            return [n for n in named if n and (known is None or n in known or n in reading.SYSTEM_COLUMNS)]
+            return _checked(c.expression, statement, table, known)
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY:
             return distinct([*c.columns, *included(c.include, statement)])
         case ConstraintKind.EXCLUDE:
             return None
         case _:
             return c.columns
+
+
+def _checked(
+    expression: Span | None, statement: Statement, table: str, known: Collection[str] | None
+) -> Sequence[str] | None:
+    """The columns that a CHECK reads, as far as they go into its name: a single one does."""
+    text = expression.of(statement.text) if expression is not None else ""
+    if (named := reading.columns(text, table, known)) is None or len(named) != 1:
+        return named
+    return [n for n in named if n and (known is None or n in known or n in reading.SYSTEM_COLUMNS)]
 
 
 def included(include: Span | None, statement: Statement) -> list[str]:

@@ -26,6 +26,12 @@ def constraint(table: Target, name: str, *, validated: bool = False) -> str | No
     )
 
 
+def no_constraint(table: Target, name: str) -> str | None:
+    """Whether ``table`` is there and has no constraint of that name."""
+    own = f"SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid {EQ} c.oid AND k.conname {EQ} {literal(name)}"
+    return _exists(table, "", f"NOT EXISTS ({own})")
+
+
 def key(table: Target, name: str, columns: Sequence[str]) -> str | None:
     """Whether ``table`` has a primary key or unique constraint of that name, of these columns."""
     wanted = ", ".join(literal(column) for column in columns)

@@ -130,6 +130,7 @@ def _added(
     assert c.references is not None
     quoted = quote_identifier(name)
     parent = target(c.references, facts.find(c.references), statement)
+    made = table if table.schema else done.named(next(iter(facts.own_path), ""), table.name)
     # IF EXISTS: the table may be dropped before its turn comes.
     add = Step(
         (f"ALTER TABLE IF EXISTS {table.sql} ADD CONSTRAINT {quoted} {words} NOT VALID",),
@@ -137,7 +138,7 @@ def _added(
         "checks new rows from now on",
         relations=tuple(sorted({table.key, parent.key})),
         when="after_commit",
-        done=done.constraint(table, name),
+        done=done.constraint(made, name),
     )
     check = Step(
         (f"ALTER TABLE IF EXISTS {table.sql} VALIDATE CONSTRAINT {quoted}",),
@@ -146,7 +147,7 @@ def _added(
         relations=(table.key,),
         budget="builds",
         when="after_commit",
-        done=done.constraint(table, name, validated=True),
+        done=done.constraint(made, name, validated=True),
     )
     return add, check
 

@@ -6,16 +6,18 @@ from under it is refused.  Pure: what waits is told by the rows of the transacti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.naming import relations_of
+from proxy.plans import done
+from proxy.plans.as_written import as_written
 from proxy.plans.compose import defer
 from proxy.plans.default_names import name_of
 from proxy.plans.drop_index import drop_index
 from proxy.plans.key_behind import key_behind
-from proxy.plans.plan import Lock, Plan, Step
+from proxy.plans.plan import Plan, Step
 from proxy.plans.unfilled import demands_unfilled
 from proxy.plans.validate_later import validate_later
 from proxy.policy.verdict import Action, Verdict
@@ -100,7 +102,7 @@ def dependent(
                 else about in one.made and not one.is_plain_index and tables <= one.words
                 for one in nearby(pending, node, facts)
             )
-            return _behind(statement, facts, verdict) if known else None
+            return _behind(statement, facts, verdict, pending) if known else None
         case Other(kind=kind) if kind == SET_CONSTRAINTS and (names := coming(statement, pending)):
             return Refused(names[0], next(one.sql for one in pending if names[0] in one.added))  # beside what is there
         case AlterTable(object_type="INDEX", relation=name, actions=(AttachPartition(),)) if name.name in made:
@@ -108,7 +110,7 @@ def dependent(
         case AlterTable(object_type="INDEX", relation=name) if name.name in made or _is_reindexed(
             name, nearby(pending, node, facts)
         ):
-            return _behind(statement, facts, verdict)
+            return _behind(statement, facts, verdict, pending)
         case DropIndex(names=names) if any(name.name in made for name in names):
             if (needed := _needed([name.name for name in names], made, pending)) is not None:
                 return needed
@@ -117,7 +119,7 @@ def dependent(
             if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
                 plan = Plan(node.kind, _dropped(statement, node, facts, made))
                 verdict = replace(verdict, action=Action.DEFER, plan=plan)
-            return _behind(statement, facts, verdict)
+            return _behind(statement, facts, verdict, pending)
         case DropIndex() if (part := drops_part(node, pending, facts)) is not None:
             return Refused(*part)
         case Other(kind="REFRESH MATERIALIZED VIEW", concurrently=True):
@@ -196,9 +198,6 @@ def _alter(
         return given
     filling = [one for one in pending if one in here or one.is_above(relation)]
     filled = {name for one in filling for name, fill in one.fills.items() if fill.not_null}
-    for action in alter.actions if verdict.plan is None else ():
-        if (chosen := _chosen(action, statement, facts, own)) is not None:
-            return Refused(chosen, own[chosen].sql)
     keyed = relation is None or relation.kind in "rp"  # of others the server says that they take none
     waits = [
         action
@@ -208,6 +207,9 @@ def _alter(
         or (verdict.plan is None and _is_not_valid(action) and demands_unfilled(statement, action, relation))
         or (isinstance(action, SetNotNull) and alter.only and any(proves(one, action.column) for one in here))
     ]
+    for action in alter.actions if verdict.plan is None else ():
+        if action not in waits and (chosen := _chosen(action, statement, facts, own)) is not None:
+            return Refused(chosen, own[chosen].sql)
     for action in alter.actions:
         around = _around(action, here, pending, facts, relation)
         if (refused := _refused(_ground(action, around, pending, facts, relation), pending)) is not None:
@@ -224,7 +226,7 @@ def _alter(
         return Refused(
             alter.relation.name, statement.sql
         )  # such a table takes no key NOT VALID, and by then it is everybody's
-    return _behind(statement, facts, verdict)
+    return _behind(statement, facts, verdict, pending)
 
 
 def _chosen(action: object, statement: Statement, facts: Facts, own: dict[str, Pending]) -> str | None:
@@ -360,19 +362,26 @@ def _given_up(one: Pending, pending: Sequence[Pending] = ()) -> GivesUp | None:
     return GivesUp((one.job,), one.give_up, as_written=False)
 
 
-def _behind(statement: Statement, facts: Facts, verdict: Verdict) -> Verdict:
+def _behind(statement: Statement, facts: Facts, verdict: Verdict, pending: Sequence[Pending]) -> Verdict:
     """The statement as it is, or the steps that it is rewritten into, behind what waits."""
     if verdict.plan is not None and verdict.action is Action.DEFER:
         return replace(verdict, plan=_all_after(verdict.plan))
     node = statement.node
     if isinstance(node, AlterTable) and (gentle := _validated_later(statement, node, facts)) is not None:
         return replace(verdict, action=Action.DEFER, plan=gentle)
-    about: Iterable[Name] = (node.relation,) if isinstance(node, AlterTable) and node.object_type != "INDEX" else ()
-    found = (facts.find(name) for name in about)
-    relations = tuple((r.schema, r.name) for r in found if r is not None and r.exists)
-    lock = Lock.ACCESS_EXCLUSIVE if relations else Lock.NONE
-    step = Step((statement.sql,), lock, "as written, behind what it is about", relations=relations, when="after_commit")
+    step = as_written(statement, facts, _schemas(nearby(pending, node, facts)))
     return replace(verdict, action=Action.DEFER, plan=Plan(node.kind, (step,)))
+
+
+def _schemas(pending: Sequence[Pending]) -> dict[str, str]:
+    """Of each index that will be there, by its name: the schema, where it is known."""
+    found: dict[str, str] = {}
+    for one in pending:
+        found |= dict.fromkeys(one.indexes, next(iter(one.schemas))) if len(one.schemas) == 1 else {}
+        found |= {name: schema for schema, name in (step.index for step in one.steps if step.index) if schema}
+        if one.renamed is not None and one.renamed[0] in found:
+            found[one.renamed[1]] = found[one.renamed[0]]
+    return found
 
 
 def _validated_later(statement: Statement, alter: AlterTable, facts: Facts) -> Plan | None:
@@ -407,7 +416,8 @@ def _dropped(statement: Statement, drop: DropIndex, facts: Facts, made: dict[str
     steps = []
     for step in drop_index(statement, drop, facts).steps:
         build = made[step.index[1]].steps[0] if step.index is not None and step.index[1] in made else step
-        steps.append(replace(step, relations=build.relations, index=build.index))
+        gone = done.no_index(done.named(*build.index)) if build.index is not None else None
+        steps.append(replace(step, relations=build.relations, index=build.index, done=step.done or gone))
     return tuple(steps)
 
 

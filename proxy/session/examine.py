@@ -202,7 +202,6 @@ class Examiner:
             if read_only and verdict.action is Action.DEFER and is_refused_read_only(statement):
                 case.verdict = replace(verdict, action=Action.ALLOW, plan=None)
             read_only = False
-            made_anew = made_anew or renames_tables(statement)
             match statement.node:
                 case CreateTable(relation=name, temporary=True) | CreateTableAs(relation=name, temporary=True):
                     temporary.add(name.name)
@@ -217,6 +216,7 @@ class Examiner:
             rehearse(case, pending)
             pending = without(pending, statement, facts)
             deferred = case.verdict.plan if case.verdict.action is Action.DEFER else None
+            made_anew = made_anew or (deferred is None and renames_tables(statement))  # an index that waits is none
             held = holding(statement, facts, deferred) if len(statements) > 1 else None
             if case.verdict.action is Action.DEFER and case.verdict.plan is not None and case.verdict.plan.later:
                 tables = tuple(changed_tables(case))

@@ -47,7 +47,7 @@ def _meant(name: Name, how: How, facts: Facts) -> frozenset[str]:
         return frozenset({name.schema})
     relation = facts.find(name)
     if how == "new":
-        return frozenset(_own(facts)[:1])
+        return frozenset(facts.own_path[:1])
     if relation is None:
         return frozenset()
     if not relation.exists:
@@ -56,11 +56,6 @@ def _meant(name: Name, how: How, facts: Facts) -> frozenset[str]:
         return frozenset({relation.schema})
     # What waits in a schema that comes before would be found first.
     return frozenset(facts.path[: facts.path.index(relation.schema) + 1])
-
-
-def _own(facts: Facts) -> list[str]:
-    """The path without what is searched though it is not said."""
-    return [schema for schema in facts.path if schema != "pg_catalog" and not schema.startswith("pg_temp_")]
 
 
 __all__ = ["nearby"]

@@ -52,7 +52,7 @@ def takes_over(statement: Statement, pending: Sequence[Pending], facts: Facts) -
 
 def _first(facts: Facts) -> str | None:
     """The schema in which something new is made."""
-    return next((schema for schema in facts.path if schema != "pg_catalog" and not schema.startswith("pg_")), None)
+    return next(iter(facts.own_path), None)
 
 
 def _about_table(name: str, schema: str | None, pending: Sequence[Pending], facts: Facts) -> Iterator[Pending]:

@@ -52,7 +52,8 @@ def _in(schema: str, pending: Sequence[Pending]) -> list[Pending]:
 
 
 def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation:
-    about = [one for one in pending if relation.oid in one.tables]
+    # Behind a RENAME in the same text a table is known by its name only: values that are to come then count.
+    about = [one for one in pending if (relation.oid in one.tables if one.tables else _fills(one, relation))]
     around = [one for one in pending if one in about or one.is_above(relation)]  # whose constraints are its own
     if not around:
         return relation
@@ -67,6 +68,10 @@ def _not_interrupted(relation: Relation, pending: Sequence[Pending]) -> Relation
     for one in around:
         relation, kept = _proved(_filled(relation, one), one, kept)
     return replace(relation, constraints=kept, indexes=indexes)
+
+
+def _fills(one: Pending, relation: Relation) -> bool:
+    return bool(one.fills) and relation.exists and one.table == relation.name
 
 
 def _filled(relation: Relation, one: Pending) -> Relation:

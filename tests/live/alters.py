@@ -98,7 +98,8 @@ class Author:
                 )  # fmt: skip
             case 11:
                 name = self._maybe("IF NOT EXISTS ", 0.2) + self._one("n", "m", "c")
-                return f"ADD COLUMN {name} int{self._maybe(' DEFAULT 1')}{self._maybe(' NOT NULL', 0.2)}"
+                added = f"ADD COLUMN {name} int{self._maybe(' DEFAULT 1')}{self._maybe(' NOT NULL', 0.2)}"
+                return added + self._maybe(f", ADD {named}CHECK ({name.split()[-1]} > 0)", 0.3)
             case 12:
                 return f"DROP COLUMN {self._maybe('IF EXISTS ', 0.2)}{column}"
             case _:

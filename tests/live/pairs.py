@@ -33,6 +33,7 @@ DEFERRED = (
     "ALTER TABLE orders ADD COLUMN v bigint DEFAULT 1 REFERENCES customers",
     "ALTER TABLE orders ADD y int NOT NULL DEFAULT (random() * 0)::int",
     "ALTER TABLE orders ADD COLUMN x int DEFAULT 1 CHECK (x > 0)",
+    "ALTER TABLE orders ADD COLUMN w int, ADD CHECK (w > 0)",
 )
 _INDEXES = ("i1", "u1", "orders_total_idx", "orders_pkey", "orders_id_key")
 _OF_INDEX = (

@@ -393,6 +393,8 @@ class Author:
                 return self.one(
                     "ADD COLUMN x int DEFAULT 1 CHECK (x > 0)", "ADD COLUMN v bigint REFERENCES customers", "ADD COLUMN v bigint DEFAULT 1 REFERENCES customers",
                     "ADD COLUMN z text UNIQUE", "ADD COLUMN y int DEFAULT (random() * 0)::int", "ADD y int NOT NULL DEFAULT (random() * 0)::int",
+                    "ADD COLUMN w int, ADD CHECK (w > 0)", "ADD COLUMN w int, ADD CHECK (w > total)", "ADD CHECK (w <> 1), ADD COLUMN w int DEFAULT 2",
+                    "ADD COLUMN w bigint REFERENCES customers, ADD FOREIGN KEY (w) REFERENCES customers (id)", "ADD COLUMN w text, ADD UNIQUE (w, email)",
                 )  # fmt: skip
 
     def _dependent(self) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -31,7 +31,7 @@ from tests.servers import Server
 CUTS = os.environ.get("INTERLOCK_CUTS", "")  # points of each form, or "all"
 SAMPLE = 2
 VICTIMS = ("proxy", "session", "client")
-MIGRATION = (
+FIRST = (
     "INSERT INTO customers VALUES (500, 'committed', 500)",
     "CREATE INDEX i1 ON orders (email)",
     "SAVEPOINT a",
@@ -44,13 +44,21 @@ MIGRATION = (
     "ALTER TABLE schema_migrations ADD CONSTRAINT c1 CHECK (version <> '')",  # run just before COMMIT
     "SELECT conname FROM pg_constraint WHERE conname = 'c1'",  # sees it before
 )
-JOBS = 6
-FORMS: dict[str, Sequence[Flight]] = {
-    "simple": [Flight("simple", ("BEGIN", *MIGRATION, "COMMIT"))],
-    "extended": [Flight("extended", ("BEGIN", *MIGRATION, "COMMIT"))],
-    "one string": [Flight("string", ("BEGIN", *MIGRATION, "COMMIT"))],
-    "one Sync": [Flight("pipeline", ("BEGIN", *MIGRATION, "COMMIT"))],
-}
+BEHIND = (  # what comes as it is written, behind what waits
+    "INSERT INTO customers VALUES (500, 'committed', 500)",
+    "CREATE UNIQUE INDEX i1 ON orders (id)",
+    "ALTER INDEX i1 RENAME TO i2",
+    "ALTER TABLE orders ADD CONSTRAINT u UNIQUE USING INDEX i2",
+    "ALTER TABLE orders RENAME CONSTRAINT u TO u1",
+    "CREATE TABLE lines (o bigint REFERENCES orders (id))",
+    "ALTER TABLE base ADD FOREIGN KEY (id) REFERENCES orders (id) NOT VALID",
+    "ALTER TABLE orders ADD COLUMN y int DEFAULT (random() * 0)::int",
+    "ALTER TABLE orders ADD CHECK (y >= 0) NOT VALID",
+    "ALTER TABLE orders ADD CHECK (y > -1), ALTER y SET NOT NULL",
+)
+MIGRATIONS = {"first": (FIRST, 6), "behind": (BEHIND, 9)}
+"""What is sent between BEGIN and COMMIT, and how many jobs that makes."""
+WAYS = {"simple": "simple", "extended": "extended", "one string": "string", "one Sync": "pipeline"}
 OTHERS = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND backend_type = 'client backend'"
@@ -68,7 +76,7 @@ class Place:
     cutter: Cutter
     proxy: Proxy | None = None
     before: str = ""
-    wanted: str = ""
+    wanted: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = self.server.create_database()
@@ -76,11 +84,12 @@ class Place:
         (self.folder / "policy.yaml").write_text(POLICY)
         self.reset()
         self.before = self.server.dump(self.name, schema_only=False)
-        for sql in MIGRATION:
-            if "SAVEPOINT" not in sql and "given_up" not in sql and "ROLLBACK" not in sql:
-                self.looking.execute(sql)
-        self.wanted = self.server.dump(self.name, schema_only=False)
-        self.reset()
+        for called, (statements, _) in MIGRATIONS.items():
+            for sql in statements:
+                if "SAVEPOINT" not in sql and "given_up" not in sql and "ROLLBACK" not in sql:
+                    self.looking.execute(sql)
+            self.wanted[called] = self.server.dump(self.name, schema_only=False)
+            self.reset()
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         return self.looking.execute(sql).fetchall()
@@ -99,12 +108,12 @@ class Place:
             )
         return self.proxy.url(self.name)
 
-    def migrate(self, form: str, at: int, victim: str, *, tag: bytes = b"") -> int:
-        """Send the migration; the victim dies at a message of it.  How many messages there were."""
+    def migrate(self, called: str, form: str, at: int, victim: str, *, tag: bytes = b"") -> int:
+        """Send a migration; the victim dies at a message of it.  How many messages there were."""
         url = self.url()
         self.cutter.arm(at, tag=tag)
         with Raw(url) as raw, ThreadPoolExecutor(1) as pool:
-            sent = pool.submit(_play, raw, FORMS[form])
+            sent = pool.submit(_play, raw, Flight(WAYS[form], ("BEGIN", *MIGRATIONS[called][0], "COMMIT")))
             until(lambda: sent.done() or self.cutter.reached.is_set(), f"{form}, {at}: it should come so far")
             if self.cutter.reached.is_set():
                 self._kill(victim, raw)
@@ -124,12 +133,12 @@ class Place:
                 raw.reset()
         self.cutter.release(cuts=victim == "proxy")
 
-    def check(self, point: str, *, by_command: bool) -> bool:
+    def check(self, called: str, point: str, *, by_command: bool) -> bool:
         """What is there; whether it was committed."""
         committed = self.rows("SELECT count(*) FROM customers WHERE id = 500") == [(1,)]
         there = self.rows("SELECT to_regclass('interlock.jobs') IS NOT NULL") == [(True,)]
         jobs = self.rows("SELECT state, statement, error FROM interlock.jobs ORDER BY id") if there else []
-        assert len(jobs) == (JOBS if committed else 0), (point, jobs)
+        assert len(jobs) == (MIGRATIONS[called][1] if committed else 0), (point, jobs)
         assert not [job for job in jobs if job[0] in ("failed", "cancelled")], (point, jobs)
         if by_command:
             url = self.server.url(self.name)
@@ -139,7 +148,9 @@ class Place:
             with psycopg.connect(self.url(), autocommit=True) as session:
                 session.execute("SELECT 1")
                 until(lambda: self.rows("SELECT FROM interlock.jobs WHERE state <> 'done'") == [], f"{point}: the rest")
-        assert self.server.dump(self.name, schema_only=False) == (self.wanted if committed else self.before), point
+        assert self.server.dump(self.name, schema_only=False) == (self.wanted[called] if committed else self.before), (
+            point
+        )
         assert self.rows(INVALID) == [], point
         until(lambda: self.rows("SELECT objid FROM pg_locks WHERE locktype = 'advisory'") == [], f"{point}: locks")
         return committed
@@ -147,15 +158,14 @@ class Place:
 
 def test_when_the_answer_to_commit_is_lost_the_next_session_of_the_same_proxy_does_the_jobs(place: Place) -> None:
     place.reset()
-    place.migrate("simple", 0, "session", tag=b"COMMIT")
-    assert place.rows("SELECT count(*) FROM interlock.jobs WHERE state = 'waiting'") == [(JOBS,)]
-    assert place.check("the answer to COMMIT is lost", by_command=False)
+    place.migrate("first", "simple", 0, "session", tag=b"COMMIT")
+    assert place.rows("SELECT count(*) FROM interlock.jobs WHERE state = 'waiting'") == [(MIGRATIONS["first"][1],)]
+    assert place.check("first", "the answer to COMMIT is lost", by_command=False)
 
 
-def _play(raw: Raw, flights: Sequence[Flight]) -> None:
+def _play(raw: Raw, flight: Flight) -> None:
     with contextlib.suppress(Ended, OSError, ValueError):
-        for flight in flights:
-            send(raw, flight)
+        send(raw, flight)
 
 
 @pytest.fixture(scope="module")
@@ -178,12 +188,13 @@ def place(postgres: Server, places: dict[int, Place], tmp_path_factory: pytest.T
 
 
 @pytest.mark.timeout(20_000 if CUTS else 180)
-@pytest.mark.parametrize("form", FORMS)
-def test_cut_at_a_message(form: str, place: Place) -> None:
+@pytest.mark.parametrize("form", WAYS)
+@pytest.mark.parametrize("called", MIGRATIONS)
+def test_cut_at_a_message(called: str, form: str, place: Place) -> None:
     place.reset()
-    messages = place.migrate(form, 0, "")
-    print(form, messages)
-    assert place.check(f"{form}, uncut", by_command=True)
+    messages = place.migrate(called, form, 0, "")
+    print(called, form, messages)
+    assert place.check(called, f"{form}, uncut", by_command=True)
     many = messages if CUTS == "all" else int(CUTS or SAMPLE)
     points = range(1, messages + 1, -(-messages // many))
     committed = 0
@@ -192,7 +203,7 @@ def test_cut_at_a_message(form: str, place: Place) -> None:
         for victim in victims:
             place.reset()
             one = victim or VICTIMS[(number + len(form)) % 3]
-            place.migrate(form, at, one)
-            committed += place.check(f"{form}, message {at} of {messages}, {one}", by_command=number % 2 == 0)
+            place.migrate(called, form, at, one)
+            committed += place.check(called, f"{form}, message {at} of {messages}, {one}", by_command=number % 2 == 0)
     assert committed > 0
     assert not CUTS or committed < len(points) * len(victims)

@@ -419,6 +419,10 @@ SAME: list[Sequence[str]] = [
     ("ALTER TABLE orders ADD CONSTRAINT c CHECK (id > 0) NOT VALID", UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y > 0)"),
     (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y > 0), ADD CONSTRAINT c CHECK (y IS NOT NULL)"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (orders.y IS NOT NULL)", "UPDATE orders SET email = 'x'"),
+    (UNFILLED, "ALTER TABLE orders ADD CHECK (y > 0) NOT VALID", "ALTER TABLE orders ADD CHECK (y > -1) NOT VALID"),
+    # In one text, behind what may have made a name mean another table.
+    (f"{INDEX}; ALTER INDEX i RENAME TO j; {UNFILLED}; ALTER TABLE orders ALTER y SET NOT NULL",),
+    (f"ALTER TABLE customers RENAME TO clients; {UNFILLED}; ALTER TABLE orders ADD CHECK (y >= 0), ALTER y SET NOT NULL",),
     ("ALTER TABLE orders ADD y int DEFAULT (random() * 0)::int CHECK (y >= 0)", "ALTER TABLE orders DROP CONSTRAINT orders_y_check"),
     ("ALTER TABLE orders ADD y bigserial", "ALTER TABLE orders ADD PRIMARY KEY (y)"),
     ("ALTER TABLE orders ADD y bigserial; ALTER TABLE orders ADD PRIMARY KEY (y)",),
