@@ -46,7 +46,8 @@ def _column(column: exp.Column, table: str, known: Collection[str] | None) -> st
 def same(written: str, printed: str) -> bool:
     """Whether ``printed``, by the server, is the condition that a client has ``written``; False when unsure.
 
-    The server adds parentheses and casts to the types that it has resolved, and spells IN and BETWEEN out.
+    Both are about one table.  The server adds parentheses and casts to the types that it has resolved, leaves out the table's name,
+    and spells IN and BETWEEN out.
     """
     one, other = parse_expression(written), parse_expression(printed)
     try:
@@ -62,6 +63,8 @@ def _shape(node: Any) -> Shape:
             return _shape(node.this)
         case exp.Identifier():
             return ("name", _name(node))
+        case exp.Column(this=exp.Identifier() as name):  # of the one table, which the server does not say
+            return ("Column", ("this", _shape(name)))
         case exp.Neg(this=exp.Literal(is_string=False) as number):  # printed as '-9'::integer
             return _shape(exp.Literal.string(f"-{number.this}"))
         case exp.Cast() if isinstance(literal := _bare(node), exp.Literal):  # (0)::numeric, ('-9'::integer)::numeric

@@ -114,6 +114,7 @@ CHECKS = [
     Case("ALTER TABLE orders ADD CONSTRAINT e CHECK (total > 0) ENFORCED", BAD_TOTAL, since=18),
     Case("ALTER TABLE orders ADD CONSTRAINT given NOT NULL email", NULL_EMAIL, since=18),
     Case("ALTER TABLE orders ADD CONSTRAINT given NOT NULL email, ADD COLUMN later int", NULL_EMAIL, since=18),
+    Case("ALTER TABLE orders ADD CHECK (orders.total > 0)"),
     Case(
         "ALTER TABLE orders ADD COLUMN rate int DEFAULT 1, ADD CONSTRAINT r CHECK (rate > 0 AND total > 0)",
         BAD_TOTAL,

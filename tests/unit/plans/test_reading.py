@@ -19,6 +19,7 @@ SAME = [
     ),
     ("status IN ('on')", "(status = 'on'::text)"),
     ("a BETWEEN 1 AND 5", "((a >= 1) AND (a <= 5))"),
+    ("orders.total > 0 AND public.orders.a < b", "((total > 0) AND (a < b))"),
     ('"A b" IS NOT NULL', '("A b" IS NOT NULL)'),
     ("coalesce(a, 1) > 0 OR lower(b) = 'x'", "((COALESCE(a, 1) > 0) OR (lower(b) = 'x'::text))"),
 ]
