@@ -94,4 +94,7 @@ def _left(
     if relation is None or name is None or (found := relation.constraints.get(name)) is None:
         return None
     again = any_resumed(statement, relation)
+    assert isinstance(statement.node, AlterTable)
+    if not again and name in freed(statement.node, relation):
+        return None  # the ALTER drops it first, whatever it is
     return found if is_leftover(statement, action.constraint, found, facts, validated=again) else None

@@ -115,6 +115,25 @@ CHECKS = [
     Case("ALTER TABLE orders ADD CONSTRAINT given NOT NULL email", NULL_EMAIL, since=18),
     Case("ALTER TABLE orders ADD CONSTRAINT given NOT NULL email, ADD COLUMN later int", NULL_EMAIL, since=18),
     Case("ALTER TABLE orders ADD CHECK (orders.total > 0)"),
+    # What is there, NOT VALID, in the same words goes before it comes.
+    Case(
+        "ALTER TABLE orders DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (total > 0)",
+        before="ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
+    ),
+    Case(
+        "ALTER TABLE orders DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (total > 0), ALTER email SET NOT NULL, ADD z int",
+        before="ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
+        repeats=False,
+    ),
+    Case(
+        "ALTER TABLE orders DROP CONSTRAINT c, ADD CONSTRAINT c FOREIGN KEY (customer_id) REFERENCES customers",
+        before="ALTER TABLE orders ADD CONSTRAINT c FOREIGN KEY (customer_id) REFERENCES customers NOT VALID",
+    ),
+    Case(
+        "ALTER TABLE orders DROP CONSTRAINT c, ADD CONSTRAINT c NOT NULL email",
+        before="ALTER TABLE orders ADD CONSTRAINT c NOT NULL email NOT VALID",
+        since=18,
+    ),
     Case(
         "ALTER TABLE orders ADD COLUMN rate int DEFAULT 1, ADD CONSTRAINT r CHECK (rate > 0 AND total > 0)",
         BAD_TOTAL,
