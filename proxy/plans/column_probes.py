@@ -5,14 +5,18 @@ That value is the default's, or NULL.  See ``probes``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from proxy.catalog.facts import Column, Facts, Relation
 from proxy.plans import reading
 from proxy.plans.add_column import filled
 from proxy.plans.default_names import name_of
+from proxy.plans.depends import mentions
 from proxy.plans.duplicates import duplicates
 from proxy.plans.inline import inline
 from proxy.plans.orphans import orphans
-from proxy.plans.probe import Probe
+from proxy.plans.probe import Probe, place_of
 from proxy.plans.target import Target, target
 from proxy.plans.violations import violations
 from proxy.records import replace
@@ -21,6 +25,7 @@ from proxy.sql.statements import (
     AddConstraint,
     AlterTable,
     ConstraintKind,
+    Name,
     Statement,
     TableConstraint,
     quote_identifier,
@@ -36,20 +41,47 @@ def of_column(
     demands = [c for c in action.column.constraints if c.kind in DEMANDS and not c.not_enforced]
     if not demands or relation.kind not in "rp" or action.column.name in relation.columns:
         return []
-    table = target(alter.relation, relation, statement)
-    made = inline(statement, action, table, demands, not_null=False).statement
-    values = _values(statement, alter, relation, facts)
-    if made is None or not isinstance(made.node, AlterTable) or action.column.name not in values:
+    made = inline(statement, action, target(alter.relation, relation, statement), demands, not_null=False).statement
+    known = _Known.of(statement, alter, relation, facts)
+    if made is None or not isinstance(made.node, AlterTable) or action.column.name not in known.values:
         return []
-    columns = {name: _column(statement, added, facts) for name, (added, _) in values.items()}
-    after = replace(relation, columns={**relation.columns, **columns})
-    relations = {parts: after if one is relation else one for parts, one in facts.relations.items()}
-    then = replace(facts, relations={**relations, made.node.relation.parts: after})
-    listed = "".join(f", {value} AS {quote_identifier(name)}" for name, (_, value) in values.items())
-    rows = f"SELECT t.tableoid, t.*{listed} FROM {'ONLY ' if alter.only else ''}{table.sql} t"
-    new = action.column.name
-    found = (_probe(made, a, new, table, after, then, rows) for a in made.node.actions if isinstance(a, AddConstraint))
-    return [probe for probe in found if probe is not None]
+    then = known.then(facts, made.node.relation)
+    added = [a for a in made.node.actions if isinstance(a, AddConstraint)]
+    return [probe for a in added for probe in known.probes(made, a, name_of(a, made, then), then)]
+
+
+def of_new(
+    statement: Statement, alter: AlterTable, action: AddConstraint, relation: Relation, facts: Facts
+) -> list[Probe] | None:
+    """Of a constraint of the table that is about columns which the same ALTER adds; None: it is about none."""
+    added = {a.column.name for a in alter.actions if isinstance(a, AddColumn)} - relation.columns.keys()
+    about = [name for name in added if mentions(statement, action, name)]
+    if not about:
+        return None
+    known = _Known.of(statement, alter, relation, facts)
+    if not known.values.keys() >= set(about):
+        return []
+    then = known.then(facts, alter.relation)
+    return known.probes(statement, action, name_of(action, statement, facts), then)
+
+
+def of_new_not_null(
+    statement: Statement, alter: AlterTable, column: str, relation: Relation, facts: Facts
+) -> list[Probe]:
+    """Of a column that the same ALTER adds, and makes NOT NULL by an action of its own."""
+    table, known = target(alter.relation, relation, statement), _values(statement, alter, relation, facts)
+    return [nulls(table, column, "ONLY " if alter.only else "", value=known[column][1])] if column in known else []
+
+
+def nulls(table: Target, column: str, only: str, *, value: str = "") -> Probe:
+    """Rows that ``NOT NULL`` refuses; ``value``: what the column will hold in all of them, if it is not there yet."""
+    return Probe(
+        f"SELECT {place_of(f'{quote_identifier(table.name)}.tableoid')}, '' FROM {only}{table.sql}"
+        f" WHERE {value or quote_identifier(column)} IS NULL LIMIT 1",
+        "23502",
+        (f'column "{column}" of relation "', '" contains null values'),
+        column=column,
+    )
 
 
 def _values(
@@ -75,36 +107,63 @@ def _column(statement: Statement, action: AddColumn, facts: Facts) -> Column:
     return Column(action.column.name, type_, not_null=False, base_oid=known.base_oid if known is not None else 0)
 
 
-def _probe(
-    made: Statement,
-    action: AddConstraint,
-    new: str,
-    table: Target,
-    relation: Relation,
-    facts: Facts,
-    rows: str,
-) -> Probe | None:
-    """``new``: the column, in which all rows are alike."""
-    c: TableConstraint = action.constraint
-    name = name_of(action, made, facts)
-    if name is None or name in relation.constraints:
-        return None  # Postgres says that it is taken
-    match c.kind:
-        case ConstraintKind.CHECK if c.expression is not None:
-            expression = c.expression.of(made.text)
-            mentioned = reading.columns(expression, table.name, relation.columns)
-            if mentioned is None or not relation.columns.keys() >= set(mentioned):
-                return None
-            one = " LIMIT 1" if {new} >= set(mentioned) else ""
-            return violations(expression, name, table, f"({rows}{one}) AS {quote_identifier(table.name)}")
-        case ConstraintKind.FOREIGN_KEY:
-            return orphans(made, c, name, table, relation, facts, rows=f"{rows} LIMIT 1")
-        case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if not relation.partitioned:
-            column = quote_identifier(c.columns[0])
-            distinct = c.nulls_not_distinct
-            return duplicates(table, name, [(column, column)], nulls_not_distinct=distinct, rows=f"{rows} LIMIT 2")
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The table as it will be, with new columns that hold the same in all rows."""
+
+    table: Target
+    relation: Relation
+    rows: str  # a query for its rows
+    values: Mapping[str, str]  # of each new column
+
+    @classmethod
+    def of(cls, statement: Statement, alter: AlterTable, relation: Relation, facts: Facts) -> _Known:
+        table, found = target(alter.relation, relation, statement), _values(statement, alter, relation, facts)
+        columns = {name: _column(statement, added, facts) for name, (added, _) in found.items()}
+        listed = "".join(f", {value} AS {quote_identifier(name)}" for name, (_, value) in found.items())
+        rows = f"SELECT t.tableoid, t.*{listed} FROM {'ONLY ' if alter.only else ''}{table.sql} t"
+        after = replace(relation, columns={**relation.columns, **columns})
+        return cls(table, after, rows, {name: value for name, (_, value) in found.items()})
+
+    def then(self, facts: Facts, called: Name) -> Facts:
+        relations = {
+            parts: self.relation if one.oid == self.relation.oid else one for parts, one in facts.relations.items()
+        }
+        return replace(facts, relations={**relations, called.parts: self.relation})
+
+    def probes(self, made: Statement, action: AddConstraint, name: str | None, facts: Facts) -> list[Probe]:
+        c: TableConstraint = action.constraint
+        if name is None or name in self.relation.constraints:
+            return []  # Postgres says that it is taken
+        columns, table = self.relation.columns, self.table
+        match c.kind:
+            case ConstraintKind.CHECK if c.expression is not None:
+                expression = c.expression.of(made.text)
+                read = reading.columns(expression, table.name, columns)
+                if read is None or not columns.keys() >= set(read):
+                    return []
+                one = self._only_if_alike(read, 1)
+                return [violations(expression, name, table, f"({self.rows}{one}) AS {quote_identifier(table.name)}")]
+            case ConstraintKind.FOREIGN_KEY if columns.keys() >= set(c.columns):
+                rows = self.rows + self._only_if_alike(c.columns, 1)
+                found = orphans(made, c, name, table, self.relation, facts, rows=rows)
+                return [found] if found is not None else []
+            case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if (
+                not self.relation.partitioned and columns.keys() >= set(c.columns)
+            ):
+                keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
+                rows = self.rows + self._only_if_alike(c.columns, 2)
+                twice = duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct, rows=rows)
+                strict = c.columns if c.kind is ConstraintKind.PRIMARY_KEY else ()
+                return [
+                    twice,
+                    *(nulls(table, n, "", value=self.values.get(n, "")) for n in strict if not columns[n].not_null),
+                ]
+            case _:
+                return []
+
+    def _only_if_alike(self, columns: Sequence[str], rows: int) -> str:
+        return f" LIMIT {rows}" if self.values.keys() >= set(columns) else ""
 
 
-__all__ = ["of_column"]
+__all__ = ["nulls", "of_column", "of_new", "of_new_not_null"]

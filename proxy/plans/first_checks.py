@@ -9,6 +9,8 @@ RangeVarCallbackForReindexIndex and RangeVarCallbackMaintainsTable (commands/ind
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from proxy.plans.done import EQ
 from proxy.plans.target import literal
 from proxy.sql.statements import DropIndex, Name, Other
@@ -81,16 +83,29 @@ def dropped(drop: DropIndex, awaited: frozenset[str]) -> tuple[str, ...]:
 
 
 def _needed(index: Name) -> str:
-    """Fails where foreign keys lean on the index."""
-    said = fails("2BP01", f"cannot drop index {index.name} because other objects depend on it", hint=CASCADES)
+    return _leant_on(f"index {index.name}", index.name, oid(index))
+
+
+def unneeded(table: Name, name: str, beside: Iterable[str]) -> str:
+    """Before a DROP CONSTRAINT that is put off; ``beside`` are names of constraints that the same ALTER TABLE drops."""
+    own = f"o.conrelid {EQ} {oid(table)} AND o.conname {EQ} {literal(name)} AND o.contype::pg_catalog.text {EQ} ANY ('{{p,u}}'::pg_catalog.text[])"
+    index = f"(SELECT o.conindid FROM pg_catalog.pg_constraint o WHERE {own})"
+    dropped = ", ".join(literal(one) for one in beside)
+    others = f" AND NOT (k.conrelid {EQ} {oid(table)} AND k.conname {EQ} ANY (ARRAY[{dropped}]::pg_catalog.name[]))"
+    return _leant_on(f"constraint {name} on table {table.name}", name, index, others)
+
+
+def _leant_on(what: str, index: str, found_as: str, others: str = "") -> str:
+    """Fails where foreign keys lean on the index of that name."""
+    said = fails("2BP01", f"cannot drop {what} because other objects depend on it", hint=CASCADES)
     raised = said.replace("HINT =", "DETAIL = why, HINT =")
     each = (
         "pg_catalog.concat(pg_catalog.pg_describe_object('pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid, 0),"
-        f" ' depends on index ', {literal(index.name)})"
+        f" ' depends on index ', {literal(index)})"
     )
     found = (
         f"SELECT pg_catalog.string_agg({each}, E'\\n' ORDER BY k.oid) FROM pg_catalog.pg_constraint k"
-        f" WHERE k.conindid {EQ} {oid(index)} AND k.contype::pg_catalog.text {EQ} 'f'"
+        f" WHERE k.conindid {EQ} {found_as} AND k.contype::pg_catalog.text {EQ} 'f'{others}"
     )
     return f"DECLARE why pg_catalog.text; BEGIN {found} INTO why; IF why IS NOT NULL THEN {raised} END IF; END;"
 
@@ -129,4 +144,15 @@ def _kind(name: Name, kinds: str, what: str, *, hint: str = "") -> str:
     return f"IF NOT {kind} {EQ} ANY ('{kinds}'::pg_catalog.text[]) THEN {failing} END IF;"
 
 
-__all__ = ["dropped", "fails", "has_constraint", "may_copy", "of_class", "oid", "owned", "reindexed", "there"]
+__all__ = [
+    "dropped",
+    "fails",
+    "has_constraint",
+    "may_copy",
+    "of_class",
+    "oid",
+    "owned",
+    "reindexed",
+    "there",
+    "unneeded",
+]

@@ -10,12 +10,13 @@ from __future__ import annotations
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans import elements, orphans, referable
 from proxy.plans.build_index import default_name, is_leftover
-from proxy.plans.column_probes import of_column
+from proxy.plans.column_probes import nulls, of_column, of_new, of_new_not_null
 from proxy.plans.default_names import name_of
+from proxy.plans.depends import mentions
 from proxy.plans.done import EQ
 from proxy.plans.duplicates import duplicates
 from proxy.plans.on_copy import INDEXED, index_on_copy
-from proxy.plans.probe import RESTRICTED_SINCE, Probe, place_of
+from proxy.plans.probe import RESTRICTED_SINCE, Probe
 from proxy.plans.target import Target, target
 from proxy.plans.uncomputable import uncomputable
 from proxy.plans.unfilled import names_unfilled, reads_unfilled
@@ -25,9 +26,11 @@ from proxy.sql.statements import (
     Action,
     AddColumn,
     AddConstraint,
+    AlterColumnType,
     AlterTable,
     ConstraintKind,
     CreateIndex,
+    DropColumn,
     DropConstraint,
     DropDefault,
     DropNotNull,
@@ -63,6 +66,7 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
                 probe
                 for action in node.actions
                 if isinstance(action, AddConstraint | SetNotNull | ValidateConstraint)
+                and not _is_about_changed(statement, action, node, relation)
                 and not reads_unfilled(statement, action, relation)
                 and not (now and _points_nowhere(action, statement, facts))
                 for probe in _of_action(statement, node, action, relation, facts)
@@ -70,7 +74,7 @@ def probes(statement: Statement, facts: Facts, *, now: bool = False) -> tuple[Pr
             every += [
                 probe
                 for action in node.actions
-                if isinstance(action, AddColumn)
+                if isinstance(action, AddColumn) and not _changed(node)
                 for probe in of_column(statement, node, action, relation, facts)
             ]
             return tuple(sorted(every, key=lambda probe: ORDER[probe.sqlstate]))
@@ -90,7 +94,23 @@ def _changes_rows(action: Action) -> bool:
     """Whether after an action the rows of the table, or what a name in a later one means, may be others."""
     if isinstance(action, OtherAction):
         return any(word in action.what for word in ("EXPRESSION", "INHERIT", "RENAME", "SCHEMA"))
-    return not isinstance(action, HARMLESS)
+    return not isinstance(action, (*HARMLESS, AlterColumnType, DropColumn))
+
+
+def _changed(alter: AlterTable) -> list[str]:
+    """Columns whose values are others behind the ALTER, or gone."""
+    return [action.column for action in alter.actions if isinstance(action, AlterColumnType | DropColumn)]
+
+
+def _is_about_changed(
+    statement: Statement, action: AddConstraint | SetNotNull | ValidateConstraint, alter: AlterTable, relation: Relation
+) -> bool:
+    """Whether that may matter to a constraint; errs towards True."""
+    if not (columns := _changed(alter)):
+        return False
+    parent = action.constraint.references if isinstance(action, AddConstraint) else None
+    is_own = parent is not None and parent.name == relation.name
+    return is_own or any(mentions(statement, action, column) for column in columns)
 
 
 def _of_action(
@@ -103,12 +123,16 @@ def _of_action(
     table = target(alter.relation, relation, statement)
     match action:
         case SetNotNull(column=column):
-            return [_not_null(table, column, _only(alter.only))] if column in relation.columns else []
+            if column in relation.columns:
+                return [nulls(table, column, _only(alter.only))]
+            return of_new_not_null(statement, alter, column, relation, facts)
         case ValidateConstraint(name=old):
             return _not_valid(old, table, relation, facts, alter.only)
         case AddConstraint(constraint=c) if c.not_valid or c.not_enforced or c.using_index or c.without_overlaps:
             return []
         case AddConstraint(constraint=c):
+            if (new := of_new(statement, alter, action, relation, facts)) is not None:
+                return new
             name = name_of(action, statement, facts)
             known = all(column in relation.columns for column in c.columns)
             if name is None or not known or _is_taken(c, name, alter, relation, facts):
@@ -147,34 +171,21 @@ def _constraint(
             rows = f"{_only(only or c.no_inherit)}{table.sql}"
             return [violations(c.expression.of(statement.text), name, table, rows)]
         case ConstraintKind.NOT_NULL if c.columns:
-            return [_not_null(table, c.columns[0], _only(only or c.no_inherit))]
+            return [nulls(table, c.columns[0], _only(only or c.no_inherit))]
         case ConstraintKind.FOREIGN_KEY:
             found = orphans.orphans(statement, c, name, table, relation, facts)
             return [found] if found else []
         case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if not relation.partitioned:
-            nulls: list[Probe] = []
-            if c.kind is ConstraintKind.PRIMARY_KEY:
-                columns = {column: relation.columns[column] for column in c.columns}
-                nullable = [name for name, column in columns.items() if not column.not_null]
-                nulls = [_not_null(table, column, _only(only)) for column in nullable]
+            strict = c.columns if c.kind is ConstraintKind.PRIMARY_KEY else ()
+            nullable = [nulls(table, name, _only(only)) for name in strict if not relation.columns[name].not_null]
             keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
-            return [duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nulls]
+            return [duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct), *nullable]
         case _:
             return []
 
 
 def _only(only: bool) -> str:
     return "ONLY " if only else ""
-
-
-def _not_null(table: Target, column: str, only: str) -> Probe:
-    return Probe(
-        f"SELECT {place_of(f'{quote_identifier(table.name)}.tableoid')}, '' FROM {only}{table.sql}"
-        f" WHERE {quote_identifier(column)} IS NULL LIMIT 1",
-        "23502",
-        (f'column "{column}" of relation "', '" contains null values'),
-        column=column,
-    )
 
 
 def _index(statement: Statement, node: CreateIndex, facts: Facts) -> Probe | None:

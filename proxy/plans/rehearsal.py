@@ -12,7 +12,18 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.plans.done import EQ
-from proxy.plans.first_checks import dropped, fails, has_constraint, may_copy, of_class, oid, owned, reindexed, there
+from proxy.plans.first_checks import (
+    dropped,
+    fails,
+    has_constraint,
+    may_copy,
+    of_class,
+    oid,
+    owned,
+    reindexed,
+    there,
+    unneeded,
+)
 from proxy.plans.on_copy import INDEXED, copy_of, make_copy, onto_copy
 from proxy.plans.plan import Edit
 from proxy.plans.target import OWN, literal, own_name, qualify
@@ -89,11 +100,17 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
         if other := _other_key(alter, action):
             second = fails("42P16", f'multiple primary keys for table "{name.name}" are not allowed')
             lines.append(f"IF {other} THEN {second} END IF;")
-        own = action.constraint.name
-        if own is not None and not any(isinstance(a, DropConstraint) and a.name == own for a in alter.actions):
+        gone = [a for a in alter.actions if isinstance(a, DropConstraint)]
+        lines += [unneeded(name, a.name, [b.name for b in gone[:i]]) for i, a in enumerate(gone) if not a.cascade]
+        own, words = action.constraint.name, action.span.of(statement.text)
+        if own is not None and own in [a.name for a in gone]:
+            words = (
+                f"ADD {statement.text[action.constraint.body.start : action.constraint.span.end]}"  # it is free by then
+            )
+        elif own is not None:
             taken = fails("42710", f'constraint "{own}" for relation "{name.name}" already exists')
             lines.append(f"IF {has_constraint(name, own)} AND NOT {_has_relation(name, own)} THEN {taken} END IF;")
-        lines.append(_tried(relation, name, _head(relation) + action.span.of(statement.text)))
+        lines.append(_tried(relation, name, _head(relation) + words))
         if _fits(alter, action, relation):
             lines = [f"IF ({_stands_nothing_in_the_way(alter, action)}) IS NOT TRUE THEN", *lines, "END IF;"]
     if alter.if_exists:

@@ -263,8 +263,11 @@ def _altered(
     columns = set(relation.columns if relation is not None else ())
     columns |= {name for one in pending if one.adds_to(relation) for name in one.columns}
     unique = {name for one in pending for name in one.added & one.indexes if oid in one.tables}
+    dropped = {action.name for action in actions if isinstance(action, DropConstraint)}  # before anything is added
     for action in actions:
         match action:
+            case AddConstraint(constraint=TableConstraint(name=str(name))) if name in dropped:
+                pass
             case ValidateConstraint(name=name) | DropConstraint(name=name, if_exists=False) if name in lost:
                 return Fails(UNDEFINED_OBJECT, f'constraint "{name}" of relation "{table.name}" does not exist')
             case OtherAction(what="RENAME CONSTRAINT", name=str(name)) if name in lost:

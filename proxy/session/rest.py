@@ -66,7 +66,7 @@ class Rest:
         self.guard = guard
         self.member = member
         self.group: Group | None = None
-        self._told: set[int] = set()  # jobs of this session's whose failure its client has heard of
+        self._told: dict[int, int] = {}  # jobs whose failure the client has heard of, and how often they had been tried
         self._owed = Owed(guard)
 
     @property
@@ -174,7 +174,7 @@ class Rest:
             # A cancel request that was meant for what ran before, and comes late, ends no look.
             found = await surely(lambda: jobs.unfinished(own))
             written = [job for job in found if job.session == self.guard.deferral.token]
-            mine = [job for job in written if job.id not in self._told]  # another session may have begun them already
+            mine = [job for job in written if not self._is_told(job)]  # another session may have begun them already
             await self._owed.tell_of_gone(own, {job.id for job in written})
             self._owed.found(mine)
             self.left = mine
@@ -337,6 +337,10 @@ class Rest:
                 self.guard.voice.say(f"waiting for another session that does job {job.id}: {who}")
             await asyncio.sleep(PAUSE_S)
 
+    def _is_told(self, job: Job) -> bool:
+        """Whether it is one that has failed; of its number, and tried less often, is another: the table was made anew since."""
+        return job.attempts >= self._told.get(job.id, job.attempts + 1)
+
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
         """What became of jobs of this client's that another session has ended before they were looked for here."""
         found = [await surely(partial(jobs.find, self._own, job.id)) for job in ended]
@@ -405,7 +409,7 @@ class Rest:
                 f"job {job.id} was in the way of another session, and waits for a better moment: {job.title}"
             )
             return b""
-        self._told.add(job.id)
+        self._told[job.id] = max(job.attempts, 1)
         if mine:
             return self.guard.voice.error(fields)
         said = answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))

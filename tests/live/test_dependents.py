@@ -420,6 +420,17 @@ SAME: list[Sequence[str]] = [
     (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y > 0), ADD CONSTRAINT c CHECK (y IS NOT NULL)"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (orders.y IS NOT NULL)", "UPDATE orders SET email = 'x'"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (y > 0) NOT VALID", "ALTER TABLE orders ADD CHECK (y > -1) NOT VALID"),
+    # What it drops is gone before it adds anything, wherever it stands.
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT u, ADD CONSTRAINT u UNIQUE (id, email)"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id), DROP CONSTRAINT u"),
+    ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT u, ADD CONSTRAINT u UNIQUE (nothing)"),
+    (ID_KEY, "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pkey PRIMARY KEY (id, email)"),
+    ("ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (total > 0)"),
+    (KEY + " NOT VALID", "COMMIT", "BEGIN", "ALTER TABLE orders ADD CHECK (id > 0), DROP CONSTRAINT f, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"),
+    # But not what others lean on.
+    (ID_KEY, "COMMIT", "BEGIN", ID_F, "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pkey PRIMARY KEY (id, email)"),
+    (ID_KEY, "ALTER TABLE orders ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES orders", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT own, ADD PRIMARY KEY (id, email)"),
+    (ID_KEY, "ALTER TABLE orders ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES orders", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT own, DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (id, email)"),
     # In one text, behind what may have made a name mean another table.
     (f"{INDEX}; ALTER INDEX i RENAME TO j; {UNFILLED}; ALTER TABLE orders ALTER y SET NOT NULL",),
     (f"ALTER TABLE customers RENAME TO clients; {UNFILLED}; ALTER TABLE orders ADD CHECK (y >= 0), ALTER y SET NOT NULL",),
@@ -489,6 +500,10 @@ REFUSED: list[Sequence[str]] = [
     (INDEX, "ALTER TABLE orders RENAME COLUMN email TO mail"),
     (INDEX, "ALTER TABLE orders RENAME TO o2"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (y IS NOT NULL) NOT VALID, ALTER id SET STATISTICS 10"),
+    (
+        "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)",
+        "ALTER TABLE orders DROP CONSTRAINT u, ADD CONSTRAINT u UNIQUE (id, email)",
+    ),
     (
         "ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0) NOT VALID",
         "ALTER TABLE orders VALIDATE CONSTRAINT c",

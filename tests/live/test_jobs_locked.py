@@ -401,3 +401,18 @@ def test_who_has_the_turn_at_a_table_is_named(installed: str) -> None:
             assert asyncio.run(asked(oid)) is None
             other.execute("SELECT pg_advisory_lock(%s, %s)", (turn.SPACE, key))
             assert asyncio.run(asked(oid)) == (f"process {other.info.backend_pid} (postgres)", True)
+
+
+def test_a_job_of_a_table_made_anew_is_not_the_one_that_failed_before(orders: str, guarded: str) -> None:
+    """It has the same number, and the session has heard that that has failed."""
+    client = Client(guarded)
+    with psycopg.connect(orders, autocommit=True) as other:
+        client.run("BEGIN", "CREATE UNIQUE INDEX u ON orders (id)")
+        other.execute("INSERT INTO orders SELECT * FROM orders LIMIT 1")  # behind the look
+        with pytest.raises(psycopg.Error, match="committed, but not finished"):
+            client.run("COMMIT")
+        other.execute("DROP SCHEMA interlock CASCADE")
+        client.run("BEGIN", INDEX, "COMMIT")
+        assert states(orders) == ["done"]
+        assert valid_indexes(orders)["i"]
+    client.connection.close()
