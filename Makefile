@@ -73,7 +73,7 @@ same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schem
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
 	  tests/live/test_new_types.py tests/live/test_gently.py tests/live/test_parts.py tests/live/test_part_faults.py \
 	  tests/live/test_many_rows.py tests/live/test_hints.py tests/live/test_dependents.py \
-	  tests/live/test_rewrites.py tests/live/test_batches.py tests/live/test_taking.py $(ARGS)
+	  tests/live/test_rewrites.py tests/live/test_batches.py tests/live/test_taking.py tests/live/test_action_pairs.py tests/live/test_done_twice.py $(ARGS)
 
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
