@@ -25,6 +25,7 @@ from proxy.sql.statements import (
     quote_identifier,
 )
 
+WHY = "as written, behind what it is about"
 Schemas = Mapping[str, str]
 """Of each index that waits, by its name: the schema that it will be in."""
 
@@ -53,9 +54,6 @@ def as_written(statement: Statement, facts: Facts, schemas: Schemas) -> Step:
         done=done.both(*(query for query in evidence if query is not None)),
         edits=edits,
     )
-
-
-WHY = "as written, behind what it is about"
 
 
 def _unnamed(action: Action, statement: Statement, facts: Facts) -> str | None:

@@ -113,17 +113,15 @@ class _Known:
 
     table: Target
     relation: Relation
-    rows: str  # a query for its rows
     values: Mapping[str, str]  # of each new column
+    only: bool  # the ALTER leaves its heirs out
 
     @classmethod
     def of(cls, statement: Statement, alter: AlterTable, relation: Relation, facts: Facts) -> _Known:
         table, found = target(alter.relation, relation, statement), _values(statement, alter, relation, facts)
         columns = {name: _column(statement, added, facts) for name, (added, _) in found.items()}
-        listed = "".join(f", {value} AS {quote_identifier(name)}" for name, (_, value) in found.items())
-        rows = f"SELECT t.tableoid, t.*{listed} FROM {'ONLY ' if alter.only else ''}{table.sql} t"
         after = replace(relation, columns={**relation.columns, **columns})
-        return cls(table, after, rows, {name: value for name, (_, value) in found.items()})
+        return cls(table, after, {name: value for name, (_, value) in found.items()}, alter.only)
 
     def then(self, facts: Facts, called: Name) -> Facts:
         relations = {
@@ -142,28 +140,30 @@ class _Known:
                 read = reading.columns(expression, table.name, columns)
                 if read is None or not columns.keys() >= set(read):
                     return []
-                one = self._only_if_alike(read, 1)
-                return [violations(expression, name, table, f"({self.rows}{one}) AS {quote_identifier(table.name)}")]
+                rows = self._rows(read, 1, only=c.no_inherit)
+                return [violations(expression, name, table, f"({rows}) AS {quote_identifier(table.name)}")]
             case ConstraintKind.FOREIGN_KEY if columns.keys() >= set(c.columns):
-                rows = self.rows + self._only_if_alike(c.columns, 1)
+                rows = self._rows(c.columns, 1, only=not self.relation.partitioned)
                 found = orphans(made, c, name, table, self.relation, facts, rows=rows)
                 return [found] if found is not None else []
             case ConstraintKind.UNIQUE | ConstraintKind.PRIMARY_KEY if (
                 not self.relation.partitioned and columns.keys() >= set(c.columns)
             ):
                 keys = [(quote_identifier(column), quote_identifier(column)) for column in c.columns]
-                rows = self.rows + self._only_if_alike(c.columns, 2)
+                rows = self._rows(c.columns, 2, only=True)
                 twice = duplicates(table, name, keys, nulls_not_distinct=c.nulls_not_distinct, rows=rows)
                 strict = c.columns if c.kind is ConstraintKind.PRIMARY_KEY else ()
-                return [
-                    twice,
-                    *(nulls(table, n, "", value=self.values.get(n, "")) for n in strict if not columns[n].not_null),
-                ]
+                one = "ONLY " if self.only else ""
+                nullable = [n for n in strict if not columns[n].not_null]
+                return [twice, *(nulls(table, n, one, value=self.values.get(n, "")) for n in nullable)]
             case _:
                 return []
 
-    def _only_if_alike(self, columns: Sequence[str], rows: int) -> str:
-        return f" LIMIT {rows}" if self.values.keys() >= set(columns) else ""
+    def _rows(self, about: Sequence[str], enough: int, *, only: bool) -> str:
+        """A query for the rows; for ``enough`` of them if all are alike in what it is about."""
+        listed = "".join(f", {value} AS {quote_identifier(name)}" for name, value in self.values.items())
+        some = f" LIMIT {enough}" if self.values.keys() >= set(about) else ""
+        return f"SELECT t.tableoid, t.*{listed} FROM {'ONLY ' if only or self.only else ''}{self.table.sql} t{some}"
 
 
 __all__ = ["nulls", "of_column", "of_new", "of_new_not_null"]

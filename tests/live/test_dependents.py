@@ -420,6 +420,20 @@ SAME: list[Sequence[str]] = [
     (UNFILLED, "ALTER TABLE orders ADD CONSTRAINT c CHECK (y > 0), ADD CONSTRAINT c CHECK (y IS NOT NULL)"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (orders.y IS NOT NULL)", "UPDATE orders SET email = 'x'"),
     (UNFILLED, "ALTER TABLE orders ADD CHECK (y > 0) NOT VALID", "ALTER TABLE orders ADD CHECK (y > -1) NOT VALID"),
+    # Rows that a constraint on a new column would meet, where they are all alike; those of heirs only where it is theirs, too.
+    ("ALTER TABLE orders ADD COLUMN w int, ADD CHECK (w IS NOT NULL)",),
+    ("ALTER TABLE orders ADD COLUMN w int DEFAULT 1, ADD CHECK (w > total)",),
+    ("ALTER TABLE orders ADD COLUMN w bigint DEFAULT 99999, ADD FOREIGN KEY (w) REFERENCES customers",),
+    ("ALTER TABLE orders ADD COLUMN w bigint DEFAULT 1, ADD UNIQUE (w)",),
+    ("ALTER TABLE orders ADD COLUMN w bigint DEFAULT 1, ADD UNIQUE (w, id)",),
+    ("ALTER TABLE orders ADD COLUMN w int, ADD PRIMARY KEY (w, id)",),
+    ("ALTER TABLE orders ADD COLUMN w bigint REFERENCES customers, ALTER w SET NOT NULL",),
+    ("INSERT INTO heir VALUES (1, 1), (2, 2)", "COMMIT", "BEGIN", "ALTER TABLE base ADD COLUMN w int DEFAULT 1 UNIQUE, ADD CHECK (w > 1) NO INHERIT"),
+    ("INSERT INTO heir VALUES (1, 1), (2, 2)", "COMMIT", "BEGIN", "ALTER TABLE base ADD COLUMN w int DEFAULT 1, ADD UNIQUE (w)"),
+    ("INSERT INTO heir VALUES (1, 1), (2, 2)", "COMMIT", "BEGIN", "ALTER TABLE base ADD COLUMN w int DEFAULT 1, ADD CHECK (w > 1)"),
+    # And what is not about the column that the same ALTER TABLE changes or drops.
+    ("UPDATE orders SET email = NULL WHERE id = 3", "ALTER TABLE orders DROP COLUMN total, ALTER email SET NOT NULL"),
+    ("UPDATE orders SET email = NULL WHERE id = 3", "ALTER TABLE orders ALTER email TYPE varchar, ADD CHECK (total > 99999)"),
     # What it drops is gone before it adds anything, wherever it stands.
     ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT u, ADD CONSTRAINT u UNIQUE (id, email)"),
     ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id), DROP CONSTRAINT u"),
