@@ -97,20 +97,22 @@ def _changes_rows(action: Action) -> bool:
     return not isinstance(action, (*HARMLESS, AlterColumnType, DropColumn))
 
 
-def _changed(alter: AlterTable) -> list[str]:
-    """Columns whose values are others behind the ALTER, or gone."""
-    return [action.column for action in alter.actions if isinstance(action, AlterColumnType | DropColumn)]
+def _changed(alter: AlterTable) -> list[AlterColumnType | DropColumn]:
+    """What changes the values of a column, or takes it away."""
+    return [action for action in alter.actions if isinstance(action, AlterColumnType | DropColumn)]
 
 
 def _is_about_changed(
     statement: Statement, action: AddConstraint | SetNotNull | ValidateConstraint, alter: AlterTable, relation: Relation
 ) -> bool:
     """Whether that may matter to a constraint; errs towards True."""
-    if not (columns := _changed(alter)):
-        return False
+    changed = _changed(alter)
+    if isinstance(action, SetNotNull):  # a null of one type is one of another
+        changed = [one for one in changed if isinstance(one, DropColumn) or one.using is not None]
     parent = action.constraint.references if isinstance(action, AddConstraint) else None
-    is_own = parent is not None and parent.name == relation.name
-    return is_own or any(mentions(statement, action, column) for column in columns)
+    if changed and parent is not None and parent.name == relation.name:
+        return True
+    return any(mentions(statement, action, one.column) for one in changed)
 
 
 def _of_action(

@@ -81,6 +81,7 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             added = (_added(statement, alter, action, relation) for action in _indexed(alter))
             held = _held(statement, alter, facts)
             return (
+                *_kept_from_parts(alter, facts),
                 *(one for one in tried if one),
                 *added,
                 *([_checked(statement, alter, held, facts)] if held else []),
@@ -91,6 +92,20 @@ def rehearsals(statement: Statement, facts: Facts, awaited: frozenset[str] = fro
             return (run(*lines),) if (lines := reindexed(reindex, facts.major, awaited)) else ()
         case _:
             return ()
+
+
+def _kept_from_parts(alter: AlterTable, facts: Facts) -> tuple[str, ...]:
+    """A CHECK that partitions are not to have is refused, whatever else is to be done before it."""
+    name, relation = alter.relation, facts.find(alter.relation)
+    checks = [
+        a.constraint
+        for a in alter.actions
+        if isinstance(a, AddConstraint) and a.constraint.kind is ConstraintKind.CHECK
+    ]
+    if relation is None or not relation.partitioned or not any(c.no_inherit for c in checks):
+        return ()
+    failing = fails("42P16", f'cannot add NO INHERIT constraint to partitioned table "{name.name}"')
+    return (run(there(name), owned(name), failing),)
 
 
 def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relation: Relation | None) -> str:

@@ -434,6 +434,8 @@ SAME: list[Sequence[str]] = [
     # And what is not about the column that the same ALTER TABLE changes or drops.
     ("UPDATE orders SET email = NULL WHERE id = 3", "ALTER TABLE orders DROP COLUMN total, ALTER email SET NOT NULL"),
     ("UPDATE orders SET email = NULL WHERE id = 3", "ALTER TABLE orders ALTER email TYPE varchar, ADD CHECK (total > 99999)"),
+    ("UPDATE orders SET email = NULL WHERE id = 3", "ALTER TABLE orders ALTER email TYPE varchar, ALTER email SET NOT NULL"),
+    ("ALTER TABLE events ADD CHECK (total > 0) NO INHERIT, ADD COLUMN w int DEFAULT (random() * 0)::int",),
     # What it drops is gone before it adds anything, wherever it stands.
     ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT u, ADD CONSTRAINT u UNIQUE (id, email)"),
     ("ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id)", "COMMIT", "BEGIN", "ALTER TABLE orders ADD CONSTRAINT u UNIQUE (id), DROP CONSTRAINT u"),
