@@ -121,10 +121,11 @@ class Settling:
         return may
 
     async def _text(self, name: bytes) -> bytes:
-        """Of a prepared statement; empty if it is not known."""
+        """Of a prepared statement; empty if it is not known, or the transaction has failed: then the server answers no question."""
         if name in self._texts or not name:
             return self._texts.get(name, b"")
-        return await self.own.prepared(name) or b""
+        await self.drain()
+        return b"" if self.relay.skipping or self.relay.status == b"E" else await self.own.prepared(name) or b""
 
     async def _is_refused_anyway(self, held: Message, reading: Reading) -> bool:
         """The client's transaction has failed, and what is held does not begin by ending it."""

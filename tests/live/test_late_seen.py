@@ -206,6 +206,41 @@ def test_an_unnamed_statement_of_before_runs_as_it_is_then(seen: str, through_in
     assert said[0] == said[1]
 
 
+@pytest.mark.parametrize("end", [b"COMMIT", b"ROLLBACK", b"ROLLBACK TO a", b"SELECT 1"])
+@pytest.mark.parametrize("flight", ["one by one", "in one flight", "behind one Sync"])
+def test_a_failed_transaction_is_ended_by_a_statement_of_before(
+    end: bytes, flight: str, seen: str, through_interlock: str
+) -> None:
+    """Drivers prepare what they send often: psycopg and pgjdbc from the fifth time on."""
+    said = []
+    for url in (seen, through_interlock):
+        with Raw(url) as raw:
+            raw.send(m.parse(b"end", end), m.sync())
+            raw.until("Z")
+            raw.query("BEGIN")
+            raw.query("SAVEPOINT a")
+            raw.query(CHECKED)
+            fails = m.parse(b"", b"SELECT 1/0") + m.bind(b"", b"") + m.execute(b"")
+            ends = m.bind(b"", b"end") + m.execute(b"")
+            if flight == "behind one Sync":
+                raw.send(fails, ends, m.sync())
+                answers = raw.until("Z")
+            elif flight == "in one flight":
+                raw.send(fails, m.sync(), ends, m.sync())
+                answers = [*raw.until("Z"), *raw.until("Z")]
+            else:
+                raw.send(fails, m.sync())
+                answers = raw.until("Z")
+                raw.send(ends, m.sync())
+                answers += raw.until("Z")
+            said.append(
+                [(kind, m.read_fields(body)["C"] if kind == "E" else body) for kind, body in answers if kind != "N"]
+            )
+            raw.query("ROLLBACK")
+            said[-1] += raw.query(CHECKED)[-1:]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize(
     "statements",
     [
