@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.wire import messages as m
 from tests.live.raw import Answer, Raw
-from tests.live.stories import COPIES, Flight
+from tests.live.stories import COPIES, KEPT, Flight
 
 S, H = m.sync(), m.flush()
 ROWS = 2
@@ -47,9 +47,21 @@ def fly(raw: Raw, flight: Flight, gid: str) -> list[Answer]:
                 said += _by_rows(raw, text)
         case "portals":
             said += _left_open(raw, texts)
+        case "kept":
+            for text in texts:
+                kept = text.decode() in KEPT
+                raw.send(m.bind(b"", text) + m.describe(b"P", b"") + m.execute(b"") if kept else _run(text), S)
+                said += raw.until("Z")
         case _:
             raise AssertionError(flight.way)
     return said
+
+
+def keep(raw: Raw) -> None:
+    """Prepare what is kept, in a session that has just begun."""
+    for text in KEPT:
+        raw.send(m.parse(text.encode(), text.encode()), S)
+        raw.until("Z")
 
 
 def _run(text: bytes) -> bytes:

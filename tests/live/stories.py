@@ -59,9 +59,14 @@ CREATE TABLE aside.stock (id bigint PRIMARY KEY, n numeric);
 INSERT INTO aside.stock SELECT g, g FROM generate_series(1, 20) g;
 """
 
-WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush", "limited", "portals")
+WAYS = ("simple", "string", "queries", "extended", "pipeline", "syncs", "named", "flush", "limited", "portals", "kept")
 """How statements are sent: one Query each; one Query for all; Queries in one flight; Parse to Sync each; one Sync for
-all; a Sync each in one flight; as named statements; as Postgrex does; some rows at a time; with portals that stay open."""
+all; a Sync each in one flight; as named statements; as Postgrex does; some rows at a time; with portals that stay open; by statements that
+were prepared when the session began, where it is one of ``KEPT``, as drivers do with what they send often."""
+KEPT = (
+    "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT a", "ROLLBACK TO a", "RELEASE a", "SELECT 1", "INSERT INTO schema_migrations (version) VALUES ('1')",
+    "SELECT id FROM customers ORDER BY id", "SELECT id, email FROM orders ORDER BY id, email", "UPDATE orders SET total = total + 1", "DELETE FROM orders WHERE id = 4",
+)  # fmt: skip
 TOGETHER = ("string", "queries", "pipeline", "syncs", "portals")
 
 COPIES = {
