@@ -353,6 +353,7 @@ class _Alter:
             relations=tuple(
                 dict.fromkeys([k for r in rewrites for k in r.relations] + ([self.table.key] if rest else []))
             ),
+            others=self._parents(rest),
             done=finished,
             undo=tuple(undo),
             edits=edits if self.authored else (),
@@ -383,10 +384,20 @@ class _Alter:
                 ("makes the other changes", rest),
             ),
             relations=(self.table.key,),
+            others=self._parents(rest),
             done=done.both(*[r.last_done for r in rewrites]) or self._done(rest),
             undo=() if final else tuple(sql for r in rewrites for sql in r.last_undo),
             edits=edits if self.authored else (),
         )
+
+    def _parents(self, rest: Sequence[Action]) -> tuple[tuple[str, str, Lock], ...]:
+        """What the foreign keys of actions that need no protection point to: writers wait there, too."""
+        named = [a.constraint.references for a in rest if isinstance(a, AddConstraint)]
+        named += [c.references for a in rest if isinstance(a, AddColumn) for c in a.column.constraints]
+        facts = self.facts
+        found = [r for name in named if facts is not None and name is not None and (r := facts.find(name)) is not None]
+        keys = {relation.qualified for relation in found if relation.exists and relation.schema} - {self.table.key}
+        return tuple((*key, Lock.SHARE_ROW_EXCLUSIVE) for key in sorted(keys))
 
     def _done(self, rest: Sequence[Action]) -> str | None:
         """Whether actions that need no protection are done, if a column can tell; they are one transaction."""

@@ -9,8 +9,6 @@ RangeVarCallbackForReindexIndex and RangeVarCallbackMaintainsTable (commands/ind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from proxy.plans.done import EQ
 from proxy.plans.target import literal
 from proxy.sql.statements import DropIndex, Name, Other
@@ -86,16 +84,14 @@ def _needed(index: Name) -> str:
     return _leant_on(f"index {index.name}", index.name, oid(index))
 
 
-def unneeded(table: Name, name: str, beside: Iterable[str]) -> str:
-    """Before a DROP CONSTRAINT that is put off; ``beside`` are names of constraints that the same ALTER TABLE drops."""
+def unneeded(table: Name, name: str) -> str:
+    """Before a DROP CONSTRAINT that is put off."""
     own = f"o.conrelid {EQ} {oid(table)} AND o.conname {EQ} {literal(name)} AND o.contype::pg_catalog.text {EQ} ANY ('{{p,u}}'::pg_catalog.text[])"
     index = f"(SELECT o.conindid FROM pg_catalog.pg_constraint o WHERE {own})"
-    dropped = ", ".join(literal(one) for one in beside)
-    others = f" AND NOT (k.conrelid {EQ} {oid(table)} AND k.conname {EQ} ANY (ARRAY[{dropped}]::pg_catalog.name[]))"
-    return _leant_on(f"constraint {name} on table {table.name}", name, index, others)
+    return _leant_on(f"constraint {name} on table {table.name}", name, index)
 
 
-def _leant_on(what: str, index: str, found_as: str, others: str = "") -> str:
+def _leant_on(what: str, index: str, found_as: str) -> str:
     """Fails where foreign keys lean on the index of that name."""
     said = fails("2BP01", f"cannot drop {what} because other objects depend on it", hint=CASCADES)
     raised = said.replace("HINT =", "DETAIL = why, HINT =")
@@ -105,7 +101,7 @@ def _leant_on(what: str, index: str, found_as: str, others: str = "") -> str:
     )
     found = (
         f"SELECT pg_catalog.string_agg({each}, E'\\n' ORDER BY k.oid) FROM pg_catalog.pg_constraint k"
-        f" WHERE k.conindid {EQ} {found_as} AND k.contype::pg_catalog.text {EQ} 'f'{others}"
+        f" WHERE k.conindid {EQ} {found_as} AND k.contype::pg_catalog.text {EQ} 'f'"
     )
     return f"DECLARE why pg_catalog.text; BEGIN {found} INTO why; IF why IS NOT NULL THEN {raised} END IF; END;"
 

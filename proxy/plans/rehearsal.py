@@ -116,7 +116,7 @@ def _added(statement: Statement, alter: AlterTable, action: AddConstraint, relat
             second = fails("42P16", f'multiple primary keys for table "{name.name}" are not allowed')
             lines.append(f"IF {other} THEN {second} END IF;")
         gone = [a for a in alter.actions if isinstance(a, DropConstraint)]
-        lines += [unneeded(name, a.name, [b.name for b in gone[:i]]) for i, a in enumerate(gone) if not a.cascade]
+        lines += [unneeded(name, a.name) for a in gone if not a.cascade]
         own, words = action.constraint.name, action.span.of(statement.text)
         if own is not None and own in [a.name for a in gone]:
             words = (

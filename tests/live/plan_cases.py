@@ -279,7 +279,9 @@ UNIQUES = [
     # Names of constraints on what the ALTER itself adds: those inside a column come first.
     Case("ALTER TABLE orders ADD COLUMN k int, ADD CHECK (k > 0)"),
     Case("ALTER TABLE orders ADD CHECK (orders.k > 0), ADD CHECK (k > total), ADD COLUMN k int DEFAULT 99"),
-    Case("ALTER TABLE orders ADD FOREIGN KEY (k) REFERENCES customers (id), ADD COLUMN k int REFERENCES customers"),
+    Case(
+        "ALTER TABLE orders ADD FOREIGN KEY (k) REFERENCES customers ON DELETE CASCADE, ADD COLUMN k int REFERENCES customers"
+    ),
     Case("ALTER TABLE orders ADD COLUMN IF NOT EXISTS note text, ADD CHECK (note <> '')"),
     Case("ALTER TABLE events ADD COLUMN k int, ADD CHECK (k > 0)"),
     Case("ALTER TABLE orders DROP COLUMN note, ADD COLUMN note int, ADD CHECK (note > 0)"),

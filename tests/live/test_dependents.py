@@ -445,7 +445,6 @@ SAME: list[Sequence[str]] = [
     (KEY + " NOT VALID", "COMMIT", "BEGIN", "ALTER TABLE orders ADD CHECK (id > 0), DROP CONSTRAINT f, ADD CONSTRAINT f FOREIGN KEY (customer_id) REFERENCES customers"),
     # But not what others lean on.
     (ID_KEY, "COMMIT", "BEGIN", ID_F, "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pkey PRIMARY KEY (id, email)"),
-    (ID_KEY, "ALTER TABLE orders ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES orders", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT orders_pkey, DROP CONSTRAINT own, ADD PRIMARY KEY (id, email)"),
     (ID_KEY, "ALTER TABLE orders ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES orders", "COMMIT", "BEGIN", "ALTER TABLE orders DROP CONSTRAINT own, DROP CONSTRAINT orders_pkey, ADD PRIMARY KEY (id, email)"),
     # In one text, behind what may have made a name mean another table.
     (f"{INDEX}; ALTER INDEX i RENAME TO j; {UNFILLED}; ALTER TABLE orders ALTER y SET NOT NULL",),
