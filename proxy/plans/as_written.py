@@ -2,6 +2,7 @@
 
 Whoever dies between that and writing it down leaves it to be done again, and Postgres refuses most of them a second time,
 or makes a second constraint: so what has no name gets the one that Postgres would give, and what has been done is asked.
+Not of a DROP: that what it drops is not there may as well mean that the job which makes it has failed, and will be tried again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from proxy.sql.statements import (
     Action,
     AddConstraint,
     AlterTable,
-    DropConstraint,
     Name,
     OtherAction,
     Statement,
@@ -82,8 +82,6 @@ def _of_table(table: Target, action: Action, chosen: str | None) -> str | None:
         case AddConstraint(constraint=c):
             name = c.name or c.using_index or chosen
             return done.constraint(table, name) if name is not None else None
-        case DropConstraint(name=name):
-            return done.no_constraint(table, name)
         case OtherAction(what="RENAME CONSTRAINT", name=str(old), to=str(new)):
             return done.both(done.no_constraint(table, old), done.constraint(table, new))
         case _:

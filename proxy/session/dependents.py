@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from proxy.catalog.facts import Facts, Relation
 from proxy.catalog.naming import relations_of
-from proxy.plans import done
 from proxy.plans.as_written import as_written
 from proxy.plans.compose import defer
 from proxy.plans.default_names import name_of
@@ -416,8 +415,7 @@ def _dropped(statement: Statement, drop: DropIndex, facts: Facts, made: dict[str
     steps = []
     for step in drop_index(statement, drop, facts).steps:
         build = made[step.index[1]].steps[0] if step.index is not None and step.index[1] in made else step
-        gone = done.no_index(done.named(*build.index)) if build.index is not None else None
-        steps.append(replace(step, relations=build.relations, index=build.index, done=step.done or gone))
+        steps.append(replace(step, relations=build.relations, index=build.index))
     return tuple(steps)
 
 
