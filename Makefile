@@ -10,7 +10,7 @@ JOBS ?= 4
 unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of hundreds of processes would compile all of our source again
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions same-pairs cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean
+.PHONY: help demo serve psql test lint format conformance sql-oracle sqlglot-versions same-schema security truth same-transactions same-pairs same-actions cuts bench throughput soak wheel compiled package docs operating transparency faults fuzz clean
 
 help:            ## what there is
 	@sed -n 's/^\([a-z-]*\): *[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -73,7 +73,7 @@ same-schema: $(READY) ## every rewrite, on Postgres 13 to 18: the author's schem
 	$(BIN)/python -m pytest --full --all-pg --numprocesses $(JOBS) tests/live/test_plans.py tests/live/test_faults.py tests/live/test_undo.py \
 	  tests/live/test_new_types.py tests/live/test_gently.py tests/live/test_parts.py tests/live/test_part_faults.py \
 	  tests/live/test_many_rows.py tests/live/test_hints.py tests/live/test_dependents.py \
-	  tests/live/test_rewrites.py tests/live/test_batches.py tests/live/test_taking.py tests/live/test_action_pairs.py tests/live/test_done_twice.py $(ARGS)
+	  tests/live/test_rewrites.py tests/live/test_batches.py tests/live/test_taking.py tests/live/test_done_twice.py $(ARGS)
 
 truth: $(READY) ## predicted locks and work against what Postgres 13 to 18 report
 	$(BIN)/python -m tests.truth $(ARGS)
@@ -84,6 +84,9 @@ same-transactions: $(READY) ## random transactions, direct and through Interlock
 
 same-pairs: $(READY) ## what is put off in a transaction, with whatever may come before or behind it: 13 and 18, for hours
 	INTERLOCK_SAME_PAIRS=all $(BIN)/python -m pytest tests/live/test_same_pairs.py -s $(ARGS)
+
+same-actions: $(READY) ## every two actions in one ALTER TABLE, in a transaction and by itself: 13 and 18
+	$(BIN)/python -m pytest --full --numprocesses $(JOBS) tests/live/test_action_pairs.py $(ARGS)
 
 cuts: $(READY)   ## a migration in a transaction is cut at every message, or at N of each form; and what is there then
 	INTERLOCK_CUTS=$(or $(N),all) $(BIN)/python -m pytest tests/live/test_cut_transactions.py $(ARGS)
