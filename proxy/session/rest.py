@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ class Rest:
         self.guard = guard
         self.member = member
         self.group: Group | None = None
-        self._told: dict[int, int] = {}  # jobs whose failure the client has heard of, and how often they had been tried
+        self._told: set[tuple[int, object]] = set()  # jobs whose failure the client has heard of: ``_known_as``
         self._owed = Owed(guard)
 
     @property
@@ -174,7 +175,9 @@ class Rest:
             # A cancel request that was meant for what ran before, and comes late, ends no look.
             found = await surely(lambda: jobs.unfinished(own))
             written = [job for job in found if job.session == self.guard.deferral.token]
-            mine = [job for job in written if not self._is_told(job)]  # another session may have begun them already
+            mine = [
+                job for job in written if _known_as(job) not in self._told
+            ]  # another session may have begun them already
             await self._owed.tell_of_gone(own, {job.id for job in written})
             self._owed.found(mine)
             self.left = mine
@@ -337,10 +340,6 @@ class Rest:
                 self.guard.voice.say(f"waiting for another session that does job {job.id}: {who}")
             await asyncio.sleep(PAUSE_S)
 
-    def _is_told(self, job: Job) -> bool:
-        """Whether it is one that has failed; of its number, and tried less often, is another: the table was made anew since."""
-        return job.attempts >= self._told.get(job.id, job.attempts + 1)
-
     async def _failed_elsewhere(self, ended: list[Job]) -> bytes:
         """What became of jobs of this client's that another session has ended before they were looked for here."""
         found = [await surely(partial(jobs.find, self._own, job.id)) for job in ended]
@@ -409,7 +408,7 @@ class Rest:
                 f"job {job.id} was in the way of another session, and waits for a better moment: {job.title}"
             )
             return b""
-        self._told[job.id] = max(job.attempts, 1)
+        self._told.add(_known_as(job))
         if mine:
             return self.guard.voice.error(fields)
         said = answers.notice(fields["M"], severity="WARNING", detail=fields.get("D", ""), hint=fields.get("H", ""))
@@ -418,6 +417,14 @@ class Rest:
     async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         return self.group is not None and await self.groups.has_member(self.group, job.session)
+
+
+def _known_as(job: Job) -> tuple[int, object]:
+    """What tells a job from one of the same number, in a table that has been made anew since."""
+    try:
+        return job.id, datetime.fromisoformat(job.created_at)  # its text depends on the session's time zone
+    except ValueError:
+        return job.id, job.created_at
 
 
 def _waits_for_others(waiting: list[Job]) -> list[Job]:
