@@ -83,7 +83,7 @@ same-transactions: $(READY) ## random transactions, direct and through Interlock
 	INTERLOCK_SAME_EXAMPLES=$(or $(N),1000) $(BIN)/python -m pytest tests/live/test_same_transactions.py tests/live/test_same_when_busy.py -s $(ARGS)
 
 same-pairs: $(READY) ## what is put off in a transaction, with whatever may come before or behind it: 13 and 18, for hours
-	INTERLOCK_SAME_PAIRS=all $(BIN)/python -m pytest tests/live/test_same_pairs.py -s $(ARGS)
+	INTERLOCK_SAME_PAIRS=all $(BIN)/python -m pytest tests/live/test_same_pairs.py tests/live/test_left_pairs.py -s $(ARGS)
 
 same-actions: $(READY) ## every two actions in one ALTER TABLE, in a transaction and by itself: 13 and 18
 	$(BIN)/python -m pytest --full --numprocesses $(JOBS) tests/live/test_action_pairs.py $(ARGS)

@@ -14,7 +14,7 @@ def drop_index(statement: Statement, node: DropIndex, facts: Facts) -> Rewrite:
     """The client's own statement with CONCURRENTLY in it; several indexes get one statement each."""
     if len(node.names) == 1:
         at = node.keyword.end - statement.span.start
-        edits = (Edit(at, at, " CONCURRENTLY"),)
+        edits = (Edit(at, at, " CONCURRENTLY"),) if not node.concurrently else ()
         return Rewrite((_drop(statement, node.names[0], facts, edit.apply(statement.sql, edits), edits),))
     steps: dict[str, Step] = {}  # an index that is named twice is dropped once
     for name in node.names:

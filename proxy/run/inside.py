@@ -60,7 +60,7 @@ async def _run(
     runner.results.append(result)
     patience = locks.patience()
     waiting = Waiting(patience.give_up_after_ms)
-    restore = as_before("lock_timeout", runner.facts.settings.get("lock_timeout"), local=True)
+    restore = as_before("lock_timeout", runner.facts.settings.get("lock_timeout"), local=True, in_block=savepoint)
     ahead: list[tuple[str, Sequence[str | bytes | None]]] = [(sql, ()) for sql in first]
     looks = not (savepoint and locks.keeps_out(step))  # others wait already: a short try is no longer than a look
     if ahead and looks:

@@ -22,9 +22,14 @@ def milliseconds(setting: str) -> int:
     return int(match[1]) * unit[match[2]]
 
 
-def as_before(name: str, setting: Setting | None, *, local: bool = False) -> tuple[str, tuple[str, ...]]:
-    """The statement that gives a parameter its value back, and its source: else the client seemed to have set it."""
-    if setting is not None and setting.source in _GIVEN_BACK:
+def as_before(
+    name: str, setting: Setting | None, *, local: bool = False, in_block: bool = True
+) -> tuple[str, tuple[str, ...]]:
+    """The statement that gives a parameter its value back, and its source: else the client seemed to have set it.
+
+    ``local``, and not ``in_block``: for an implicit transaction, whose end gives it its source.  At SET LOCAL there old servers warn.
+    """
+    if setting is not None and (setting.source in _GIVEN_BACK or not in_block):
         return SET_CONFIG, (name, setting.value, "true" if local else "false")
     return f"SET {'LOCAL ' if local else ''}{name} TO DEFAULT", ()
 

@@ -47,7 +47,7 @@ class Case:
     standard_conforming_strings: bool = True  # how its literals are read
     dependent: GivesUp | Refused | None = None  # what it has to do with what waits for COMMIT
     foreseen: Fails | Skips | None = None  # what the server would say of it, if what waits had been done already
-    beside: bool = False  # rejected, and it names, or is about a table of, something that waits for COMMIT
+    beside: bool = False  # it names, or is about a table of, something that waits for COMMIT
     behind: Behind | None = None  # its rehearsal, where it is about an index that waits
     job: int | None = None  # the job that it is, where it is done after COMMIT
     made_anew: bool = (

@@ -146,8 +146,6 @@ class Deferral:
 
         A tool that holds its lock in a transaction on another connection commits one migration after the other meanwhile.
         """
-        if self.own.relay.status != b"T":
-            return []
         try:
             found = await jobs.of_earlier(self.looking())
         except JobsUnusable as error:
@@ -194,7 +192,8 @@ class Deferral:
             elif last is not None:
                 replies = await run_inside(runner, last, savepoint=in_block, first=first, then=then)
             else:
-                restore = as_before("lock_timeout", case.facts.settings.get("lock_timeout"), local=True)
+                setting = case.facts.settings.get("lock_timeout")
+                restore = as_before("lock_timeout", setting, local=True, in_block=in_block)
                 timeout = (SET_CONFIG, ("lock_timeout", f"{writing_ms(case, policy)}ms", "true"))
                 ahead = [*((sql, ()) for sql in first), *then[:-1]]
                 replies = (await self.own.run([*ahead, timeout, then[-1], restore]))[:-1]

@@ -118,6 +118,9 @@ def dependent(
             if all(_is_built_alone(made[name.name]) for name in names if name.name in made):
                 plan = Plan(node.kind, _dropped(statement, node, facts, made))
                 verdict = replace(verdict, action=Action.DEFER, plan=plan)
+            elif node.concurrently:
+                waits = next(name.name for name in names if name.name in made)
+                return _refused((waits, made[waits].sql), pending)
             return _behind(statement, facts, verdict, pending)
         case DropIndex() if (part := drops_part(node, pending, facts)) is not None:
             return Refused(*part)

@@ -152,7 +152,7 @@ class Examiner:
         held: tuple[Held, ...] | None = None  # by the transaction once the text has come so far; None: as asked
         may = any(matters(s.node) or s.node.kind == SET_CONSTRAINTS for s in statements) or bool(self.unfilled)
         ask = may and not self.cannot_ask
-        pending = await self.pending() if ask else []
+        pending = await self.pending() if ask and in_transaction else []
         in_block = self.own.relay.status != b"I"
         passed: list[Statement] = []  # those of this text before
         temporary: set[str] = set()  # tables that the text makes
@@ -225,15 +225,14 @@ class Examiner:
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
-        if case.verdict.action is Action.REJECT:
-            case.beside = any(one.touches(case.statement, case.facts) for one in pending)
+        case.beside = any(one.touches(case.statement, case.facts) for one in pending)
         case.foreseen = foreseen(case.statement, case.facts, pending)
         if case.foreseen is not None:
             case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
             return
         match dependent(case.statement, case.facts, case.verdict, pending):
             case Verdict() as verdict:
-                case.verdict = verdict
+                case.verdict, case.beside = verdict, True
             case GivesUp() | Refused() as answer:
                 case.dependent = answer
             case None:

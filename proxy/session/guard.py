@@ -73,6 +73,10 @@ def _answered(answered: bool) -> Outcome:
     return Outcome.ANSWERED if answered else Outcome.PASS
 
 
+def _runs_as_written(case: Case) -> bool:
+    return case.verdict.action is Action.ALLOW and case.foreseen is None and case.dependent is None
+
+
 class Guard:
     """Decides and acts for one client.
 
@@ -191,6 +195,7 @@ class Guard:
             cases = await self._examined(statements, policy, in_transaction=asked, in_block=in_block, simple=simple)
             if cases is None:
                 return Outcome.ANSWERED
+            alone = not (in_transaction or any(c.facts.in_transaction and not _runs_as_written(c) for c in cases))
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
@@ -209,9 +214,7 @@ class Guard:
             return await self._refuse(answers.unaudited(reason), simple=simple)
         self.ledger.tally.decided(time.monotonic() - begun)
         try:
-            return await self._act(
-                cases, statements, policy, text, simple=simple, in_block=in_block, alone=not in_transaction
-            )
+            return await self._act(cases, statements, policy, text, simple=simple, in_block=in_block, alone=alone)
         except BaseException as error:
             sqlstate = self.own.last_words.get("C", "08006") if isinstance(error, ConnectionLost) else "XX000"
             for case in cases:
@@ -251,6 +254,21 @@ class Guard:
             return None
         return await self._asked(statements, policy, in_transaction=in_transaction, in_block=in_block)
 
+    async def _behind_left(self, statements: Sequence[Statement], policy: Policy) -> list[Case] | None:
+        """A statement by itself that is about what earlier transactions have left: as if it were one in a transaction; None: it is not."""
+        wanted = policy.mode == "enforce" and len(statements) == 1 and not self.examiner.cannot_ask
+        if not (wanted and self.deferral.has_left()):
+            return None
+        cases = await self.examiner.examine(statements, True, policy)
+        if not cases:
+            return None
+        case = cases[0]
+        if _runs_as_written(case):  # so it does by itself, unless that is for the transaction's sake
+            outside = decide(case.statement, replace(case.facts, in_transaction=False), policy)
+            return cases if case.beside and outside.action is Action.ALLOW else None
+        about = case.foreseen is not None or case.dependent is not None
+        return cases if about or (case.beside and case.verdict.action is Action.DEFER) else None
+
     async def _asked(
         self,
         statements: Sequence[Statement],
@@ -260,7 +278,9 @@ class Guard:
         in_transaction: bool,
         in_block: bool,
     ) -> list[Case]:
-        cases = await self.examiner.examine(statements, in_transaction, policy, behind)
+        cases = None if in_transaction else await self._behind_left(statements, policy)
+        if cases is None:
+            cases = await self.examiner.examine(statements, in_transaction, policy, behind)
         if in_block and len(cases) == 1 and policy.mode == "enforce":  # else nothing waits for the end
             await self.at_end.look(cases[0], policy)
         return cases

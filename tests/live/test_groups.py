@@ -29,6 +29,8 @@ INDEX = b'CREATE INDEX "orders_email_index" ON "orders" ("email")'
 CONCURRENTLY = b'CREATE INDEX CONCURRENTLY "orders_email_index" ON "orders" ("email")'
 
 
+NAME = "orders_email_index"
+
 MORE = "jobs: { wait_for_group: 2s }\n"
 
 
@@ -255,23 +257,57 @@ NEXT = {  # what the migration behind says of the index that is left; how it end
     "made again": (INDEX, "42P07", True),
     "of another table by then": (b"DROP TABLE orders; CREATE TABLE orders (email text); " + INDEX, "", True),
     "made if it is not there": (b"CREATE INDEX IF NOT EXISTS orders_email_index ON orders (id)", "", True),
+    "what it is of renamed": (b"ALTER TABLE orders RENAME COLUMN email TO mail", "IL001", True),
+}
+NEXT_ALONE = {
+    "dropped concurrently": (b"DROP INDEX CONCURRENTLY orders_email_index", "", None),
+    "dropped concurrently if it is there": (b"DROP INDEX CONCURRENTLY IF EXISTS orders_email_index", "", None),
+    "made again concurrently": (CONCURRENTLY, "42P07", True),
+    "made concurrently if it is not there": (
+        b"CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_email_index ON orders (id)",
+        "",
+        True,
+    ),
+    "rebuilt concurrently": (b"REINDEX INDEX CONCURRENTLY orders_email_index", "42P01", True),
+}
+WAYS: dict[str, Callable[[bytes], bytes]] = {  # a migration of one statement, as a tool may send it
+    "in a transaction": lambda sql: q(b"BEGIN") + q(sql) + q(b"COMMIT"),
+    "by itself": q,
+    "parsed": lambda sql: b"".join(p(one) + b() + e() for one in sql.split(b"; ")) + S,
+    "beside others": lambda sql: q(b"SELECT 1; " + sql),
 }
 
 
-@pytest.mark.parametrize(("sql", "sqlstate", "there"), NEXT.values(), ids=NEXT)
-def test_the_next_migration_finds_what_is_left(
-    sql: bytes, sqlstate: str, there: bool | None, pair: tuple[Raw, Raw], orders: str
-) -> None:
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", NEXT)
+def test_the_next_migration_finds_what_is_left(case: str, way: str, pair: tuple[Raw, Raw], orders: str) -> None:
     """As if it had been done; the lock is held over both."""
+    finds(*NEXT[case], WAYS[way], pair, orders)
+
+
+@pytest.mark.parametrize("way", ["by itself", "parsed"])
+@pytest.mark.parametrize("case", NEXT_ALONE)
+def test_and_so_does_what_runs_in_no_transaction(case: str, way: str, pair: tuple[Raw, Raw], orders: str) -> None:
+    finds(*NEXT_ALONE[case], WAYS[way], pair, orders)
+
+
+def finds(
+    sql: bytes,
+    sqlstate: str,
+    there: bool | None,
+    way: Callable[[bytes], bytes],
+    pair: tuple[Raw, Raw],
+    orders: str,
+) -> None:
     lock, work = pair
     locks(lock)
     migrates(work)
     assert valid(orders) is None
-    ask(work, b"BEGIN")
-    work.send(q(sql))
-    said = work.until("Z")
+    work.send(way(sql))
+    said = work.until(*"Z" * (3 if way is WAYS["in a transaction"] else 1))
     assert ([error(said)["C"]] if "E" in kinds(said) else []) == ([sqlstate] if sqlstate else [])
-    ask(work, b"COMMIT")
+    told = [m.read_fields(body)["M"] for kind, body in said if kind == "N"]
+    assert [words for words in told if not words.startswith(("interlock: ", f'relation "{NAME}" already exists'))] == []
     ask(lock, b"COMMIT")
     wait_until(lambda: waiting_jobs(orders) == 0)
     assert valid(orders) is there
