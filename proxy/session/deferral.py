@@ -21,7 +21,7 @@ from proxy.run.connection import SET_CONFIG, Connection, Reply, ServerError
 from proxy.run.errors import PlanFailed, is_lock_timeout
 from proxy.run.execute import Runner
 from proxy.run.inside import run_inside
-from proxy.run.jobs import JobsUnusable, NewJob
+from proxy.run.jobs import Job, JobsUnusable, NewJob
 from proxy.run.savepoint import TAKEN_BACK
 from proxy.run.settings import as_before
 from proxy.session import answers
@@ -68,7 +68,7 @@ class Deferral:
     """What one session puts off till after COMMIT.
 
     ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction,
-    and ``has_left`` whether jobs of earlier ones wait still.
+    ``has_left`` whether jobs of earlier ones wait still, and ``left_here`` those that this session has put off.
     ``runner`` makes one for a case, with the patience that there is inside a transaction, or outside.
     ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
     """
@@ -93,6 +93,7 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_left: Callable[[], bool] = lambda: False
+        self.left_here: Callable[[], Sequence[Job]] = tuple
         self.looking: Callable[[], Asking] = lambda: own  # where nobody is waited for long
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
@@ -109,10 +110,10 @@ class Deferral:
         return self._put_off
 
     def unfilled(self) -> frozenset[bytes]:
-        """In lower case, columns that the open transaction has made and not filled yet; also those that a ROLLBACK TO has taken back."""
-        if not self._put_off or not self.has_deferred():
-            return frozenset()
-        return frozenset(name.lower().encode(errors="replace") for one in self._put_off for name in one.fills)
+        """In lower case, columns that this session has made and that are not filled yet; also those that a ROLLBACK TO has taken back."""
+        waits = [Pending(job.statement, job.steps) for job in self.left_here()] if self.has_left() else []
+        waits += self._put_off if self.has_deferred() else []
+        return frozenset(name.lower().encode(errors="replace") for one in waits for name in one.fills)
 
     @cached_property
     def token(self) -> str:
@@ -157,7 +158,12 @@ class Deferral:
             log.warning("%s: jobs that were left cannot be read: %s", self.who.label, reason(error))
             return list(self._left)
         known = {one.job: one for one in self._left}  # with what has been read of it
-        left = [Pending(job.statement, job.steps, job.tables, job.give_up, job.id, left=True) for job in found]
+        left = [
+            Pending(
+                job.statement, job.steps, job.tables, job.give_up, job.id, left=True, here=job.session == self.token
+            )
+            for job in found
+        ]
         return [earlier if (earlier := known.get(one.job)) == one else one for one in left]
 
     async def one(self, case: Case, policy: Policy, *, simple: bool, in_block: bool) -> bool:

@@ -53,6 +53,7 @@ class Pending:
     give_up: tuple[str, ...] = ()
     job: int | None = None
     left: bool = False  # of a transaction before: somebody may have begun it, so that it cannot be taken back
+    here: bool = True  # written down by this very session
     known: Statement | None = field(default=None, compare=False)  # ``sql``, if it has been read already
 
     @cached_property

@@ -13,8 +13,12 @@ READ = frozenset({"COPY", "DECLARE CURSOR", "PREPARE"})
 
 
 def reads_unfilled(statement: Statement, pending: Sequence[Pending]) -> Refused | None:
-    """Refuses a query that names such a column and its table; rows that it only adds have values of their own."""
-    filling = [one for one in pending if one.fills and not one.left]
+    """Refuses a query that names such a column and its table; rows that it only adds have values of their own.
+
+    Of a transaction before, which others see, too, only what keeps the NULL: by then the session may be an application's.
+    """
+    keeps = isinstance(statement.node, CreateTableAs) or bool(written(statement))
+    filling = [one for one in pending if one.fills and one.here and (keeps or not one.left)]
     if not filling or not (isinstance(statement.node, Query | CreateTableAs) or statement.node.kind in READ):
         return None
     named = words(statement.sql)
@@ -25,7 +29,7 @@ def reads_unfilled(statement: Statement, pending: Sequence[Pending]) -> Refused 
         if column is None or one.table not in named:
             continue
         if one.fills[column].always or not _only_adds(statement, named):
-            return Refused(column, one.sql, unfilled=True)
+            return Refused(column, one.sql, left=one.left, unfilled=True)
     return None
 
 

@@ -366,6 +366,37 @@ def test_what_would_fail_for_the_next_migration_is_refused_and_passes_when_that_
     assert valid(orders) is None
 
 
+UNFILLED = {
+    "kept": (b"UPDATE orders SET note = y", True),
+    "copied": (b"INSERT INTO orders (id, note) SELECT id, y FROM orders", True),
+    "another table made of it": (b"CREATE TABLE copied AS SELECT y FROM orders", True),
+    "its own value": (b"INSERT INTO orders (id, y) VALUES (900001, 7)", False),
+    "read": (b"SELECT y FROM orders LIMIT 1", False),
+    "not said": (b"UPDATE orders SET note = 'x' WHERE id = 1", False),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", UNFILLED)
+def test_values_that_are_not_there_yet_are_not_kept(case: str, way: str, pair: tuple[Raw, Raw], orders: str) -> None:
+    """The next migration would write NULL where directly there are values."""
+    sql, is_refused = UNFILLED[case]
+    lock, work = pair
+    locks(lock)
+    ask(work, b"ALTER TABLE orders ADD COLUMN note text")
+    migrates(work, b"ALTER TABLE orders ADD COLUMN y int DEFAULT (random() * 0)::int + 1")
+    work.send(WAYS[way](sql))
+    said = work.until(*"Z" * (3 if way == "in a transaction" else 1))
+    assert ("E" in kinds(said)) is is_refused
+    if is_refused:
+        assert error(said)["C"] == "IL001"
+        assert error(said)["M"].endswith("Run the migration again: by then that is done.")
+    ask(lock, b"COMMIT")
+    wait_until(lambda: waiting_jobs(orders) == 0)
+    work.send(WAYS[way](b"UPDATE orders SET note = y"))
+    assert "E" not in kinds(work.until(*"Z" * (3 if way == "in a transaction" else 1)))
+
+
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
     lock, work = pair
     locks(lock)
