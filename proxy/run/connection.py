@@ -339,6 +339,15 @@ class Connection:
         if error is not None:
             raise error
 
+    async def begin_pipeline(self) -> None:
+        """Outside a block: what is run from now on is one implicit transaction, which ``sync`` commits, as in a pipeline of the client's."""
+        if self.relay.pipeline_open:
+            return
+        self.relay.capture = True
+        self.server.write(self.relay.own(messages.close(b"S", NAME) + messages.flush()))
+        await self._replies(1, True, False)
+        self.relay.executes = 1  # so that what is refused from now on has it fail
+
     def settles(self, *, simple: bool) -> None:
         """What follows is in the place of a text of the client's, which came in a Query (``simple``) or is run by Execute."""
         self.simple, self._portal_is_gone = simple, False

@@ -73,10 +73,6 @@ def _answered(answered: bool) -> Outcome:
     return Outcome.ANSWERED if answered else Outcome.PASS
 
 
-def _runs_as_written(case: Case) -> bool:
-    return case.verdict.action is Action.ALLOW and case.foreseen is None and case.dependent is None
-
-
 class Guard:
     """Decides and acts for one client.
 
@@ -195,7 +191,7 @@ class Guard:
             cases = await self._examined(statements, policy, in_transaction=asked, in_block=in_block, simple=simple)
             if cases is None:
                 return Outcome.ANSWERED
-            alone = not (in_transaction or any(c.facts.in_transaction and not _runs_as_written(c) for c in cases))
+            alone = not (in_transaction or any(case.facts.in_transaction for case in cases))
         except ServerError as error:  # only where the client's transaction failed with it
             await self.voice.fail(error.fields, simple=simple)
             return Outcome.ANSWERED
@@ -263,11 +259,18 @@ class Guard:
         if not cases:
             return None
         case = cases[0]
-        if _runs_as_written(case):  # so it does by itself, unless that is for the transaction's sake
-            outside = decide(case.statement, replace(case.facts, in_transaction=False), policy)
-            return cases if case.beside and outside.action is Action.ALLOW else None
-        about = case.foreseen is not None or case.dependent is not None
-        return cases if about or (case.beside and case.verdict.action is Action.DEFER) else None
+        if case.foreseen is not None or case.dependent is not None:
+            return cases
+        if not case.beside or case.verdict.action is Action.DEFER:
+            return cases if case.beside else None
+        by_itself = replace(
+            case.facts, in_transaction=False
+        )  # and as it is, or not at all, unless that is for the transaction's sake
+        verdict = decide(case.statement, by_itself, policy)
+        if verdict.action is not case.verdict.action:
+            return None
+        case.facts, case.verdict = by_itself, verdict
+        return cases
 
     async def _asked(
         self,
@@ -456,6 +459,8 @@ class Guard:
                 answered = await self.one.planned(case, plan, policy, simple=simple)
             return Outcome.ANSWERED if answered else await self._reject(case, cases, 1, simple=simple)
         if deferred and len(statements) == 1:
+            if not in_block:
+                await self.own.begin_pipeline()  # what is done now, and that the rest is put off, is one transaction
             return _answered(await self.deferral.one(case, policy, simple=simple, in_block=in_block))
         if len(statements) == 1:
             step = patient_step(case)

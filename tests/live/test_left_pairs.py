@@ -40,6 +40,11 @@ DIFFERED = (  # once
     ("ALTER TABLE orders ADD COLUMN y bigserial", "ALTER TABLE orders DROP COLUMN IF EXISTS y"),
     ("CREATE INDEX t1 ON things (half(n))", "DROP ROUTINE IF EXISTS public.half"),
     ("CREATE INDEX t1 ON things (c)", "CREATE TABLE t1 (a int)"),
+    ("CREATE UNIQUE INDEX m1 ON sums (c)", "CLUSTER sums USING m1"),
+    (  # of which the first step must not stay when the last fails
+        "CREATE INDEX i1 ON orders (email)",
+        "ALTER TABLE customers ADD o bigint, ADD FOREIGN KEY (o) REFERENCES orders (id)",
+    ),
 )
 
 pytestmark = pytest.mark.slow
