@@ -249,9 +249,10 @@ class Pending:
                 return None
 
     def touches(self, statement: Statement, facts: Facts) -> bool:
-        """Whether a statement says a name of what waits, or one of its tables: the server may say otherwise of it now than then."""
+        """Whether a statement says a name of what waits, or one of its tables, their partitions and heirs: the server may say otherwise of it now than then."""
         there = [relation for relation in facts.relations.values() if relation.exists]
         about = {relation.oid if relation.index is None else relation.index.table_oid for relation in there}
+        about = about.union(*(relation.above | relation.below for relation in there))
         names = self.made | self.drops | ({self.table} if not self.tables else frozenset())
         return not about.isdisjoint(self.tables) or not names.isdisjoint(words(statement.sql))
 

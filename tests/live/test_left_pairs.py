@@ -41,6 +41,8 @@ DIFFERED = (  # once
     ("CREATE INDEX t1 ON things (half(n))", "DROP ROUTINE IF EXISTS public.half"),
     ("CREATE INDEX t1 ON things (c)", "CREATE TABLE t1 (a int)"),
     ("CREATE UNIQUE INDEX m1 ON sums (c)", "CLUSTER sums USING m1"),
+    ("CREATE INDEX ON events (kind)", "CREATE INDEX ON events_1 (kind)"),
+    ("CREATE INDEX ON events_1 (kind)", "CREATE INDEX ON events (kind)"),
     (  # of which the first step must not stay when the last fails
         "CREATE INDEX i1 ON orders (email)",
         "ALTER TABLE customers ADD o bigint, ADD FOREIGN KEY (o) REFERENCES orders (id)",
