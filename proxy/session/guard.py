@@ -263,9 +263,8 @@ class Guard:
             return cases
         if not case.beside or case.verdict.action is Action.DEFER:
             return cases if case.beside else None
-        by_itself = replace(
-            case.facts, in_transaction=False
-        )  # and as it is, or not at all, unless that is for the transaction's sake
+        # As it is, or not at all: so by itself, too, unless that was for the transaction's sake.
+        by_itself = replace(case.facts, in_transaction=False)
         verdict = decide(case.statement, by_itself, policy)
         if verdict.action is not case.verdict.action:
             return None
