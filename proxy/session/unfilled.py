@@ -17,10 +17,11 @@ def reads_unfilled(statement: Statement, pending: Sequence[Pending]) -> Refused 
 
     Of a transaction before, which others see, too, only what keeps the NULL: by then the session may be an application's.
     """
-    keeps = isinstance(statement.node, CreateTableAs) or bool(written(statement))
-    filling = [one for one in pending if one.fills and one.here and (keeps or not one.left)]
+    filling = [one for one in pending if one.fills and one.here]
     if not filling or not (isinstance(statement.node, Query | CreateTableAs) or statement.node.kind in READ):
         return None
+    if not (isinstance(statement.node, CreateTableAs) or written(statement)):
+        filling = [one for one in filling if not one.left]
     named = words(statement.sql)
     if statement.node.kind == "COPY" and "to" not in named:
         return None
