@@ -225,7 +225,8 @@ class Examiner:
 
     def _depend(self, case: Case, pending: list[Pending]) -> None:
         """What becomes of a case while something waits that it may be about."""
-        case.beside = any(one.touches(case.statement, case.facts) for one in pending)
+        if case.verdict.action is Action.REJECT or any(one.left for one in pending):
+            case.beside = any(one.touches(case.statement, case.facts) for one in pending)
         case.foreseen = foreseen(case.statement, case.facts, pending)
         if case.foreseen is not None:
             case.verdict = replace(case.verdict, action=Action.ALLOW, plan=None)
