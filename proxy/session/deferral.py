@@ -68,11 +68,12 @@ class Deferral:
     """What one session puts off till after COMMIT.
 
     ``on_deferred`` is told when something has been; ``has_deferred`` says whether it has in the open transaction,
-    ``has_left`` whether jobs of earlier ones wait still, and ``left_here`` those that this session has put off.
+    ``has_left`` whether jobs of earlier ones wait still, and ``left_here`` those that this session has put off, when they were last looked for.
     ``runner`` makes one for a case, with the patience that there is inside a transaction, or outside.
     ``True`` as the answer of a method: the client has been answered; ``False``: nothing was done.
     """
 
+    left_here: Sequence[Job] = ()
     _left: Sequence[Pending] = ()  # jobs of earlier transactions, when they were last asked for
 
     def __init__(
@@ -93,7 +94,6 @@ class Deferral:
         self.on_deferred: Callable[[], None] = lambda: None
         self.has_deferred: Callable[[], bool] = lambda: False
         self.has_left: Callable[[], bool] = lambda: False
-        self.left_here: Callable[[], Sequence[Job]] = tuple
         self.looking: Callable[[], Asking] = lambda: own  # where nobody is waited for long
         self._earlier: set[int | None] = set()  # jobs that were there when the open transaction had put off nothing yet
         self.noted = Noted()
@@ -111,7 +111,7 @@ class Deferral:
 
     def unfilled(self) -> frozenset[bytes]:
         """In lower case, columns that this session has made and that are not filled yet; also those that a ROLLBACK TO has taken back."""
-        waits = [Pending(job.statement, job.steps) for job in self.left_here()] if self.has_left() else []
+        waits = [Pending(job.statement, job.steps) for job in self.left_here] if self.has_left() else []
         waits += self._put_off if self.has_deferred() else []
         return frozenset(name.lower().encode(errors="replace") for one in waits for name in one.fills)
 

@@ -180,7 +180,7 @@ class Rest:
             ]  # another session may have begun them already
             await self._owed.tell_of_gone(own, {job.id for job in written})
             self._owed.found(mine)
-            self.left = mine
+            self.left = self.guard.deferral.left_here = mine
             if mine:
                 group.begin()
         if group.prepared and tag in ENDS_PREPARED:

@@ -90,7 +90,6 @@ class Session:
         self._guard.attend = self.attend
         self._guard.deferral.has_deferred = lambda: self._rest.pending
         self._guard.deferral.has_left = lambda: self._rest.has_left
-        self._guard.deferral.left_here = lambda: self._rest.left or ()
         if not replication:
             group = self._groups.join(self, who.user, who.database, address(who.client))
             self._guard.spoken = lambda: group.tool

@@ -99,7 +99,7 @@ def story(first: str, *behind: Flight) -> Story:
 
 
 def played() -> Iterator[tuple[str, Flight]]:
-    """The same each time; by itself in every way that one statement may have, or as a transaction."""
+    """The same each time; the second by itself, in every way that one statement may have."""
     pairs = [
         (first, second)
         for deferred, about in FAMILIES
