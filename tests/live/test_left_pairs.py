@@ -7,18 +7,15 @@ What may differ is in ``Twins.excuse`` of test_same_transactions.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from zlib import crc32
 
 import pytest
 
-from tests import proxies
-from tests.live.conftest import POLICY
 from tests.live.pairs import FAMILIES
 from tests.live.raw import Raw
 from tests.live.stories import Flight, Story
-from tests.live.test_same_pairs import OTHERS, WANTED
-from tests.live.test_same_transactions import Different, Twins, check
+from tests.live.test_same_pairs import OTHERS, WANTED, check_all
+from tests.live.test_same_transactions import Different, Twins, begin, check
 from tests.servers import Server
 
 SAMPLE = 60
@@ -58,6 +55,7 @@ class Held(Twins):
     left: bool = False
 
     def play(self, story: Story) -> None:
+        self.left = False
         with Raw(self.proxy.url(self.names[1])) as holder:
             holder.query("BEGIN")
             holder.query("SELECT 1")
@@ -86,10 +84,8 @@ def all_held() -> Iterator[dict[int, Held]]:
 @pytest.fixture
 def held(postgres: Server, all_held: dict[int, Held], tmp_path_factory: pytest.TempPathFactory) -> Held:
     if postgres.version not in all_held:
-        folder: Path = tmp_path_factory.mktemp("left")
-        (folder / "policy.yaml").write_text(POLICY + "locks: { timeout: 9s }\njobs: { wait_for_group: 100ms }")
-        proxy = proxies.start(postgres, folder, policy=str(folder / "policy.yaml"))
-        all_held[postgres.version] = Held(postgres, proxy, (postgres.create_database(), postgres.create_database()))
+        folder = tmp_path_factory.mktemp("left")
+        all_held[postgres.version] = begin(Held, postgres, folder, "jobs: { wait_for_group: 100ms }")
     return all_held[postgres.version]
 
 
@@ -98,7 +94,7 @@ def story(first: str, *behind: Flight) -> Story:
     return Story((), is_first=False, recovers=False, flights=flights)
 
 
-def played() -> Iterator[tuple[str, Flight]]:
+def played() -> Iterator[Story]:
     """The same each time; the second by itself, in every way that one statement may have."""
     pairs = [
         (first, second)
@@ -108,31 +104,16 @@ def played() -> Iterator[tuple[str, Flight]]:
     ]
     for first, second in pairs if WANTED else pairs[:: len(pairs) // SAMPLE]:
         way = ("simple", "extended", "named", "flush")[crc32(f"{first};{second}".encode()) % 4]
-        yield first, Flight(way, (second,))
-
-
-def plays(held: Held, first: str, *behind: Flight) -> None:
-    held.left = False
-    check(held, story(first, *behind))
+        yield story(first, Flight(way, (second,)))
 
 
 @pytest.mark.parametrize("way", ["simple", "extended", "string"])
 @pytest.mark.parametrize(("first", "second"), DIFFERED, ids=lambda sql: sql[:35])
 def test_what_once_differed(first: str, second: str, way: str, held: Held) -> None:
-    plays(held, first, Flight(way, ("SELECT 1", second) if way == "string" else (second,)))
+    check(held, story(first, Flight(way, ("SELECT 1", second) if way == "string" else (second,))))
 
 
 @pytest.mark.timeout(300 if not WANTED else 100_000)
 def test_what_comes_next(held: Held) -> None:
-    differences = 0
-    for first, flight in played():
-        try:
-            plays(held, first, flight)
-        except AssertionError as difference:
-            if not WANTED:
-                raise
-            differences += 1
-            print(f"DIFFERENCE {differences}: {first}, {flight}\n{difference}", flush=True)
-    print(*(f"{count:6} {what}" for what, count in held.seen.most_common()), sep="\n")
-    assert not differences
+    check_all(held, played())
     assert held.seen["compared"] > SAMPLE // 2

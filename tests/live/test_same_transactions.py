@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -106,6 +107,9 @@ def send(raw: Raw, flight: Flight, gid: str = "same_gid") -> Heard:
 
 class Different(Exception):
     """An answer that may be another one, and after which nothing can be compared."""
+
+
+T = TypeVar("T", bound="Twins")
 
 
 @dataclass
@@ -300,6 +304,13 @@ def _contents(session: psycopg.Connection) -> list[tuple[object, ...]]:
     return found
 
 
+def begin(kind: type[T], postgres: Server, folder: Path, more: str = "") -> T:
+    """Twins with an Interlock of their own, which the caller stops."""
+    (folder / "policy.yaml").write_text(f"{POLICY}locks: {{ timeout: 9s }}\n{more}")  # a busy machine is no failure
+    proxy = proxies.start(postgres, folder, policy=str(folder / "policy.yaml"))
+    return kind(postgres, proxy, (postgres.create_database(), postgres.create_database()))
+
+
 @pytest.fixture(scope="module")
 def all_twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Twins]]:
     made: dict[int, Twins] = {}
@@ -311,11 +322,7 @@ def all_twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Tw
 @pytest.fixture
 def twins(postgres: Server, all_twins: dict[int, Twins], tmp_path_factory: pytest.TempPathFactory) -> Twins:
     if postgres.version not in all_twins:
-        folder: Path = tmp_path_factory.mktemp("same")
-        (folder / "policy.yaml").write_text(POLICY + "locks: { timeout: 9s }")  # a busy machine is no failure
-        proxy = proxies.start(postgres, folder, policy=str(folder / "policy.yaml"))
-        names = (postgres.create_database(), postgres.create_database())
-        all_twins[postgres.version] = Twins(postgres, proxy, names)
+        all_twins[postgres.version] = begin(Twins, postgres, tmp_path_factory.mktemp("same"))
     return all_twins[postgres.version]
 
 
