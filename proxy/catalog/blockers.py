@@ -23,24 +23,6 @@ younger than that.  What to ask first: it costs a third of ``SQL``, of which mos
 SNAPSHOTS = files("proxy.catalog").joinpath("snapshots.sql").read_text(encoding="ascii")
 """One parameter, ``builder(pid)``; one text, for ``decode``; for a side connection while the build runs."""
 
-PREPARED = """/* interlock */ SELECT p.gid
-    FROM pg_catalog.pg_prepared_xacts AS p
-    JOIN pg_catalog.pg_locks AS own ON own.transactionid OPERATOR(pg_catalog.=) p.transaction AND own.pid IS NULL
-    JOIN pg_catalog.pg_locks AS l
-        ON l.virtualtransaction OPERATOR(pg_catalog.=) own.virtualtransaction AND l.pid IS NULL
-        AND l.relation OPERATOR(pg_catalog.=) ANY (CAST($1 AS pg_catalog.oid[]))
-        AND l.mode OPERATOR(pg_catalog.<>) ALL (CAST($2 AS pg_catalog.text[]))
-    WHERE p.database OPERATOR(pg_catalog.=) pg_catalog.current_database()
-        AND p.owner OPERATOR(pg_catalog.=) session_user
-    ORDER BY p.prepared
-    LIMIT 1"""
-"""Parameters: OIDs of tables, and modes of locks that do no harm.  The oldest prepared transaction of the session's own user that has
-one of them locked otherwise."""
-HARMLESS = (
-    "AccessShareLock,RowShareLock"  # to whoever builds an index concurrently: also for who has changed rows it waits
-)
-HARMLESS_TO_OTHERS = f"{HARMLESS},RowExclusiveLock"  # to whoever takes SHARE UPDATE EXCLUSIVE only
-
 END_IDLE = """/* interlock */ SELECT pg_catalog.pg_terminate_backend(a.pid)
     FROM pg_catalog.pg_stat_get_activity(CAST($1 AS pg_catalog.int4)) AS a
     JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) a.usesysid

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from proxy.plans import stored
-from proxy.plans.plan import Step
+from proxy.plans.plan import Lock, Step
 from proxy.run.store import NEEDED
 from proxy.sql import read
-from proxy.sql.statements import AlterTable, DropIndex, ValidateConstraint
+from proxy.sql.statements import AddConstraint, AlterTable, CreateIndex, DropIndex, ValidateConstraint
 
 T = TypeVar("T")
 
@@ -83,9 +83,49 @@ class Job:
         )
 
     @property
+    def fills(self) -> bool:
+        """Whether it gives the rows of a new column their values."""
+        return any(step.batch is not None for step in self.steps)
+
+    @property
     def waits_for_others(self) -> bool:
-        """Whether a step of it waits for other sessions' transactions; VALIDATE and DROP INDEX CONCURRENTLY do not."""
+        """Whether a step of it may wait for other sessions' transactions whatever they have done, as a concurrent build does.
+
+        VALIDATE and DROP INDEX CONCURRENTLY do not, nor does what fills a new column and builds nothing; a key that
+        is added behind the values may need an index that waits.
+        """
+        if self.fills:
+            return any(_builds(step) or _refers(step) for step in self.steps)
         return not all(_passes(sql) for step in self.steps for sql in step.statements)
+
+    @property
+    def lock(self) -> Lock:
+        """With whose locks on its tables it conflicts at the most: that of them which conflicts with all of those."""
+        return max((_waits_for(step) for step in self.steps), key=lambda lock: lock.rank, default=Lock.NONE)
+
+
+def _waits_for(step: Step) -> Lock:
+    """The lock that conflicts with all for which a step waits.
+
+    CREATE INDEX CONCURRENTLY takes SHARE UPDATE EXCLUSIVE, and waits for all whose lock conflicts with SHARE (DefineIndex in
+    commands/indexcmds.c); DROP INDEX and REINDEX CONCURRENTLY wait for all who use the table (index_drop in
+    catalog/index.c, ReindexRelationConcurrently).
+    """
+    if not _builds(step):
+        return step.lock
+    creates = all(isinstance(s.node, CreateIndex) for sql in step.statements for s in read.read(sql))
+    return Lock.SHARE_ROW_EXCLUSIVE if creates else Lock.ACCESS_EXCLUSIVE
+
+
+def _builds(step: Step) -> bool:
+    """Builds or drops an index concurrently, say."""
+    return not step.transaction and step.batch is None
+
+
+def _refers(step: Step) -> bool:
+    nodes = [s.node for sql in step.statements for s in read.read(sql)]
+    actions = [a for node in nodes if isinstance(node, AlterTable) for a in node.actions]
+    return any(isinstance(a, AddConstraint) and a.constraint.references is not None for a in actions)
 
 
 def _passes(sql: str) -> bool:

@@ -13,9 +13,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.catalog import blockers
-from proxy.catalog.answer import UnreadableAnswer
-from proxy.catalog.blockers import Blocker
 from proxy.run import jobs
 from proxy.run.asking import Asking
 from proxy.run.bounded import Bounded, reason
@@ -28,8 +25,8 @@ from proxy.run.unbound import unbound
 from proxy.session import answers
 from proxy.session.case import budget, of_job
 from proxy.session.group import Group, Groups, Member
+from proxy.session.moment import PAUSE_S, Moment
 from proxy.session.owed import Owed
-from proxy.session.pending import Pending
 from proxy.wire import messages
 
 if TYPE_CHECKING:
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("interlock")
 
-PAUSE_S = 0.1
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
 SAY_AFTER_S = 1.0
 LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
@@ -68,6 +64,7 @@ class Rest:
         self.member = member
         self.group: Group | None = None
         self._told: set[tuple[int, object]] = set()  # jobs whose failure the client has heard of: ``_known_as``
+        self._said: set[tuple[int, object]] = set()  # jobs of which the client has heard that they are left
         self._owed = Owed(guard)
 
     @property
@@ -194,15 +191,14 @@ class Rest:
         self._owed.heard(*ended)
         if not waiting:
             group.waiting = False
+            self._said.clear()
             return
         if not group.waiting:  # another proxy has left them
             group.waiting = True
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return
-        left = [] if await self._is_free(group, waiting) else _waits_for_others(waiting)
-        short = [job for job in waiting if not job.waits_for_others and job not in left]
-        left += short if await self._is_prepared(short, blockers.HARMLESS_TO_OTHERS) else []
+        left = await Moment(self.guard, self.member, self.groups, group).kept(waiting)
         free = [job for job in waiting if job not in left]
         busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:
@@ -232,60 +228,6 @@ class Rest:
         else:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
 
-    # ------------------------------------------------ is it the moment?
-
-    async def _is_free(self, group: Group, waiting: list[Job]) -> bool:
-        """Whether no session of the client is in a transaction, here or through another proxy; waited for a little."""
-        if not any(job.waits_for_others for job in waiting):
-            return True
-        bound = time.monotonic() + self.guard.policy().jobs.wait_for_group.ms / 1000
-        patience = self.guard.policy().jobs.wait_for_group.ms / 1000
-        since = group.since if group.waited_s() > patience else None
-        if not group.at_rest(self.member, since=since) or not await self.groups.at_rest_elsewhere(group, since=since):
-            return False  # theirs is the moment: when the last of them ends, it is the one to wait
-        said = False
-        while True:
-            holders = await self._holders()
-            if not holders or self.guard.cancelled.is_set():
-                builds = [job for job in waiting if job.waits_for_others]
-                return not holders and not await self._is_prepared(builds, blockers.HARMLESS)
-            if any(holder.wait_event == "advisory" for holder in holders):
-                return False  # another node, which waits for the migration lock of this very session
-            if not group.at_rest(self.member, since=since) or time.monotonic() > bound:
-                return False
-            if not await self.groups.at_rest_elsewhere(group, since=since):
-                return False
-            if not said:
-                said = True
-                self.guard.voice.say(f"waiting for another session of this client's: {blockers.describe(holders[0])}")
-            await asyncio.sleep(PAUSE_S)
-
-    async def _holders(self) -> list[Blocker]:
-        """Idle transactions of the same user's whose snapshot a concurrent build would wait for.
-
-        Their client may be waiting for our answer.  One that is not ours to see has hidden its state.
-        """
-        row = await surely(lambda: self.guard.own.fetch_row(blockers.SNAPSHOTS, blockers.builder()))
-        try:
-            found = blockers.decode((row[0] or b"").decode())
-        except UnreadableAnswer as error:
-            log.warning("cannot tell whose snapshots are held: %s", error)
-            return []
-        user = self.guard.who.user
-        return [b for b in found if b.user == user and (b.state.startswith("idle in") or b.wait_event == "advisory")]
-
-    async def _is_prepared(self, of: list[Job], harmless: str) -> bool:
-        """Whether a transaction that this user has prepared is in the way of jobs: who is to end it may be waiting for our answer."""
-        tables = sorted({oid for job in of for oid in job.tables})
-        if not tables:
-            return False
-        array = "{" + ",".join(map(str, tables)) + "}"
-        found = await surely(lambda: self.guard.own.fetch(blockers.PREPARED, array, f"{{{harmless}}}"))
-        if found:
-            gid = (found[0][0] or b"").decode("utf-8", "replace")
-            self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")
-        return bool(found)
-
     async def _watch(self, group: Group) -> None:
         """While a job is done: stop it when another session of the client's stays idle in a transaction begun since.
 
@@ -309,6 +251,9 @@ class Rest:
     def _say_left(self, left: list[Job], until: tuple[str, str] = UNTIL_REST) -> None:
         self._owed.heard(*left)
         for job in left:
+            if _known_as(job) in self._said:
+                continue
+            self._said.add(_known_as(job))
             log.warning("%s: job %d is left for later: %s", self.guard.who.label, job.id, job.title)
             said = answers.notice(
                 f"committed, but not finished yet: job {job.id} waits until {until[0]}: {job.title}",
@@ -363,6 +308,7 @@ class Rest:
         guard = self.guard
         begun = time.monotonic()
         policy = guard.policy()
+        self._said.discard(_known_as(job))
         await self.let_go()
         guard.voice.say(f"committed; now job {job.id}: {job.title}")
         case = of_job(job)
@@ -425,18 +371,6 @@ def _known_as(job: Job) -> tuple[int, object]:
         return job.id, datetime.fromisoformat(job.created_at)  # its text depends on the session's time zone
     except ValueError:
         return job.id, job.created_at
-
-
-def _waits_for_others(waiting: list[Job]) -> list[Job]:
-    """Those that wait for other sessions' transactions, and those about what such are to make."""
-    found: list[Job] = []
-    made: set[str] = set()
-    for job in waiting:
-        as_pending = Pending(job.statement, job.steps)
-        if job.waits_for_others or not made.isdisjoint(as_pending.later_words):
-            found.append(job)
-            made |= as_pending.made
-    return found
 
 
 __all__ = ["ConnectionLost", "Rest"]

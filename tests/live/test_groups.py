@@ -108,6 +108,11 @@ def migrates(raw: Raw, index: bytes = INDEX) -> None:
     ask(raw, b"COMMIT")
 
 
+def migrates_more(raw: Raw, sql: bytes) -> None:
+    for text in (b"BEGIN", sql, b"COMMIT"):
+        ask(raw, text)
+
+
 def test_ecto_with_its_lock_on_another_connection(pair: tuple[Raw, Raw], orders: str) -> None:
     lock, work = pair
     locks(lock)
@@ -201,7 +206,7 @@ def test_who_locks_may_end_without_a_word(pair: tuple[Raw, Raw], orders: str) ->
 def test_whose_client_is_gone_is_waited_for_by_the_next(pair: tuple[Raw, Raw], orders: str) -> None:
     """Sqitch: psql deploys and ends; the answer to its other connection's COMMIT is the last that it waits for."""
     lock, work = pair
-    with psycopg.connect(orders, autocommit=True) as other, psycopg.connect(orders) as holder:
+    with psycopg.connect(orders, autocommit=True) as other, psycopg.connect(somebody_else(orders)) as holder:
         locks(lock)
         migrates(work)
         other.execute(CLAIM)
@@ -225,7 +230,7 @@ def test_nor_is_who_has_written_it_down_while_another_that_is_gone_does_it(guard
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY i %' AND state = 'active'"
         " AND datname = current_database()"
     )
-    with psycopg.connect(orders) as writer, psycopg.connect(orders, autocommit=True) as look:
+    with psycopg.connect(somebody_else(orders)) as writer, psycopg.connect(orders, autocommit=True) as look:
         writer.execute("INSERT INTO orders (id, total) VALUES (900000, 1)")
         with Raw(guarded) as registry:
             registry.query("BEGIN")
@@ -370,7 +375,7 @@ UNFILLED = {
     "kept": (b"UPDATE orders SET note = y", True),
     "copied": (b"INSERT INTO orders (id, note) SELECT id, y FROM orders", True),
     "another table made of it": (b"CREATE TABLE copied AS SELECT y FROM orders", True),
-    "its own value": (b"INSERT INTO orders (id, y) VALUES (900001, 7)", False),
+    "its own value": (b"INSERT INTO orders (id, y) VALUES (900001, 10000007)", False),
     "read": (b"SELECT y FROM orders LIMIT 1", False),
     "not said": (b"UPDATE orders SET note = 'x' WHERE id = 1", False),
 }
@@ -384,7 +389,7 @@ def test_values_that_are_not_there_yet_are_not_kept(case: str, way: str, pair: t
     lock, work = pair
     locks(lock)
     ask(work, b"ALTER TABLE orders ADD COLUMN note text")
-    migrates(work, b"ALTER TABLE orders ADD COLUMN y int DEFAULT (random() * 0)::int + 1")
+    migrates(work, b"ALTER TABLE orders ADD COLUMN y serial UNIQUE")  # its index waits for the lock's snapshot
     work.send(WAYS[way](sql))
     said = work.until(*"Z" * (3 if way == "in a transaction" else 1))
     assert ("E" in kinds(said)) is is_refused
@@ -395,6 +400,58 @@ def test_values_that_are_not_there_yet_are_not_kept(case: str, way: str, pair: t
     wait_until(lambda: waiting_jobs(orders) == 0)
     work.send(WAYS[way](b"UPDATE orders SET note = y"))
     assert "E" not in kinds(work.until(*"Z" * (3 if way == "in a transaction" else 1)))
+
+
+COLUMNS = {
+    "a default": b"y int DEFAULT (random() * 0)::int + 1",
+    "and not null": b"y int NOT NULL DEFAULT (random() * 0)::int + 1",
+    "a serial": b"y serial",
+    "an identity": b"y int GENERATED ALWAYS AS IDENTITY",
+    "and a check": b"y int DEFAULT (random() * 0)::int + 1 CHECK (y > 0)",
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+def test_a_column_is_filled_beside_a_lock_that_another_session_holds(
+    column: bytes, pair: tuple[Raw, Raw], orders: str
+) -> None:
+    """To fill it waits for nobody's snapshot: whoever reads it next, in any session, finds its values."""
+    lock, work = pair
+    locks(lock)
+    migrates(work, b"ALTER TABLE orders ADD COLUMN " + column)
+    assert waiting_jobs(orders) == 0
+    with psycopg.connect(orders) as connection:
+        assert connection.execute("SELECT count(*) FROM orders WHERE y IS NULL").fetchone() == (0,)
+        attribute = "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'y'"
+        assert connection.execute(attribute).fetchone() == (any(w in column for w in (b"NOT", b"serial", b"IDENTITY")),)
+    ask(lock, b"COMMIT")
+
+
+def test_what_fills_behind_what_is_left_comes_behind_it(pair: tuple[Raw, Raw], orders: str) -> None:
+    """The default of the second column is computed from the values of the first."""
+    lock, work = pair
+    locks(lock)
+    migrates(work, b"ALTER TABLE orders ADD COLUMN y serial UNIQUE")
+    migrates_more(work, b"ALTER TABLE orders ADD COLUMN z float DEFAULT random()")
+    assert waiting_jobs(orders) == 2
+    ask(lock, b"COMMIT")
+    assert waiting_jobs(orders) == 0
+
+
+def test_what_drops_an_index_is_left_where_another_session_of_the_client_reads_the_table(
+    pair: tuple[Raw, Raw], orders: str
+) -> None:
+    """DROP INDEX CONCURRENTLY waits for all who use the table, and the tool does not end the one before it hears of the other."""
+    with psycopg.connect(orders, autocommit=True) as connection:
+        connection.execute(INDEX)
+    lock, work = pair
+    ask(lock, b"BEGIN")
+    ask(lock, b"SELECT count(*) FROM orders")
+    migrates(work, b'DROP INDEX "orders_email_index"')
+    assert (valid(orders), waiting_jobs(orders)) == (True, 1)
+    ask(lock, b"COMMIT")
+    wait_until(lambda: waiting_jobs(orders) == 0)
+    assert valid(orders) is None
 
 
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
@@ -443,10 +500,7 @@ def test_a_second_node_waits_in_an_advisory_lock_for_the_first(guarded: str, ord
 
 
 def test_a_second_node_that_comes_while_the_first_builds_is_held_back(guarded: str, orders: str) -> None:
-    with psycopg.connect(orders, autocommit=True) as connection:
-        connection.execute("CREATE ROLE reader SUPERUSER LOGIN" if not has_role(orders) else "SELECT 1")
-    somebody_else = orders.replace("postgres@", "reader@")
-    with Raw(guarded) as first, Raw(guarded) as second, psycopg.connect(somebody_else) as report:
+    with Raw(guarded) as first, Raw(guarded) as second, psycopg.connect(somebody_else(orders)) as report:
         report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         report.execute("SELECT count(*) FROM orders")
         ask(first, b"SELECT pg_advisory_lock(42)")
@@ -460,9 +514,12 @@ def test_a_second_node_that_comes_while_the_first_builds_is_held_back(guarded: s
         assert "E" not in kinds(second.until("Z"))
 
 
-def has_role(url: str) -> bool:
-    with psycopg.connect(url) as connection:
-        return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'reader'").fetchone() is not None
+def somebody_else(url: str) -> str:
+    """Whose transactions are none of the client's."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'reader'").fetchone() is None:
+            connection.execute("CREATE ROLE reader SUPERUSER LOGIN")
+    return url.replace("postgres@", "reader@")
 
 
 def waiters(url: str) -> int:
@@ -474,10 +531,7 @@ def waiters(url: str) -> int:
 
 def test_a_build_is_given_up_for_who_stays_in_a_transaction_meanwhile(guarded: str, orders: str) -> None:
     """It holds a snapshot, for which the build waits, and perhaps it waits for the build."""
-    with psycopg.connect(orders, autocommit=True) as connection:
-        connection.execute("CREATE ROLE reader SUPERUSER LOGIN" if not has_role(orders) else "SELECT 1")
-    somebody_else = orders.replace("postgres@", "reader@")
-    with Raw(guarded) as work, Raw(guarded) as lock, psycopg.connect(somebody_else) as report:
+    with Raw(guarded) as work, Raw(guarded) as lock, psycopg.connect(somebody_else(orders)) as report:
         ask(lock, b"SELECT 1")
         report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         report.execute("SELECT count(*) FROM orders")

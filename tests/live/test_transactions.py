@@ -339,6 +339,11 @@ def test_a_prepared_transaction_of_the_same_user_is_not_waited_for(end: str, ord
         ("ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)", "ALTER TABLE orders ADD COLUMN x int"),
         ("ALTER TABLE orders ADD CONSTRAINT c CHECK (total > 0)", "LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE"),
         ("DROP INDEX orders_total_idx", "ALTER TABLE orders ADD COLUMN x int"),
+        ("DROP INDEX orders_total_idx", "INSERT INTO orders (id, total) VALUES (900000, 1)"),
+        ("DROP INDEX orders_total_idx", "SELECT * FROM orders WHERE id = 1 FOR SHARE"),
+        ("REINDEX INDEX orders_total_idx", "SELECT * FROM orders WHERE id = 1 FOR SHARE"),
+        ("ALTER TABLE orders ADD UNIQUE (id)", "SELECT * FROM orders WHERE id = 1 FOR SHARE"),
+        ("ALTER TABLE orders ADD COLUMN y float DEFAULT random()", "UPDATE orders SET total = 2 WHERE id = 1"),
         ("CREATE INDEX i ON orders (email)", "LOCK TABLE orders IN SHARE MODE"),
     ],
 )
