@@ -69,7 +69,7 @@ class Group:
         self.tool: str | None = None  # the migration tool that a member was recognised as: for words, not for decisions
         self.since = time.monotonic()  # since when jobs wait
         self.asked = 0.0  # when the database was asked last
-        self.look_again = 0.0  # not before: somebody had the table locked
+        self.look_again = 0.0  # not before: somebody had the table locked, or was in the way of the jobs
         self.has_jobs = False  # known, as against not asked yet
         self.prepared = 0  # transactions with jobs that were prepared: whoever ends one is to look again
         self._waiting = True  # nobody has asked yet

@@ -31,15 +31,20 @@ PAUSE_S = 0.1
 
 
 class Moment:
-    """The end of one transaction of one session's client, as a moment to begin jobs."""
+    """The end of one transaction of one session's client, as a moment to begin jobs.
 
-    def __init__(self, guard: Guard, member: Member, groups: Groups, group: Group) -> None:
+    ``own``: some of them are that transaction's own; its answer may wait for them longer than those that come later.
+    ``paused``: a session that is none of the group's was in the way, and it was waited for.
+    """
+
+    paused = False
+
+    def __init__(self, guard: Guard, member: Member, groups: Groups, group: Group, *, own: bool) -> None:
         self.guard = guard
         self.member = member
         self.groups = groups
         self.group = group
-        self._bound = time.monotonic() + self._patience
-        self._said = False
+        self._bound = (time.monotonic() if own else group.since) + self._patience
 
     @property
     def _patience(self) -> float:
@@ -87,10 +92,11 @@ class Moment:
         """Whether to look again, after a pause: they may go without an answer of ours."""
         if any(holder.wait_event == "advisory" for holder in holders):
             return False  # another node, which waits for the migration lock of this very session
-        if time.monotonic() > self._bound or self.guard.cancelled.is_set() or not await self._at_rest(since):
+        late = time.monotonic() > self._bound and self.paused  # a second look tells who passes from who stays
+        if late or self.guard.cancelled.is_set() or not await self._at_rest(since):
             return False
-        if not self._said:
-            self._said = True
+        if not self.paused:
+            self.paused = True
             self.guard.voice.say(f"waiting for another session of this client's: {blockers.describe(holders[0])}")
         await asyncio.sleep(PAUSE_S)
         return True

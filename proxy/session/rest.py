@@ -36,7 +36,7 @@ log = logging.getLogger("interlock")
 
 UNTIL_REST = ("no session of this client is in a transaction", "at the first such moment")
 SAY_AFTER_S = 1.0
-LOOK_AGAIN_S = 1.0  # the application has waited for a look that came to nothing; not each of its statements is to
+LOOK_AGAIN_S = 1.0  # somebody has waited for a look that came to nothing; not each transaction is to
 PASSING = (LOCK_NOT_AVAILABLE, QUERY_CANCELED, DEADLOCK)  # with these the next look may find what this one has not
 PAUSED = ("somebody says RESUME, since jobs are paused", "at the next COMMIT after that")
 ENDS_PREPARED = (b"COMMIT PREPARED", b"ROLLBACK PREPARED")
@@ -198,7 +198,10 @@ class Rest:
         if self.groups.paused:
             self._say_left([job for job in waiting if any(job.id == one.id for one in mine)], PAUSED)
             return
-        left = await Moment(self.guard, self.member, self.groups, group).kept(waiting)
+        moment = Moment(self.guard, self.member, self.groups, group, own=has_committed)
+        left = await moment.kept(waiting)
+        if left and moment.paused and not has_committed:
+            group.look_again = time.monotonic() + LOOK_AGAIN_S
         free = [job for job in waiting if job not in left]
         busy: list[Job] = []  # other sessions have them, or they come behind such
         for job in free:

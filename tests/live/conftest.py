@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,10 @@ def start_guard(start_proxy: Callable[..., Proxy], folder: Path, more: str = "",
 
 def through(proxy: Proxy, database: str) -> str:
     return proxy.url(database.rpartition("/")[2])
+
+
+def somebody_else(database: str) -> str:
+    """Another login's way to it: whose transactions are none of the client's, so that a job waits for them."""
+    with psycopg.connect(database, autocommit=True) as connection, contextlib.suppress(psycopg.Error):
+        connection.execute("CREATE ROLE somebody_else SUPERUSER LOGIN")
+    return database.replace("postgres@", "somebody_else@")

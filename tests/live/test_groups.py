@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests.live.conftest import POLICY, start_guard, through
+from tests.live.conftest import POLICY, somebody_else, start_guard, through
 from tests.live.raw import Raw, error, kinds
 from tests.live.test_wire_traps import S, b, cs, dp, ds, e, p, q
 from tests.live.workers import apart
@@ -454,6 +454,27 @@ def test_what_drops_an_index_is_left_where_another_session_of_the_client_reads_t
     assert valid(orders) is None
 
 
+def test_who_sits_on_the_table_is_not_waited_for_with_every_transaction(guarded: str, orders: str) -> None:
+    """A session of the same login from elsewhere: the migration's COMMIT waits for it a little, others hardly."""
+    with psycopg.connect(orders) as elsewhere, Raw(guarded) as work:
+        elsewhere.execute("INSERT INTO orders (id, total) VALUES (900000, 1)")
+        migrates(work)
+        assert (valid(orders), waiting_jobs(orders)) == (None, 1)
+        told = []
+        for _ in range(20):
+            work.send(q(b"SELECT 1"))
+            told += [m.read_fields(body)["M"] for kind, body in work.until("Z") if kind == "N"]
+        assert len([words for words in told if "waiting for another session" in words]) < 10
+        assert not [words for words in told if "not finished yet" in words]  # that was said at COMMIT
+        elsewhere.rollback()
+
+        def done() -> bool:
+            ask(work, b"SELECT 1")
+            return valid(orders) is True
+
+        wait_until(done)
+
+
 def test_both_may(pair: tuple[Raw, Raw], orders: str) -> None:
     lock, work = pair
     locks(lock)
@@ -512,14 +533,6 @@ def test_a_second_node_that_comes_while_the_first_builds_is_held_back(guarded: s
         assert valid(orders) is True
         ask(first, b"SELECT pg_advisory_unlock(42)")
         assert "E" not in kinds(second.until("Z"))
-
-
-def somebody_else(url: str) -> str:
-    """Whose transactions are none of the client's."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'reader'").fetchone() is None:
-            connection.execute("CREATE ROLE reader SUPERUSER LOGIN")
-    return url.replace("postgres@", "reader@")
 
 
 def waiters(url: str) -> int:

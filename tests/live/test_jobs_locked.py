@@ -14,7 +14,7 @@ import pytest
 from proxy.run import jobs, store, turn
 from proxy.run.advisory import holder
 from proxy.run.side import Side
-from tests.live.conftest import POLICY, through
+from tests.live.conftest import POLICY, somebody_else, through
 from tests.live.test_deferral import states, valid_indexes
 from tests.proxies import Proxy
 
@@ -163,7 +163,7 @@ def test_what_was_taken_back_is_not_missed(end: str, orders: str, guarded: str) 
 
 def test_a_job_that_fails_is_told_though_that_cannot_be_written_down(client: Client, installed: str) -> None:
     client.run("BEGIN", "CREATE UNIQUE INDEX i ON orders (email)")
-    with session(installed) as writer, session(installed) as locker, ThreadPoolExecutor(1) as pool:
+    with session(somebody_else(installed)) as writer, session(installed) as locker, ThreadPoolExecutor(1) as pool:
         writer.execute("BEGIN")
         writer.execute("INSERT INTO orders (id, email) VALUES (1, 'e1')")
         committed = pool.submit(client.connection.execute, "COMMIT")
@@ -182,7 +182,7 @@ def test_a_job_that_fails_is_told_though_that_cannot_be_written_down(client: Cli
 
 def test_a_job_that_is_done_and_cannot_be_noted_is_told_and_looked_at_again(client: Client, installed: str) -> None:
     client.run("BEGIN", INDEX)
-    with session(installed) as writer, session(installed) as locker, ThreadPoolExecutor(1) as pool:
+    with session(somebody_else(installed)) as writer, session(installed) as locker, ThreadPoolExecutor(1) as pool:
         writer.execute("BEGIN")
         writer.execute("INSERT INTO orders (id) VALUES (1)")
         committed = pool.submit(client.connection.execute, "COMMIT")

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from proxy.wire import messages as m
-from tests.live.conftest import POLICY, start_guard, through
+from tests.live.conftest import POLICY, somebody_else, start_guard, through
 from tests.live.cutter import Cutter
 from tests.live.raw import Answer, Raw, error, eventually
 from tests.live.test_bad_input import backend_of, terminate
@@ -165,7 +165,7 @@ def test_the_client_hears_that_it_is_committed_and_what_is_left(
 ) -> None:
     proxy = start_guard(start_proxy, tmp_path)
     building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
-    with psycopg.connect(orders) as writer, Raw(through(proxy, orders)) as raw:
+    with psycopg.connect(somebody_else(orders)) as writer, Raw(through(proxy, orders)) as raw:
         writer.execute("INSERT INTO orders (id) VALUES (0)")  # the build waits for it
         begin(raw, INDEX, SECOND)
         with terminated(orders, raw, "COMMIT", when=building) as said:
@@ -186,7 +186,7 @@ def test_the_client_hears_that_it_is_committed_and_what_is_left(
 
 def test_of_what_is_done_it_does_not_say_that_it_is_left(orders: str, guarded: str) -> None:
     building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
-    with psycopg.connect(orders) as writer, Raw(guarded) as raw:
+    with psycopg.connect(somebody_else(orders)) as writer, Raw(guarded) as raw:
         writer.execute("INSERT INTO orders (id) VALUES (0)")
         begin(raw, "CREATE INDEX c ON customers (name)", INDEX)
         with terminated(orders, raw, "COMMIT", when=building) as said:
@@ -250,7 +250,7 @@ def test_the_client_hears_that_interlock_ends_and_what_is_left(
     looking = psycopg.connect(orders, autocommit=True)
     with (
         looking,
-        psycopg.connect(orders) as writer,
+        psycopg.connect(somebody_else(orders)) as writer,
         Raw(through(proxy, orders)) as raw,
         Raw(through(proxy, orders)) as b,
     ):
@@ -273,7 +273,7 @@ def test_a_job_whose_backend_is_cancelled_has_failed_and_is_said_to(orders: str,
     """By pg_cancel_backend, or a timeout: it is not begun again by itself, as one is whose client has cancelled."""
     building = "SELECT count(*) FROM pg_class WHERE relname = 'i'"
     looking = psycopg.connect(orders, autocommit=True)
-    with looking, psycopg.connect(orders) as writer, Raw(guarded) as raw:
+    with looking, psycopg.connect(somebody_else(orders)) as writer, Raw(guarded) as raw:
         pid = backend_of(raw)
         writer.execute("INSERT INTO orders (id) VALUES (0)")
         begin(raw, INDEX)
