@@ -35,6 +35,7 @@ class Moment:
 
     ``own``: some of them are that transaction's own; its answer may wait for them longer than those that come later.
     ``paused``: a session that is none of the group's was in the way, and it was waited for.
+    ``holders``: who keeps a job from its tables, by the job's number.
     """
 
     paused = False
@@ -44,6 +45,8 @@ class Moment:
         self.member = member
         self.groups = groups
         self.group = group
+        self.own = own
+        self.holders: dict[int, Blocker] = {}
         self._bound = (time.monotonic() if own else group.since) + self._patience
 
     @property
@@ -80,6 +83,7 @@ class Moment:
             kept = [(job, holders) for job, holders in found if holders]
             holders = [holder for _, some in kept for holder in some]
             if not holders or self._prepared(holders) or not await self._may_go(holders, since):
+                self.holders = {job.id: some[0] for job, some in kept}
                 return [job for job, _ in kept]
             found = [(job, _still(some, await self._in_the_way([job], job.lock))) for job, some in kept]
 
@@ -123,7 +127,7 @@ class Moment:
     def _prepared(self, holders: list[Blocker]) -> bool:
         """Whether one is prepared: who is to end it may be waiting for our answer."""
         gid = next((holder.gid for holder in holders if holder.gid), None)
-        if gid is not None:
+        if gid is not None and self.own:
             self.guard.voice.say(f"the prepared transaction {gid} is in the way; not waiting for it")
         return gid is not None
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from proxy.catalog.blockers import Blocker, describe
 from proxy.run import jobs
 from proxy.run.asking import Asking
 from proxy.run.bounded import Bounded, reason
@@ -227,7 +228,8 @@ class Rest:
                     [job], (f"{taken} gives back the advisory lock of a job", "by a later session of this login")
                 )
         if left:
-            self._say_left(left)
+            for job in left:
+                self._say_left([job], _until_gone(moment.holders.get(job.id)))
         else:
             group.waiting = bool(await surely(lambda: jobs.waiting(own)))
 
@@ -366,6 +368,13 @@ class Rest:
     async def _is_ours(self, job: Job) -> bool:
         """Whether it was written down by a session of this client's that is still there."""
         return self.group is not None and await self.groups.has_member(self.group, job.session)
+
+
+def _until_gone(holder: Blocker | None) -> tuple[str, str]:
+    """Until when a job is left that one transaction keeps from its table."""
+    if holder is None:
+        return UNTIL_REST
+    return f"who keeps it from its table has ended ({describe(holder)})", "at the first moment after that"
 
 
 def _known_as(job: Job) -> tuple[int, object]:

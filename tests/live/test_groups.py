@@ -458,7 +458,10 @@ def test_who_sits_on_the_table_is_not_waited_for_with_every_transaction(guarded:
     """A session of the same login from elsewhere: the migration's COMMIT waits for it a little, others hardly."""
     with psycopg.connect(orders) as elsewhere, Raw(guarded) as work:
         elsewhere.execute("INSERT INTO orders (id, total) VALUES (900000, 1)")
-        migrates(work)
+        work.send(q(b"BEGIN") + q(INDEX) + q(b"COMMIT"))
+        warned = [m.read_fields(body) for kind, body in work.until("Z", "Z", "Z") if kind == "N"]
+        pid = elsewhere.info.backend_pid
+        assert [f["M"] for f in warned if f["S"] == "WARNING" and f"(pid {pid} (postgres" in f["M"]]
         assert (valid(orders), waiting_jobs(orders)) == (None, 1)
         told = []
         for _ in range(20):
