@@ -63,7 +63,7 @@ class Moment:
         builds = [job for job in waiting if job.waits_for_others]
         kept = [] if not builds or await self._is_free(since) else builds
         kept += await self._kept_out([job for job in waiting if job not in kept], since)
-        return _with_dependents(kept, waiting)
+        return _with_dependents(kept, waiting) if kept else []
 
     async def _is_free(self, since: float | None) -> bool:
         """Whether no session of the client is in a transaction, here or through another proxy."""
