@@ -95,7 +95,7 @@ async def _run(
                 if not is_lock_timeout(error.fields):
                     raise
             if waiting.over() or not savepoint:
-                raise ServerError(_gave_up(step, waiting, result.attempts))
+                raise ServerError(_gave_up(step, waiting, result.attempts, again=savepoint))
             await locks.pause(patience.pause(result.attempts), waiting, result)
     except _Beside as beside:
         result.outcome, result.sqlstate = "failed", beside.error.sqlstate
@@ -117,15 +117,19 @@ class _Beside(Exception):
         self.error = error
 
 
-def _gave_up(step: Step, waiting: Waiting, attempts: int) -> dict[str, str]:
-    """As ``Locks`` says it, but the transaction has failed and nothing can be asked any more."""
+def _gave_up(step: Step, waiting: Waiting, attempts: int, *, again: bool) -> dict[str, str]:
+    """As ``Locks`` says it, but the transaction has failed and nothing can be asked any more; ``again``: it could have been tried again."""
     held = f": held by {describe(waiting.blockers)}" if waiting.blockers else ""
+    tried = f"Interlock tried {attempts} {'time' if attempts == 1 else 'times'}; inside a transaction it waits little,"
+    tried += " since the locks that the transaction holds already keep the application waiting."
+    if not again:
+        tried = "Interlock tried once: what stands in a pipeline behind other statements, with no Sync between them, cannot be tried again."
+    setting = "locks.in_transaction.give_up_after" if again else "locks.timeout"
     return {
         "S": "ERROR",
         "V": "ERROR",
         "C": "IL004",
         "M": f"could not get the {step.lock.sql} lock on {names(step, waiting.blockers)} within {duration(waiting.elapsed_s())}{held}",
-        "D": f"Interlock tried {attempts} {'time' if attempts == 1 else 'times'}; inside a transaction it waits little,"
-        " since the locks that the transaction holds already keep the application waiting.",
-        "H": "Run the migration again, or allow more time with locks.in_transaction.give_up_after in the policy.",
+        "D": tried,
+        "H": f"Run the migration again, or allow more time with {setting} in the policy.",
     }

@@ -76,6 +76,14 @@ class BusyTwins(Twins):
         gave_up = kind == "E" and isinstance(what, dict) and what["C"] == "IL004" and "a query of several" in what["H"]
         if gave_up and flight.way == "string":
             raise Different("a string that cannot be sent again waits no longer than locks.timeout")
+        if (
+            kind == "E"
+            and isinstance(what, dict)
+            and what["C"] == "IL004"
+            and what["D"].startswith("Interlock tried once")
+        ):
+            assert flight.way == "pipeline", flight
+            raise Different("what stands in a pipeline, with no Sync before it, waits no longer than locks.timeout")
         super()._excuse_answer(kind, what, other_kind, other, flight)
 
 
