@@ -256,7 +256,7 @@ def _constraint(k: Row, rows: _Rows) -> Constraint:
         definition=k["definition"] or "",
         index=rows.named.get(k["index"]) if k["kind"] in BACKED else None,
         enforced=k["enforced"] is not False,
-        inherited=bool(k["above"]),
+        inherited=bool(k["above"]) or (k["kind"] == "n" and k["local"] is False),
         references=_identified(k["references"], rows) if k["references"] else None,
         whole_references=bool(k.get("whole")),
         beside=beside,

@@ -49,7 +49,7 @@ class Constraint:
     definition: str  # pg_get_constraintdef(): ``CHECK ((a IS NOT NULL))``
     index: str | None = None  # the index that backs it, unqualified
     enforced: bool = True
-    inherited: bool = False  # a partition's copy of a constraint of the table above
+    inherited: bool = False  # a partition's copy of a constraint of the table above; NOT NULL (18): not the table's own
     references: tuple[str, str] | None = None  # FOREIGN KEY: (schema, name) of the table that it points to
     whole_references: bool = False  # that table is partitioned (asked where partitions matter)
     beside: bool = False  # it points to a partition of a table that another key of the same table points to

@@ -703,6 +703,7 @@ SELECT pg_catalog.concat(
                 'table', CAST(k.conrelid AS pg_catalog.int8),
                 'oid', CAST(k.oid AS pg_catalog.int8),
                 'above', CAST(k.conparentid AS pg_catalog.int8),
+                'local', k.conislocal,
                 'name', k.conname,
                 'kind', k.contype,
                 'validated', k.convalidated,

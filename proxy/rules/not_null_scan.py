@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from proxy.catalog.alter import becomes_own
 from proxy.plans.compose import alone
 from proxy.plans.plan import Lock, Rewrite
 from proxy.plans.staged_not_null import staged_not_null
@@ -63,7 +64,9 @@ def _free(column: str, about: Subject, context: Context) -> bool:
         return True  # it has no rows of its own, and Postgres wants the partitions' columns NOT NULL already
     if added(column, context):
         return False
-    return column not in relation.columns or is_not_null(column, relation, context) or proven(column, relation, context)
+    if column not in relation.columns or becomes_own(relation, column):
+        return True
+    return is_not_null(column, relation, context) or proven(column, relation, context)
 
 
 def _again(node: SetNotNull, context: Context) -> bool:

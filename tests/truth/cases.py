@@ -984,6 +984,35 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         EXPLAIN ANALYZE UPDATE s SET b = 'z'
         """,
     ),
+    (
+        "not null from above",
+        """
+        CREATE TABLE over (v int, w int); CREATE TABLE heir () INHERITS (over);
+        INSERT INTO heir SELECT i, i FROM generate_series(1, 100) AS i;
+        CREATE TABLE whole (v int, w int) PARTITION BY RANGE (w); CREATE TABLE part PARTITION OF whole DEFAULT;
+        INSERT INTO part SELECT i, i FROM generate_series(1, 100) AS i;
+        DO $$ BEGIN
+            IF current_setting('server_version_num')::int >= 180000 THEN
+                EXECUTE 'ALTER TABLE over ADD CONSTRAINT n NOT NULL v NOT VALID';
+                EXECUTE 'ALTER TABLE whole ADD CONSTRAINT n NOT NULL v NOT VALID';
+                EXECUTE 'ALTER TABLE heir ADD CONSTRAINT m NOT NULL w NOT VALID';
+            END IF;
+        END $$;
+        """,
+        """
+        ALTER TABLE heir ALTER v SET NOT NULL
+        ALTER TABLE part ALTER v SET NOT NULL
+        ALTER TABLE heir ALTER v SET NOT NULL, ALTER w SET NOT NULL
+        ALTER TABLE heir ALTER w SET NOT NULL
+        ALTER TABLE over ALTER v SET NOT NULL
+        ALTER TABLE whole ALTER v SET NOT NULL
+        ALTER TABLE heir ADD PRIMARY KEY (v)
+        ALTER TABLE heir NO INHERIT over, ALTER v SET NOT NULL
+        ALTER TABLE heir ALTER v TYPE int USING v, ALTER v SET NOT NULL
+        18+ ALTER TABLE heir VALIDATE CONSTRAINT n
+        18+ ALTER TABLE heir ADD CONSTRAINT n NOT NULL v
+        """,
+    ),
     ("odd", odd.MADE, odd.ROWS),
 )
 
