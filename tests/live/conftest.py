@@ -64,6 +64,9 @@ def through(proxy: Proxy, database: str) -> str:
 
 def somebody_else(database: str) -> str:
     """Another login's way to it: whose transactions are none of the client's, so that a job waits for them."""
-    with psycopg.connect(database, autocommit=True) as connection, contextlib.suppress(psycopg.Error):
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation),
+    ):
         connection.execute("CREATE ROLE somebody_else SUPERUSER LOGIN")
     return database.replace("postgres@", "somebody_else@")
